@@ -1,0 +1,157 @@
+// The arena's page: lobby, keys, HUD; what is drawn on the canvas lives in stage.js, the netcode in tickwire.js.
+import { connect, keys, TickwireError } from '/tickwire.js'
+import { Stage } from '/stage.js'
+
+const $ = id => document.getElementById(id)
+const params = new URLSearchParams(location.search)
+const stage = new Stage($('stage'))
+const NAMES = ['Mira', 'Juno', 'Orin', 'Kestrel', 'Nyx', 'Tess', 'Ivo', 'Sol', 'Pax', 'Wren', 'Lyra', 'Finch']
+
+let room = null
+let busy = false
+
+$('name').value = params.get('name') ?? stored('name') ?? NAMES[Math.floor(Math.random() * NAMES.length)]
+const net = connect(undefined, { auth: () => ({ guest: $('name').value.trim() }) })
+window.arena = { net, stage, get room() { return room } } // for the curious, and for the browser tests
+
+net.on('state', state => {
+  if (state.at === 'online') banner('')
+  if (state.at === 'away') banner(`The server is away. Back in ${Math.max(0, Math.round((state.retryInMs ?? 0) / 100) / 10)} s…`, true)
+  if (state.at === 'ended') { leave(); problem(`The session ended: ${state.reason}${state.message ? `. ${state.message}` : ''}`) }
+})
+
+/* Lobby ------------------------------------------------------------------------------------------------- */
+
+$('play').addEventListener('submit', event => { event.preventDefault(); enter(() => net.quick('arena')) })
+$('create').addEventListener('click', () => enter(() => net.create('arena')))
+
+async function enter(ask) {
+  if (busy || room) return
+  busy = true
+  problem('')
+  store('name', $('name').value.trim())
+  for (const button of document.querySelectorAll('button')) button.disabled = true
+  try {
+    start(await ask())
+  } catch (error) {
+    problem(error instanceof TickwireError ? sentence(error) : String(error))
+    if (!(error instanceof TickwireError)) console.error(error)
+  } finally {
+    busy = false
+    for (const button of document.querySelectorAll('button')) button.disabled = false
+    listRooms()
+  }
+}
+
+function sentence(error) {
+  const texts = { Full: 'That room is full. Pick another one, or make a new one.', NotFound: 'That room is gone.', Locked: 'That room is locked.' }
+  return texts[error.code] ?? [`${error.code}: ${error.message}`, error.fix].filter(Boolean).join(' ')
+}
+
+async function listRooms() {
+  if (room) return
+  let rooms
+  try { rooms = await net.lobby('arena') } catch (error) { return emptyList(error instanceof TickwireError ? sentence(error) : 'No answer from the server yet.') }
+  if (!rooms.length) return emptyList('No room is open. “Play now” opens one.')
+  $('rooms').replaceChildren(...rooms.map(row))
+}
+
+function row(info) {
+  const li = document.createElement('li')
+  const name = document.createElement('span'), bar = document.createElement('span'), fill = document.createElement('i')
+  const seats = document.createElement('small'), button = document.createElement('button')
+  name.textContent = `Room ${info.id}`
+  bar.className = 'bar'; fill.style.width = `${100 * info.members / info.seats}%`; bar.append(fill); name.append(bar)
+  seats.textContent = `${info.members} of ${info.seats} seats`
+  button.textContent = info.members >= info.seats ? 'Full' : 'Join'
+  button.dataset.room = info.id
+  button.addEventListener('click', () => enter(() => net.join(info.id)))
+  li.append(name, seats, button)
+  return li
+}
+
+function emptyList(text) {
+  const li = document.createElement('li')
+  li.className = 'empty'; li.textContent = text
+  $('rooms').replaceChildren(li)
+}
+
+/* Playing ----------------------------------------------------------------------------------------------- */
+
+function start(joined) {
+  room = joined
+  document.body.classList.add('playing')
+  history.replaceState(null, '', `#${room.id}`)
+  document.activeElement?.blur?.()
+  room.command = command
+  room.on('Boom', boom => stage.boom(boom))
+  room.on('Spark', spark => stage.spark(spark))
+  room.on('ended', ({ reason, message }) => { leave(); problem(`The room ended: ${reason}${message ? `. ${message}` : ''}`) })
+  stage.enter()
+  room.frame(view => stage.draw(view, room))
+}
+
+function leave() {
+  if (!room) return
+  const left = room
+  room = null
+  document.body.classList.remove('playing')
+  history.replaceState(null, '', location.pathname)
+  left.leave().catch(() => {})
+  listRooms()
+}
+
+function command() {
+  return {
+    x: keys.axis('KeyA', 'KeyD') || keys.axis('ArrowLeft', 'ArrowRight'),
+    y: keys.axis('KeyW', 'KeyS') || keys.axis('ArrowUp', 'ArrowDown'),
+    aim: stage.aim(),
+    fire: keys.down('Space') || stage.pressed,
+  }
+}
+
+addEventListener('keydown', event => {
+  if (event.code === 'Escape' && room) leave()
+  if (event.code === 'F3') { event.preventDefault(); $('net').classList.toggle('off') }
+})
+
+/* HUD --------------------------------------------------------------------------------------------------- */
+
+setInterval(() => {
+  if (!room) return
+  const f = room.figures
+  $('f-ping').textContent = number(f.pingMs)
+  $('f-jitter').textContent = number(f.jitterMs, 1)
+  $('f-tick').textContent = number(f.tick)
+  $('f-kbps').textContent = number(f.kBps, 1)
+  $('f-entities').textContent = number(f.entities)
+  $('f-link').textContent = f.link ?? '–'
+  const scores = room.resource('Scores')
+  if (scores) { $('s-amber').textContent = scores.amber; $('s-azure').textContent = scores.azure }
+  listPilots()
+}, 250)
+
+function listPilots() {
+  const pilots = [...room.all('Pilot')].map(({ Pilot, mine }) => ({ ...Pilot, mine })).sort((a, b) => b.kills - a.kills || a.deaths - b.deaths)
+  $('scores').replaceChildren(...pilots.slice(0, 10).map(pilot => {
+    const li = document.createElement('li'), name = document.createElement('span'), kills = document.createElement('b')
+    name.textContent = pilot.name; name.className = pilot.team === 0 || pilot.team === 'Amber' ? 'amber' : 'azure'
+    if (pilot.computer) { const tag = document.createElement('i'); tag.textContent = ' computer'; name.append(tag) }
+    kills.textContent = pilot.kills
+    li.classList.toggle('mine', pilot.mine)
+    li.append(name, kills)
+    return li
+  }))
+}
+
+const number = (value, digits = 0) => Number.isFinite(value) ? value.toFixed(digits) : '–'
+function banner(text, bad = false) { $('banner').hidden = !text; $('banner').textContent = text; $('banner').classList.toggle('bad', bad) }
+function problem(text) { $('problem').hidden = !text; $('problem').textContent = text }
+function stored(key) { try { return localStorage.getItem(`afterglow.${key}`) } catch { return null } }
+function store(key, value) { try { localStorage.setItem(`afterglow.${key}`, value) } catch { /* private mode */ } }
+
+listRooms()
+setInterval(() => { if (!room && !document.hidden) listRooms() }, 3000)
+const asked = location.hash.slice(1)
+if (asked) enter(() => net.join(asked)).then(() => { if (!room) history.replaceState(null, '', location.pathname) })
+else if (params.has('play')) enter(() => net.quick('arena'))

@@ -1,0 +1,33 @@
+//! What the kernel says of CPU time and load. What is measured with it stands elsewhere.
+
+use std::{fs, time::Duration};
+
+/// CPU time that all threads of a process have had so far, to the nanosecond where the kernel counts so finely.
+pub fn of_process(pid: u32) -> Duration {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Duration::ZERO;
+    };
+    let nanos = tasks
+        .filter_map(Result::ok)
+        .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())
+        .filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok())
+        .sum();
+    Duration::from_nanos(nanos)
+}
+
+/// CPU time of this very thread so far.
+pub fn of_thread() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(
+        text.split_whitespace()
+            .next()
+            .and_then(|nanos| nanos.parse().ok())
+            .unwrap_or(0),
+    )
+}
+
+/// The load averages, to be printed beside figures of speed.
+pub fn load() -> String {
+    fs::read_to_string("/proc/loadavg")
+        .map_or_else(|_| "unknown".into(), |text| text.trim().to_owned())
+}

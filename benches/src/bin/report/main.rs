@@ -1,0 +1,94 @@
+//! `report`: prints every figure with its goal beside it, as a table or as lines of JSON. Each part measures in a file of its own.
+
+mod codec;
+mod cpu;
+mod fanout;
+mod first;
+mod idle;
+mod raw;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tickwire_benches::row::{Row, head};
+
+/// Every figure of Tickwire, measured now, with its goal beside it.
+///
+/// A ★ reached the top, a ✓ the floor, a ✗ neither. Figures are ratios taken in one run, counts, or bytes: the machine may be noisy.
+#[derive(Parser)]
+#[command(name = "report", version)]
+struct Cli {
+    /// Parts or rows to run: codec (C4 C4w C7), idle (C6), fanout (F1a F1b), first. All if none is named
+    #[arg(value_name = "PART")]
+    parts: Vec<String>,
+    /// One line of JSON a row
+    #[arg(long)]
+    json: bool,
+    /// Seeds of the workload
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
+    seeds: Vec<u64>,
+    /// WebSocket clients of the fan-out rows
+    #[arg(long, default_value_t = 1000)]
+    clients: u16,
+    /// Seconds that each fan-out row measures
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// A part of a figure, run in a process of its own by the report itself
+    #[arg(long, hide = true, num_args = 1..)]
+    child: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if !cli.child.is_empty() {
+        return fanout::child(&cli.child);
+    }
+    let wanted = |names: &[&str]| {
+        cli.parts.is_empty()
+            || cli
+                .parts
+                .iter()
+                .any(|part| names.iter().any(|name| name.eq_ignore_ascii_case(part)))
+    };
+    if let Some(unknown) = cli
+        .parts
+        .iter()
+        .find(|part| !KNOWN.iter().any(|name| name.eq_ignore_ascii_case(part)))
+    {
+        eprintln!(
+            "UnknownPart: {unknown}. Parts and rows are: {}",
+            KNOWN.join(", ")
+        );
+        return ExitCode::from(2);
+    }
+    if !cli.json {
+        println!("load {}", cpu::load());
+        head();
+    }
+    let mut ok = true;
+    let mut print = |row: Row| {
+        ok &= row.ok;
+        row.print(cli.json);
+    };
+    if wanted(&["codec", "C4", "C4w", "C7"]) {
+        codec::rows(&cli.seeds, &mut print);
+    }
+    if wanted(&["idle", "C6"]) {
+        idle::rows(&mut print);
+    }
+    if wanted(&["fanout", "F1a", "F1b"]) {
+        fanout::rows(cli.clients, cli.seconds, &mut print);
+    }
+    if wanted(&["first"]) {
+        first::rows(&mut print);
+    }
+    if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+const KNOWN: [&str; 11] = [
+    "codec", "C4", "C4w", "C7", "idle", "C6", "fanout", "F1a", "F1b", "first", "all",
+];

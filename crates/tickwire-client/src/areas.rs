@@ -1,0 +1,213 @@
+//! One area of a view: the bases that deltas start from, what a picture is drawn from, and the events not yet shown.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tickwire_proto::Tick;
+use tickwire_proto::frame::AreaDelta;
+use tickwire_snapshot::{Area, AreaId, Basis, Schema, TickEvent, decode};
+
+use crate::event::Fault;
+
+/// Decoded areas that a delta may start from. An ordered link needs the last one; the others are for datagrams.
+const BASES_MAX: usize = 16;
+/// Decoded areas that wait to be drawn: two seconds at 30 updates a second. A page that does not draw keeps the newest.
+const HELD_MAX: usize = 64;
+/// Tick events that wait for their tick.
+const EVENTS_MAX: usize = 256;
+
+/// A picture may come this many ticks after an event, whatever the event's lifetime.
+const LIFETIME_LEAST: u16 = 15;
+
+/// What held from tick `from` on, and is known to have held until tick `until`.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) from: Tick,
+    pub(crate) until: Tick,
+    pub(crate) area: Arc<Area>,
+}
+
+/// What a picture at some time is made of: one held area, or two and how far it is between them.
+#[derive(Clone, Debug)]
+pub(crate) struct Between {
+    pub(crate) from: Arc<Area>,
+    pub(crate) to: Option<Arc<Area>>,
+    pub(crate) part: f64,
+}
+
+/// One area as this client knows it.
+#[derive(Debug, Default)]
+pub(crate) struct AreaView {
+    bases: VecDeque<(Tick, Basis)>,
+    held: VecDeque<Held>,
+    events: VecDeque<TickEvent>,
+    /// The newest update said that nothing changes until something is said.
+    still: bool,
+    pub(crate) events_dropped: u64,
+}
+
+impl AreaView {
+    /// Takes a delta in; returns over how many ticks the picture will slide into it. On an error nothing has changed.
+    pub(crate) fn apply(
+        &mut self,
+        schema: &Arc<Schema>,
+        tick: Tick,
+        delta: &AreaDelta<'_>,
+    ) -> Result<u32, Fault> {
+        let basis = match delta.basis {
+            None => Basis::default(),
+            Some(basis) => self.basis(basis).cloned().ok_or(Fault::NoBasis {
+                area: delta.area,
+                tick,
+                basis,
+            })?,
+        };
+        if delta.flags & AreaDelta::STILL != 0 {
+            return Ok(self.stay(tick, basis));
+        }
+        let undecodable = |text: String| Fault::Undecodable {
+            area: delta.area,
+            tick,
+            text,
+        };
+        let (hash, payload) = delta.split_hash();
+        let decoded = decode(schema, &basis, AreaId(delta.area), tick, payload)
+            .map_err(|e| undecodable(e.to_string()))?;
+        let area = decoded
+            .basis
+            .area
+            .clone()
+            .ok_or_else(|| undecodable("it holds no area".to_owned()))?;
+        if let Some(theirs) = hash {
+            let ours = area.hash();
+            if ours != theirs {
+                return Err(Fault::Hash {
+                    area: delta.area,
+                    tick,
+                    ours,
+                    theirs,
+                });
+            }
+        }
+        self.remember(tick, decoded.basis);
+        self.queue(decoded.events);
+        Ok(self.hold(tick, area))
+    }
+
+    /// Slots in use in the newest area.
+    pub(crate) fn newest(&self) -> Option<&Held> {
+        self.held.back()
+    }
+
+    /// The tick up to which all is known; `None` if nothing is held, or nothing changes until something is said.
+    pub(crate) fn known_until(&self) -> Option<Tick> {
+        if self.still {
+            None
+        } else {
+            self.held.back().map(|held| held.until)
+        }
+    }
+
+    /// What to draw at `tick`; forgets what is behind it.
+    pub(crate) fn between(&mut self, tick: f64) -> Option<Between> {
+        while self
+            .held
+            .get(1)
+            .is_some_and(|next| f64::from(next.from.0) <= tick)
+        {
+            self.held.pop_front();
+        }
+        let here = self.held.front()?;
+        let until = f64::from(here.until.0);
+        let next = self.held.get(1).filter(|_| tick > until);
+        let part = next.map_or(0.0, |next| {
+            ((tick - until) / (f64::from(next.from.0) - until)).clamp(0.0, 1.0)
+        });
+        Some(Between {
+            from: here.area.clone(),
+            to: next.map(|next| next.area.clone()),
+            part,
+        })
+    }
+
+    /// The next event whose tick the picture has reached. What nobody needs to hear of any more is left out, and
+    /// counted: a page that was hidden returns without a storm.
+    pub(crate) fn event_due(&mut self, tick: f64) -> Option<TickEvent> {
+        loop {
+            let due = self.events.front()?;
+            let age = tick - f64::from(due.tick.0);
+            if age < 0.0 {
+                return None;
+            }
+            let event = self.events.pop_front()?;
+            if age <= f64::from(event.lifetime.max(LIFETIME_LEAST)) {
+                return Some(event);
+            }
+            self.events_dropped += 1;
+        }
+    }
+
+    fn basis(&self, tick: Tick) -> Option<&Basis> {
+        self.bases
+            .iter()
+            .rev()
+            .find(|(at, _)| *at == tick)
+            .map(|(_, basis)| basis)
+    }
+
+    fn remember(&mut self, tick: Tick, basis: Basis) {
+        if self.bases.len() == BASES_MAX {
+            self.bases.pop_front();
+        }
+        self.bases.push_back((tick, basis));
+    }
+
+    fn stay(&mut self, tick: Tick, basis: Basis) -> u32 {
+        self.remember(tick, basis);
+        let known = std::mem::replace(&mut self.still, true);
+        let Some(newest) = self.held.back_mut() else {
+            return 0;
+        };
+        let gap = if known { 0 } else { tick.since(newest.until) };
+        newest.until = newest.until.max(tick);
+        gap
+    }
+
+    fn hold(&mut self, tick: Tick, area: Arc<Area>) -> u32 {
+        let mut gap = 0;
+        if let Some(newest) = self.held.back_mut() {
+            if tick <= newest.until {
+                return 0; // older than what is held: a copy on a datagram lane
+            }
+            newest.until = newest
+                .until
+                .max(area.before())
+                .min(area.tick().minus(1))
+                .max(newest.from);
+            gap = tick.since(newest.until);
+        }
+        if self.held.len() == HELD_MAX {
+            self.held.pop_front();
+        }
+        self.held.push_back(Held {
+            from: area.tick().min(tick),
+            until: tick,
+            area,
+        });
+        self.still = false;
+        gap
+    }
+
+    fn queue(&mut self, events: Vec<TickEvent>) {
+        for event in events {
+            if self.events.len() == EVENTS_MAX {
+                self.events.pop_front();
+                self.events_dropped += 1;
+            }
+            let at = self
+                .events
+                .partition_point(|other| other.tick <= event.tick);
+            self.events.insert(at, event);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The client as one state machine: link, session, credentials, and the rooms that are wanted.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tickwire_proto::{Backoff, ClientSession, Ending, Reason, Retry, SessionConfig, Time};
+use tickwire_snapshot::Schema;
+
+use crate::event::{ClientOutput, RequestId, RoomKey, State};
+use crate::rooms::{Phase, Room};
+
+/// The only attachment of a client so far.
+pub(crate) const ATTACHMENT: u8 = 0;
+/// The back-off between two tries: the first, and the longest.
+const BACKOFF_FIRST: Duration = Duration::from_millis(500);
+const BACKOFF_CAP: Duration = Duration::from_secs(10);
+
+/// How a client is set up.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// The namespace to attach to.
+    pub namespace: String,
+    /// What to attach with; `None`: [`ClientOutput::CredentialsWanted`] asks each time.
+    pub credentials: Option<Bytes>,
+    /// The game's schema, where the client was built with it. `None`: a generic client, which is given the room's.
+    pub schema: Option<Arc<Schema>>,
+    /// The hash of the namespace's messages; 0: generic.
+    pub messages_hash: u64,
+    /// Of the session below.
+    pub session: SessionConfig,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            namespace: "/".to_owned(),
+            credentials: None,
+            schema: None,
+            messages_hash: 0,
+            session: SessionConfig::default(),
+        }
+    }
+}
+
+/// Where the link is, and what is said on it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Stage {
+    /// A link is being opened; not for longer than until then.
+    Opening(Time),
+    /// The hello is on its way; not for longer than until then.
+    Hello(Time),
+    /// Credentials are asked for, or on their way.
+    Attaching,
+    /// Accepted.
+    Attached,
+    /// The link is lost; the next try is then.
+    Pause(Time),
+    /// It is over.
+    Over,
+}
+
+/// One conversation with one server. See the [crate's documentation](crate) for an example.
+///
+/// Driving it: do what [`poll`](Self::poll) says; call [`link_open`](Self::link_open), [`frame`](Self::frame) and
+/// [`link_lost`](Self::link_lost) for the link of the last [`ClientOutput::Connect`] alone (a closed link is forgotten
+/// at once); after each call write what [`next`](Self::next) gives, and call [`handle_timeout`](Self::handle_timeout) at
+/// [`next_timeout`](Self::next_timeout).
+#[derive(Debug)]
+pub struct Client {
+    pub(crate) config: ClientConfig,
+    pub(crate) session: ClientSession,
+    pub(crate) stage: Stage,
+    pub(crate) state: State,
+    pub(crate) backoff: Backoff,
+    pub(crate) attempt: u32,
+    pub(crate) chance: u64,
+    pub(crate) rooms: BTreeMap<RoomKey, Room>,
+    /// The rooms by their numbers on this link.
+    pub(crate) keys: BTreeMap<u32, RoomKey>,
+    /// Questions for the list of rooms that wait for the session.
+    pub(crate) questions: Vec<(RequestId, String)>,
+    pub(crate) requests: u32,
+    pub(crate) outputs: VecDeque<ClientOutput>,
+    pub(crate) reported: Time,
+}
+
+impl Client {
+    /// A client that wants to connect at once. `seed`: of all its chance; each client needs another one.
+    pub fn new(config: ClientConfig, seed: u64, now: Time) -> Self {
+        let mut client = Self {
+            session: ClientSession::new(now, config.session, seed),
+            config,
+            stage: Stage::Over,
+            state: State::Connecting,
+            backoff: Backoff::new(BACKOFF_FIRST, BACKOFF_CAP),
+            attempt: 0,
+            chance: seed,
+            rooms: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            questions: Vec::new(),
+            requests: 0,
+            outputs: VecDeque::new(),
+            reported: now,
+        };
+        client.connect(now);
+        client
+    }
+
+    /// Where the conversation is.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What the driver is asked to do or to tell, in order.
+    pub fn poll(&mut self) -> Option<ClientOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// The next frame for the link; nothing beyond `writable` bytes, unless nothing else waits to be written.
+    pub fn next(&mut self, now: Time, writable: usize) -> Option<Bytes> {
+        match self.stage {
+            Stage::Opening(_) | Stage::Pause(_) => None,
+            _ => self.session.next(now, writable),
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) shall be called at the latest.
+    pub fn next_timeout(&self) -> Option<Time> {
+        let own = match self.stage {
+            Stage::Opening(at) | Stage::Hello(at) | Stage::Pause(at) => Some(at),
+            Stage::Attaching | Stage::Attached | Stage::Over => None,
+        };
+        let session = self
+            .has_link()
+            .then(|| self.session.next_timeout())
+            .flatten();
+        let rooms = self.rooms.values().filter_map(|room| match room.phase {
+            Phase::Pause(at) if self.stage == Stage::Attached => Some(at),
+            _ => None,
+        });
+        own.into_iter().chain(session).chain(rooms).min()
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Time) {
+        match self.stage {
+            Stage::Opening(at) | Stage::Hello(at) if now >= at => {
+                self.outputs.push_back(ClientOutput::Close);
+                self.lost(now, None);
+            }
+            Stage::Pause(at) if now >= at => self.connect(now),
+            _ if self.has_link() => {
+                self.session.handle_timeout(now);
+                self.listen(now);
+            }
+            _ => {}
+        }
+        for room in self.rooms.values_mut() {
+            if matches!(room.phase, Phase::Pause(at) if now >= at) {
+                room.phase = Phase::Wanted;
+            }
+        }
+        self.ask_what_waits();
+    }
+
+    /// The link that was asked for is open.
+    pub fn link_open(&mut self, now: Time) {
+        if let Stage::Opening(at) = self.stage {
+            self.stage = Stage::Hello(at);
+            self.session.link_open(now);
+            self.listen(now);
+        }
+    }
+
+    /// A frame came in.
+    pub fn frame(&mut self, now: Time, frame: &Bytes) {
+        if self.has_link() {
+            self.session.handle_frame(now, frame);
+            self.listen(now);
+        }
+    }
+
+    /// The link could not be opened, or is lost. `close_code`: of the WebSocket or QUIC, where one was seen.
+    pub fn link_lost(&mut self, now: Time, close_code: Option<u16>) {
+        if self.has_link() || matches!(self.stage, Stage::Opening(_)) {
+            let reason = close_code.and_then(Reason::from_close_code);
+            // Without a word Refused says that the credentials did not come in time: the link's fault, not theirs.
+            let reason = reason.filter(|reason| *reason != Reason::Refused);
+            self.lost(now, reason.map(|reason| Ending::new(reason, "")));
+        }
+    }
+
+    /// Something says that the way is open again (a page that woke up, a network that came back): no waiting for the
+    /// back-off, and a conversation that was over begins again.
+    pub fn reconnect(&mut self, now: Time) {
+        if matches!(self.stage, Stage::Pause(_) | Stage::Over) {
+            self.backoff.reset();
+            self.attempt = 0;
+            self.connect(now);
+        }
+    }
+
+    /// The answer to [`ClientOutput::CredentialsWanted`].
+    pub fn attach(&mut self, credentials: &[u8]) {
+        if self.stage == Stage::Attaching {
+            self.session.attach(
+                ATTACHMENT,
+                &self.config.namespace,
+                credentials,
+                self.config.messages_hash,
+            );
+        }
+    }
+
+    /// Ends the conversation: the server is told, rooms are left, and nothing is tried again.
+    pub fn close(&mut self) {
+        if self.has_link() {
+            self.session.bye();
+        }
+        self.rooms.clear();
+        self.keys.clear();
+        self.outputs.push_back(ClientOutput::Close);
+        self.over(Ending::with_retry(
+            Reason::Left,
+            Retry::Never,
+            "closed by its own side",
+        ));
+    }
+
+    /// Whether there is a link to talk on.
+    fn has_link(&self) -> bool {
+        matches!(
+            self.stage,
+            Stage::Hello(_) | Stage::Attaching | Stage::Attached
+        )
+    }
+
+    /// The next number of its own chance.
+    pub(crate) fn random(&mut self) -> u64 {
+        self.chance = self.chance.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.chance;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}

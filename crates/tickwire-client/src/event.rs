@@ -1,0 +1,227 @@
+//! What a client tells its driver and its user.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+use tickwire_proto::frame::{MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned};
+use tickwire_proto::{Reason, Retry, Tick};
+
+/// A room that one wants or has, on this client: it stays the same over links, restarts and the room's numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoomKey(pub u32);
+
+/// A question to the server (the list of rooms), to tell its answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u32);
+
+impl fmt::Display for RoomKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "room {}", self.0)
+    }
+}
+
+/// Where the conversation is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A link is being opened, or the hello and the credentials are on their way.
+    Connecting,
+    /// Accepted: rooms can be joined and used.
+    Online,
+    /// The link is lost; the next try comes in `retry_in`.
+    Away {
+        /// From the moment of this state on.
+        retry_in: Duration,
+    },
+    /// It is over, until [`Client::reconnect`](crate::Client::reconnect) is called.
+    Ended {
+        /// Why.
+        reason: Reason,
+        /// Whether and how another try makes sense.
+        retry: Retry,
+        /// What the server said, for people.
+        message: String,
+    },
+}
+
+/// Why something could not be sent.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The room is not joined at the moment (or never was): wait for [`ClientEvent::Joined`].
+    #[error("Away: {0} is not joined now. Wait for it to be joined")]
+    NotJoined(RoomKey),
+    /// The session does not take it.
+    #[error(transparent)]
+    Session(#[from] tickwire_proto::SendError),
+    /// The row is not one of the game's command record.
+    #[error("BadCommand: the row has other columns than the command of {0}")]
+    BadCommand(RoomKey),
+    /// No update of the room is held yet (or the link cannot take it): the command was not sent, and counted.
+    #[error("NotYet: {0} holds no update yet, the command was not sent")]
+    NotYet(RoomKey),
+    /// The game has no commands, or the viewer no seat.
+    #[error("NoCommand: {0} takes no commands from here")]
+    NoCommand(RoomKey),
+}
+
+/// What was wrong with an update. The client has asked for a keyframe already.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// It could not be decoded.
+    #[error("area {area} at tick {tick}: {text}")]
+    Undecodable {
+        /// The area's number.
+        area: u32,
+        /// The tick of the update.
+        tick: Tick,
+        /// What the decoder said.
+        text: String,
+    },
+    /// It starts from a tick that is not held.
+    #[error("area {area} at tick {tick}: starts from tick {basis}, which is not held")]
+    NoBasis {
+        /// The area's number.
+        area: u32,
+        /// The tick of the update.
+        tick: Tick,
+        /// The tick that it starts from.
+        basis: Tick,
+    },
+    /// It was decoded, and is not what the server has.
+    #[error("area {area} at tick {tick}: its hash is {ours:016x}, the server's is {theirs:016x}")]
+    Hash {
+        /// The area's number.
+        area: u32,
+        /// The tick of the update.
+        tick: Tick,
+        /// Of what was decoded.
+        ours: u64,
+        /// Of what the server has.
+        theirs: u64,
+    },
+    /// The frame itself breaks the protocol.
+    #[error("an update that is no update: {0}")]
+    Frame(String),
+}
+
+/// What a driver is asked to do, or to tell its user.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ClientOutput {
+    /// Open a link now. `number` is the attempt's random number, for the upgrade's URL and for asking why it failed.
+    Connect {
+        /// Counts from 1, and again from 1 after each success.
+        attempt: u32,
+        /// Random: told to the server as `try=N`.
+        number: u32,
+    },
+    /// Close the link, after what [`Client::next`](crate::Client::next) still has to write.
+    Close,
+    /// Call [`Client::attach`](crate::Client::attach) with fresh credentials. Not asked where the configuration has them.
+    CredentialsWanted,
+    /// Something for the user.
+    Event(ClientEvent),
+}
+
+/// What happened, for the user.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ClientEvent {
+    /// The state changed.
+    State(State),
+    /// The credentials were accepted.
+    Attached {
+        /// Who one is now, by the server's auth.
+        identity: String,
+    },
+    /// The credentials were not accepted; the state `Ended` follows.
+    AttachRefused(Refusal),
+    /// Reliable messages went down with the last link: nobody knows whether they were heard.
+    MessagesLost {
+        /// How many.
+        count: u64,
+    },
+    /// In the room: for the first time, or again after a lost link (`again`). Its view is fresh.
+    Joined {
+        /// Which.
+        room: RoomKey,
+        /// Whether it had been joined before.
+        again: bool,
+    },
+    /// The room was refused, and is forgotten.
+    JoinRefused {
+        /// Which.
+        room: RoomKey,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The link is lost and the room with it; it is joined again as soon as that is possible.
+    RoomAway {
+        /// Which.
+        room: RoomKey,
+    },
+    /// The room is over, and is forgotten.
+    RoomEnded {
+        /// Which.
+        room: RoomKey,
+        /// Why.
+        reason: RoomEnd,
+        /// What the server said, for people.
+        message: String,
+    },
+    /// Somebody joined, left, went or came back. [`View::members`](crate::View::members) has it already.
+    Member {
+        /// Where.
+        room: RoomKey,
+        /// What.
+        change: MemberChangeOwned,
+    },
+    /// A message.
+    Message {
+        /// Where from; `None`: from outside of rooms.
+        room: Option<RoomKey>,
+        /// Its channel.
+        channel: u8,
+        /// Its kind, by the schema.
+        kind: u32,
+        /// Its bytes.
+        payload: Bytes,
+        /// Whether it may have been left out.
+        volatile: bool,
+    },
+    /// An update came in and is held.
+    Updated {
+        /// Where.
+        room: RoomKey,
+        /// Its tick.
+        tick: Tick,
+        /// The last command that the room had applied.
+        applied: Option<Tick>,
+        /// The server's clock at capture, microseconds.
+        stamp: Option<u64>,
+    },
+    /// An update was wrong: told, a keyframe asked for, the view stays at what was right.
+    Fault {
+        /// Where.
+        room: RoomKey,
+        /// What.
+        fault: Fault,
+    },
+    /// The length of the room's ticks changed.
+    Rates {
+        /// Where.
+        room: RoomKey,
+        /// The new length.
+        tick: Duration,
+    },
+    /// The answer to [`Client::lobby`](crate::Client::lobby).
+    Lobby {
+        /// Of which question.
+        request: RequestId,
+        /// The rooms.
+        rooms: Vec<RoomInfoOwned>,
+    },
+}

@@ -1,0 +1,45 @@
+//! The early and the late side of Tickwire: views, interpolation, clock and command lead, without a clock or a socket.
+//!
+//! A [`Client`] is one conversation with one server, over one link after another. It is fed with what a driver
+//! sees (a link that opens, a frame, a link that is lost, the time) and tells what the driver shall do
+//! ([`ClientOutput`]) and write ([`Client::next`]). Rooms are joined by what one wants ([`Client::quick`], …) and are
+//! known by a [`RoomKey`] that outlives links, restarts of the server and changes of the room's number.
+//!
+//! ```
+//! use tickwire_client::{Client, ClientConfig, ClientOutput, State};
+//! use tickwire_proto::Time;
+//!
+//! let mut client = Client::new(ClientConfig::default(), 7, Time(0));
+//! let room = client.quick("hello", &[]);
+//! assert!(matches!(client.poll(), Some(ClientOutput::Event(_)))); // the state: connecting
+//! assert!(matches!(client.poll(), Some(ClientOutput::Connect { attempt: 1, .. })));
+//! client.link_open(Time(1_000));
+//! let hello = client.next(Time(1_000), usize::MAX).expect("a hello is the first thing said");
+//! assert!(!hello.is_empty());
+//! assert!(client.view(room).is_none(), "no room before the server's acceptance");
+//! assert!(matches!(client.state(), State::Connecting));
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod areas;
+mod asks;
+mod client;
+mod clock;
+mod delay;
+mod event;
+mod figures;
+mod lead;
+mod picture;
+mod rooms;
+mod talk;
+mod view;
+
+pub use client::{Client, ClientConfig};
+pub use clock::{ArrivalLine, SteadyClock};
+pub use delay::{DELAY_MAX, Delay};
+pub use event::{ClientEvent, ClientOutput, Fault, RequestId, RoomKey, SendError, State};
+pub use figures::Figures;
+pub use lead::CommandLead;
+pub use picture::{Picture, Row, ShownEvent, entity_id, slot_and_generation};
+pub use view::{Applied, View};

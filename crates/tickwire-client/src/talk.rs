@@ -1,0 +1,339 @@
+//! What the client makes of the session's events, and of the end of a link.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tickwire_proto::frame::parts::NO_SEAT;
+use tickwire_proto::frame::{JoinedInfo, Refusal, code};
+use tickwire_proto::{
+    ClientEvent as SessionEvent, ClientSession, Ending, Reason, Retry, Tick, Time,
+};
+use tickwire_snapshot::Schema;
+
+use crate::client::{Client, Stage};
+use crate::event::{ClientEvent, ClientOutput, RequestId, RoomKey, State};
+use crate::rooms::{Phase, Room};
+use crate::view::{Entry, View};
+
+/// A link that does not open, and a hello that is not answered, count as lost after this long.
+const OPEN_MAX: Duration = Duration::from_secs(10);
+/// How often the age of updates is reported to the server.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+impl Client {
+    /// Takes what the session has to tell.
+    pub(crate) fn listen(&mut self, now: Time) {
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                SessionEvent::Welcome { lost, .. } => self.welcome(lost),
+                SessionEvent::Attached { identity, .. } => self.attached(identity),
+                SessionEvent::AttachRefused { refusal, .. } => {
+                    let message = refusal.message.clone();
+                    self.event(ClientEvent::AttachRefused(refusal));
+                    self.outputs.push_back(ClientOutput::Close);
+                    let ending = Ending::with_retry(Reason::Refused, Retry::Never, message);
+                    return self.lost(now, Some(ending));
+                }
+                SessionEvent::Joined(info) => self.joined(now, info),
+                SessionEvent::JoinRefused { request, refusal } => {
+                    self.refused(now, request, refusal)
+                }
+                SessionEvent::LobbyList { request, rooms } => {
+                    self.event(ClientEvent::Lobby {
+                        request: RequestId(request),
+                        rooms,
+                    });
+                }
+                SessionEvent::Message {
+                    room,
+                    channel,
+                    kind,
+                    payload,
+                    volatile,
+                } => {
+                    let room = self.keys.get(&room).copied();
+                    self.event(ClientEvent::Message {
+                        room,
+                        channel,
+                        kind,
+                        payload,
+                        volatile,
+                    });
+                }
+                SessionEvent::LinkDead => {
+                    self.outputs.push_back(ClientOutput::Close);
+                    self.lost(now, None);
+                    return;
+                }
+                SessionEvent::Ended(ending) => {
+                    self.outputs.push_back(ClientOutput::Close);
+                    self.lost(now, Some(ending));
+                    return;
+                }
+                in_a_room => self.room_event(now, in_a_room),
+            }
+        }
+    }
+
+    /// Opens a link.
+    pub(crate) fn connect(&mut self, now: Time) {
+        self.attempt = self.attempt.saturating_add(1);
+        self.stage = Stage::Opening(now.plus(OPEN_MAX));
+        if self.session.is_ended().is_some() {
+            let seed = self.random();
+            self.session = ClientSession::new(now, self.config.session, seed);
+        }
+        self.set_state(State::Connecting);
+        let number = self.random() as u32;
+        self.outputs.push_back(ClientOutput::Connect {
+            attempt: self.attempt,
+            number,
+        });
+    }
+
+    /// The link is gone, or never came; `ending`: what the server said.
+    pub(crate) fn lost(&mut self, now: Time, ending: Option<Ending>) {
+        self.session.link_lost(now);
+        while self.session.poll_event().is_some() {} // of a conversation that is over
+        self.keys.clear();
+        let away: Vec<RoomKey> = self
+            .rooms
+            .values_mut()
+            .filter_map(|room| room.link_lost().then_some(room.key))
+            .collect();
+        for room in away {
+            self.event(ClientEvent::RoomAway { room });
+        }
+        let retry_after = match ending {
+            Some(ending) if !matches!(ending.retry, Retry::After { .. }) => {
+                return self.over(ending);
+            }
+            Some(Ending {
+                retry: Retry::After { ms },
+                ..
+            }) => Some(ms),
+            _ => None,
+        };
+        let random = self.random();
+        let retry_in = self.backoff.next(retry_after, random);
+        self.stage = Stage::Pause(now.plus(retry_in));
+        self.set_state(State::Away { retry_in });
+    }
+
+    /// No more tries.
+    pub(crate) fn over(&mut self, ending: Ending) {
+        self.stage = Stage::Over;
+        self.questions.clear();
+        self.set_state(State::Ended {
+            reason: ending.reason,
+            retry: ending.retry,
+            message: ending.message,
+        });
+    }
+
+    pub(crate) fn event(&mut self, event: ClientEvent) {
+        self.outputs.push_back(ClientOutput::Event(event));
+    }
+
+    fn set_state(&mut self, state: State) {
+        if self.state != state || self.outputs.is_empty() && self.attempt == 1 {
+            self.state = state.clone();
+            self.event(ClientEvent::State(state));
+        }
+    }
+
+    fn welcome(&mut self, messages_lost: u64) {
+        if messages_lost > 0 {
+            self.event(ClientEvent::MessagesLost {
+                count: messages_lost,
+            });
+        }
+        self.stage = Stage::Attaching;
+        match self.config.credentials.clone() {
+            Some(credentials) => self.attach(&credentials),
+            None => self.outputs.push_back(ClientOutput::CredentialsWanted),
+        }
+    }
+
+    fn attached(&mut self, identity: String) {
+        self.stage = Stage::Attached;
+        self.backoff.reset();
+        self.attempt = 0;
+        self.event(ClientEvent::Attached { identity });
+        self.set_state(State::Online);
+        self.ask_what_waits();
+    }
+
+    fn joined(&mut self, now: Time, info: JoinedInfo) {
+        let asked = Phase::Asked(info.request);
+        let Some(key) = self
+            .rooms
+            .values()
+            .find(|room| room.phase == asked)
+            .map(|room| room.key)
+        else {
+            self.session.leave(info.room); // not wanted any more
+            return;
+        };
+        let schema = match info.schema.as_deref().map(Schema::from_bytes) {
+            Some(Ok(schema)) => Arc::new(schema),
+            Some(Err(e)) => return self.unreadable(key, info.room, &e.to_string()),
+            None => match &self.config.schema {
+                Some(schema) => schema.clone(),
+                None => return self.unreadable(key, info.room, "the server sent none"),
+            },
+        };
+        let entry = Entry {
+            no: info.room,
+            id: info.id,
+            kind: info.kind,
+            seat: (info.seat != NO_SEAT).then_some(info.seat),
+            member: info.member,
+            tick_us: info.tick_us,
+            send_every: info.send_every,
+            schema,
+            members: info.members,
+        };
+        self.keys.insert(info.room, key);
+        if let Some(room) = self.rooms.get_mut(&key) {
+            let again = room.joined_before;
+            room.joined(info.room, View::new(now, entry));
+            self.event(ClientEvent::Joined { room: key, again });
+        }
+    }
+
+    fn unreadable(&mut self, key: RoomKey, no: u32, text: &str) {
+        self.session.leave(no);
+        self.rooms.remove(&key);
+        let message =
+            format!("the schema of the room cannot be read: {text}. Reload, or rebuild the client");
+        let refusal = Refusal::new(code::VERSION, message);
+        self.event(ClientEvent::JoinRefused { room: key, refusal });
+    }
+
+    /// A refusal as Version brings the server's schema: only this side can say what differs.
+    fn explained(&self, mut refusal: Refusal) -> Refusal {
+        let own = self
+            .config
+            .schema
+            .as_ref()
+            .filter(|_| refusal.code == code::VERSION);
+        if let (Some(own), Ok(theirs)) = (own, Schema::from_bytes(&refusal.data)) {
+            let differences = theirs.differences(own).join("; ");
+            refusal.message = format!(
+                "client and server disagree: {differences}. Rebuild the client, or update the server"
+            );
+        }
+        refusal
+    }
+
+    fn refused(&mut self, now: Time, request: u32, refusal: Refusal) {
+        let Some(room) = self
+            .rooms
+            .values_mut()
+            .find(|room| room.phase == Phase::Asked(request))
+        else {
+            return;
+        };
+        let key = room.key;
+        if room.refused(now, &refusal.code) {
+            self.ask_what_waits();
+        } else {
+            self.rooms.remove(&key);
+            let refusal = self.explained(refusal);
+            self.event(ClientEvent::JoinRefused { room: key, refusal });
+        }
+    }
+
+    /// Events that name a room; one that is not known (left a moment ago) is ignored.
+    fn room_event(&mut self, now: Time, event: SessionEvent) {
+        match event {
+            SessionEvent::TickFrame {
+                room,
+                applied,
+                slack,
+                stamp,
+                ..
+            } => {
+                let rtt = self.session.rtt();
+                if let Some(view) = self.view_by_number(room) {
+                    view.tick_frame(now, applied, slack, stamp, rtt.smoothed);
+                }
+            }
+            SessionEvent::Update { room, tick, frame } => self.update(now, room, tick, &frame),
+            SessionEvent::Member { room: no, change } => {
+                let Some(room) = self.keys.get(&no).copied() else {
+                    return;
+                };
+                if let Some(view) = self.view_by_number(no) {
+                    view.member_change(&change);
+                }
+                self.event(ClientEvent::Member { room, change });
+            }
+            SessionEvent::RoomEnded {
+                room,
+                reason,
+                message,
+            } => {
+                let Some(room) = self.keys.remove(&room) else {
+                    return;
+                };
+                self.rooms.remove(&room);
+                self.event(ClientEvent::RoomEnded {
+                    room,
+                    reason,
+                    message,
+                });
+            }
+            SessionEvent::Rates { room: no, tick_us } => {
+                let Some(room) = self.keys.get(&no).copied() else {
+                    return;
+                };
+                let tick = Duration::from_micros(u64::from(tick_us));
+                if let Some(view) = self.view_by_number(no) {
+                    view.set_tick(now, tick);
+                }
+                self.event(ClientEvent::Rates { room, tick });
+            }
+            _ => {}
+        }
+    }
+
+    fn update(&mut self, now: Time, no: u32, tick: Tick, frame: &[u8]) {
+        let least = self.session.rtt().least;
+        let Some(room) = self.keys.get(&no).copied() else {
+            return;
+        };
+        let Some(view) = self.view_by_number(no) else {
+            return;
+        };
+        let outcome = view.apply(now, frame);
+        let (applied, stamp, age) = (view.last_applied(), view.stamp(), view.age(least));
+        // a receipt, whatever was in it: the server sees that the way is clear, for the keyframe too
+        self.session.held(no, tick);
+        for area in outcome.keyframes_wanted {
+            self.session.keyframe_wanted(no, area);
+        }
+        for fault in outcome.faults {
+            self.event(ClientEvent::Fault { room, fault });
+        }
+        if now.since(self.reported) >= REPORT_EVERY {
+            self.reported = now;
+            self.session
+                .report(no, u32::try_from(age.as_millis()).unwrap_or(u32::MAX));
+        }
+        self.event(ClientEvent::Updated {
+            room,
+            tick,
+            applied,
+            stamp,
+        });
+    }
+
+    fn view_by_number(&mut self, no: u32) -> Option<&mut View> {
+        let key = self.keys.get(&no)?;
+        self.rooms
+            .get_mut(key)
+            .and_then(|room: &mut Room| room.view.as_mut())
+    }
+}

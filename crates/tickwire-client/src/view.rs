@@ -1,0 +1,403 @@
+//! What one client knows of one room: its areas, its members, and when to show what.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tickwire_proto::frame::{AreaDelta, MemberChangeOwned, MemberInfoOwned, ServerFrame};
+use tickwire_proto::{Tick, Time};
+use tickwire_snapshot::{Area, AreaId, Schema};
+
+use crate::areas::AreaView;
+use crate::clock::{ArrivalLine, Earliest, SteadyClock};
+use crate::delay::{DELAY_MAX, Delay};
+use crate::event::Fault;
+use crate::figures::{Figures, Meter};
+use crate::lead::CommandLead;
+use crate::picture::{Layer, Owner, Picture, ShownEvent};
+
+/// Areas of one view.
+const AREAS_MAX: usize = 64;
+/// A keyframe that was asked for and does not come is asked for again after this long.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// The component that says whose an entity is, and its field.
+const OWNED_BY: &str = "OwnedBy";
+const SEAT: &str = "seat";
+
+/// What the acceptance of a join says about a room.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) no: u32,
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) seat: Option<u16>,
+    pub(crate) member: u32,
+    pub(crate) tick_us: u32,
+    pub(crate) send_every: u8,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) members: Vec<MemberInfoOwned>,
+}
+
+/// The outcome of taking an update in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Applied {
+    /// What was wrong with it, area by area. What was right is held.
+    pub faults: Vec<Fault>,
+    /// Areas of which a keyframe shall be asked for.
+    pub keyframes_wanted: Vec<u32>,
+}
+
+/// A room as this client has it: exactly what the server had at the newest tick held, and a picture of it in time.
+#[derive(Debug)]
+pub struct View {
+    entry: Entry,
+    areas: BTreeMap<u32, AreaView>,
+    /// When a keyframe of an area was last asked for, while it has not come.
+    asked: BTreeMap<u32, Time>,
+    newest: Option<Tick>,
+    owner: Option<Owner>,
+    line: ArrivalLine,
+    stamps: Earliest,
+    delay: Delay,
+    clock: SteadyClock,
+    pub(crate) lead: CommandLead,
+    meter: Meter,
+    waiting: bool,
+    jitter_us: f64,
+    late_us: f64,
+    stamp: Option<u64>,
+    slack: i8,
+    applied: Option<Tick>,
+    underruns: u64,
+    faults: u64,
+}
+
+impl View {
+    pub(crate) fn new(now: Time, entry: Entry) -> Self {
+        let tick = Duration::from_micros(u64::from(entry.tick_us.max(1)));
+        let interval = f64::from(entry.tick_us) * f64::from(entry.send_every.max(1));
+        Self {
+            owner: owner(&entry.schema, entry.seat),
+            areas: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            newest: None,
+            line: ArrivalLine::new(tick),
+            stamps: Earliest::default(),
+            delay: Delay::new(interval),
+            clock: SteadyClock::default(),
+            lead: CommandLead::new(tick, now),
+            meter: Meter::default(),
+            waiting: false,
+            jitter_us: 0.0,
+            late_us: 0.0,
+            stamp: None,
+            slack: 0,
+            applied: None,
+            underruns: 0,
+            faults: 0,
+            entry,
+        }
+    }
+
+    /// The room's id, by which others can join it.
+    pub fn id(&self) -> &str {
+        &self.entry.id
+    }
+
+    /// The kind of game.
+    pub fn kind(&self) -> &str {
+        &self.entry.kind
+    }
+
+    /// The room's number on the wire, for as long as this link lasts.
+    pub fn number(&self) -> u32 {
+        self.entry.no
+    }
+
+    /// One's own seat, unless one only watches.
+    pub fn seat(&self) -> Option<u16> {
+        self.entry.seat
+    }
+
+    /// One's own number among the members.
+    pub fn member(&self) -> u32 {
+        self.entry.member
+    }
+
+    /// All members, oneself included.
+    pub fn members(&self) -> &[MemberInfoOwned] {
+        &self.entry.members
+    }
+
+    /// What the room's numbers mean.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.entry.schema
+    }
+
+    /// The length of a tick.
+    pub fn tick_length(&self) -> Duration {
+        Duration::from_micros(self.line.tick_us() as u64)
+    }
+
+    /// The newest tick that is held.
+    pub fn newest_tick(&self) -> Option<Tick> {
+        self.newest
+    }
+
+    /// What is held of an area, and up to which tick it is known to be the truth.
+    pub fn newest(&self, area: AreaId) -> Option<(Tick, &Arc<Area>)> {
+        self.areas
+            .get(&area.0)?
+            .newest()
+            .map(|held| (held.until, &held.area))
+    }
+
+    /// The areas of which something is held.
+    pub fn areas(&self) -> impl Iterator<Item = AreaId> {
+        self.areas.keys().map(|area| AreaId(*area))
+    }
+
+    /// The last command that the room said it had applied.
+    pub fn last_applied(&self) -> Option<Tick> {
+        self.applied
+    }
+
+    /// Takes in the shared frame of an update. What is wrong with it is told; the view stays right.
+    pub fn apply(&mut self, now: Time, frame: &[u8]) -> Applied {
+        let mut outcome = Applied::default();
+        match ServerFrame::decode(frame) {
+            Ok(ServerFrame::Update { tick, areas, .. }) => {
+                self.apply_areas(now, tick, &areas, &mut outcome)
+            }
+            Ok(_) => outcome
+                .faults
+                .push(Fault::Frame("another kind of frame".to_owned())),
+            Err(e) => outcome.faults.push(Fault::Frame(e.to_string())),
+        }
+        self.faults += outcome.faults.len() as u64;
+        self.meter.count(now, frame.len());
+        outcome
+    }
+
+    /// Takes in the private frame that goes before an update.
+    pub(crate) fn tick_frame(
+        &mut self,
+        now: Time,
+        applied: Option<Tick>,
+        slack: i8,
+        stamp: Option<u64>,
+        rtt: Duration,
+    ) {
+        if applied > self.applied {
+            self.applied = applied;
+        }
+        self.slack = slack;
+        if self.lead.last().is_some() {
+            self.lead.slack(now, slack, rtt);
+        }
+        self.stamp = stamp;
+        if let Some(stamp) = stamp {
+            self.late_us = self.stamps.arrived(now, stamp as f64);
+        }
+    }
+
+    pub(crate) fn stamp(&self) -> Option<u64> {
+        self.stamp
+    }
+
+    /// The picture at `now`, or nothing while nothing is held. Its time never goes back.
+    pub fn draw(&mut self, now: Time) -> Option<Picture> {
+        self.newest?;
+        let tick_us = self.line.tick_us();
+        self.clock.advance(
+            now,
+            self.line.tick_at(now) - self.delay.micros() / tick_us,
+            tick_us,
+        );
+        self.wait_for_the_unknown();
+        let tick = self.clock.tick();
+        let layers = self
+            .areas
+            .iter_mut()
+            .filter_map(|(area, view)| {
+                Some(Layer {
+                    area: *area,
+                    between: view.between(tick)?,
+                })
+            })
+            .collect();
+        Some(Picture {
+            schema: self.entry.schema.clone(),
+            tick,
+            layers,
+            owner: self.owner,
+        })
+    }
+
+    /// The next tick event whose moment has come in the picture drawn last: each once, in the order of ticks.
+    pub fn event_due(&mut self) -> Option<ShownEvent> {
+        let tick = self.clock.tick();
+        let event = self
+            .areas
+            .values_mut()
+            .find_map(|area| area.event_due(tick))?;
+        Some(ShownEvent {
+            schema: self.entry.schema.clone(),
+            event,
+        })
+    }
+
+    /// How the room is doing, seen from here. `rtt`: smoothed and least, from the session.
+    pub fn figures(&mut self, now: Time, rtt: Duration, least_rtt: Duration) -> Figures {
+        let (updates_per_s, bytes) = self.meter.rates(now);
+        let tick_us = self.line.tick_us();
+        Figures {
+            ping_ms: rtt.as_secs_f64() * 1e3,
+            jitter_ms: self.jitter_us / 1e3,
+            kilobytes_per_s: bytes / 1e3,
+            updates_per_s,
+            tick: self.newest.unwrap_or_default(),
+            picture_tick: self.clock.tick(),
+            entities: self
+                .areas
+                .values()
+                .filter_map(AreaView::newest)
+                .map(|held| held.area.len() as u32)
+                .sum(),
+            age_ms: self.age(least_rtt).as_secs_f64() * 1e3,
+            delay_ms: if self.clock.is_started() {
+                (self.line.tick_at(self.clock.at()) - self.clock.tick()) * tick_us / 1e3
+            } else {
+                0.0
+            },
+            lead_ticks: self.lead.margin(),
+            slack: self.slack,
+            underruns: self.underruns,
+            faults: self.faults,
+            events_dropped: self.areas.values().map(|area| area.events_dropped).sum(),
+            commands_skipped: self.lead.skipped(),
+        }
+    }
+
+    /// How old the newest update was on arrival.
+    pub(crate) fn age(&self, least_rtt: Duration) -> Duration {
+        least_rtt / 2 + Duration::from_micros(self.late_us.max(0.0) as u64)
+    }
+
+    pub(crate) fn line(&self) -> &ArrivalLine {
+        &self.line
+    }
+
+    pub(crate) fn set_tick(&mut self, now: Time, tick: Duration) {
+        self.line.set_tick(now, tick);
+        self.lead.set_tick(tick);
+        self.delay
+            .set_floor(tick.as_micros() as f64 * f64::from(self.entry.send_every.max(1)));
+    }
+
+    pub(crate) fn member_change(&mut self, change: &MemberChangeOwned) {
+        let members = &mut self.entry.members;
+        match change {
+            MemberChangeOwned::Joined(info) => {
+                members.retain(|other| other.member != info.member);
+                members.push(info.clone());
+            }
+            MemberChangeOwned::Left { member, .. } => {
+                members.retain(|other| other.member != *member)
+            }
+            MemberChangeOwned::Presence { member, presence } => {
+                members
+                    .iter_mut()
+                    .filter(|other| other.member == *member)
+                    .for_each(|other| other.presence = *presence);
+            }
+        }
+    }
+
+    fn apply_areas(
+        &mut self,
+        now: Time,
+        tick: Tick,
+        deltas: &[AreaDelta<'_>],
+        outcome: &mut Applied,
+    ) {
+        let mut gap = 0;
+        for delta in deltas {
+            if !self.areas.contains_key(&delta.area) && self.areas.len() >= AREAS_MAX {
+                outcome
+                    .faults
+                    .push(Fault::Frame(format!("more than {AREAS_MAX} areas")));
+                continue;
+            }
+            let mended = delta.basis.is_none() && self.asked.remove(&delta.area).is_some();
+            match self
+                .areas
+                .entry(delta.area)
+                .or_default()
+                .apply(&self.entry.schema, tick, delta)
+            {
+                Ok(_) if mended => {}
+                Ok(ticks) => gap = gap.max(ticks),
+                Err(fault) => self.fault(now, delta.area, fault, outcome),
+            }
+        }
+        self.areas.retain(|_, area| area.newest().is_some());
+        self.newest = self.newest.max(Some(tick));
+        let (known, before) = (!self.line.is_empty(), self.line.tick_at(now));
+        let late = self.line.arrived(now, tick);
+        let moved = self.line.tick_at(now) - before;
+        if known && moved != 0.0 {
+            self.delay.shift(moved * self.line.tick_us());
+        }
+        self.jitter_us += (late.min(DELAY_MAX) - self.jitter_us) / 16.0;
+        if self.stamp.is_none() {
+            self.late_us = late;
+        }
+        if gap > 0 {
+            self.delay
+                .note(now, late + f64::from(gap) * self.line.tick_us());
+        }
+    }
+
+    /// Tells a fault once for each keyframe that is asked for: what follows from the first is not told again.
+    fn fault(&mut self, now: Time, area: u32, fault: Fault, outcome: &mut Applied) {
+        match self.asked.get(&area) {
+            Some(asked) if now.since(*asked) < ASK_AGAIN => {}
+            _ => {
+                self.asked.insert(area, now);
+                outcome.keyframes_wanted.push(area);
+                outcome.faults.push(fault);
+            }
+        }
+    }
+
+    /// The picture does not go beyond what is known: it waits there, and goes on from there.
+    fn wait_for_the_unknown(&mut self) {
+        let Some(known) = self.areas.values().filter_map(AreaView::known_until).min() else {
+            self.waiting = false;
+            return;
+        };
+        let known = f64::from(known.0);
+        if self.clock.tick() > known {
+            self.underruns += u64::from(!self.waiting);
+            self.waiting = true;
+            self.clock.hold(known);
+        } else {
+            self.waiting = false;
+        }
+    }
+}
+
+fn owner(schema: &Schema, seat: Option<u16>) -> Option<Owner> {
+    let component = schema.component(OWNED_BY)?;
+    let fields = &schema.components.get(component)?.fields;
+    let field = fields
+        .iter()
+        .position(|field| field.name == SEAT)
+        .or((fields.len() == 1).then_some(0))?;
+    Some(Owner {
+        component,
+        field,
+        seat: seat?,
+    })
+}

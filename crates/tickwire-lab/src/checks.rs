@@ -1,0 +1,138 @@
+//! What must hold at every moment of a run, and at its end; how the truth is kept and compared is `truth`'s.
+
+use std::time::Duration;
+
+use tickwire_client::State;
+use tickwire_proto::session::outbox::{OUTBOX_BYTES_MAX, OUTBOX_MESSAGES_MAX};
+
+use crate::{link::LinkId, running::Running, truth::RoomName, violation::Broken};
+
+/// Bytes that may lie in a link which its socket has not taken.
+const UNSENT_MAX: usize = 64 * 1024;
+/// How far behind the room a view may be when all is well.
+const BEHIND_MAX: Duration = Duration::from_secs(1);
+
+impl Running {
+    /// After every delivery: each area of the view is what was true at its tick, and no tick goes back.
+    pub(crate) fn check_view(&mut self, client: usize) -> Result<(), Broken> {
+        let Some(room) = self.room_of(client) else {
+            return Ok(());
+        };
+        let seat = &self.seats[client];
+        let Some(view) = seat.client.view(seat.room) else {
+            return Ok(());
+        };
+        let to = view.newest_tick();
+        if let (Some(from), Some(to)) = (seat.newest, to)
+            && to < from
+        {
+            return Err(Broken::Backwards { client, from, to });
+        }
+        self.checks += self.truth.check(client, room, view)?;
+        self.seats[client].newest = to.or(self.seats[client].newest);
+        Ok(())
+    }
+
+    /// After every write: not more is in flight, or waits, than may be.
+    pub(crate) fn check_bounds(&self, id: LinkId) -> Result<(), Broken> {
+        let Some(link) = self.links.get(&id) else {
+            return Ok(());
+        };
+        let client = link.client;
+        let bound = |what, count: usize, bound: usize| {
+            if count > bound {
+                Err(Broken::Bound {
+                    client,
+                    what,
+                    count: count as u64,
+                    bound: bound as u64,
+                })
+            } else {
+                Ok(())
+            }
+        };
+        bound(
+            "bytes that the link has not taken",
+            link.down.unsent(),
+            UNSENT_MAX,
+        )?;
+        let backlog = self
+            .host
+            .as_ref()
+            .and_then(|host| host.backlog(link.session));
+        if let Some(backlog) = backlog {
+            bound(
+                "reliable messages waiting",
+                backlog.reliable_messages,
+                OUTBOX_MESSAGES_MAX,
+            )?;
+            bound(
+                "bytes of reliable messages waiting",
+                backlog.reliable_bytes,
+                OUTBOX_BYTES_MAX,
+            )?;
+        }
+        for (_, room) in self.host.iter().flat_map(|host| host.rooms()) {
+            if let Some((ticks, most)) = room.in_flight(link.session) {
+                bound("ticks in flight", ticks as usize, most as usize)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// When all has been well for long enough: everybody is in a room, and holds what is true there now.
+    pub(crate) fn check_agreement(&self, after: Duration) -> Result<(), Broken> {
+        for client in 0..self.seats.len() {
+            self.agrees(client)
+                .map_err(|why| Broken::Disagrees { client, after, why })?;
+        }
+        Ok(())
+    }
+
+    fn agrees(&self, client: usize) -> Result<(), String> {
+        let seat = &self.seats[client];
+        if !matches!(seat.client.state(), State::Online) {
+            return Err(format!("it is {:?}", seat.client.state()));
+        }
+        let room = self.room_of(client).ok_or("it is in no room")?;
+        self.knows_members(client, room)?;
+        let truth = self
+            .truth
+            .newest(room)
+            .ok_or("its room has published nothing")?;
+        let view = seat.client.view(seat.room).ok_or("it has no view")?;
+        let ticks = BEHIND_MAX.as_micros() as u32 / self.kind.game().tick_us().max(1);
+        for area in truth.areas.iter().map(|area| area.id()) {
+            let held = view.newest(area);
+            let (tick, held) =
+                held.ok_or_else(|| format!("it holds nothing of area {}", area.0))?;
+            // A room may have been still for long and have changed just now: what counts is what was true in the last second.
+            let mut recent = self.truth.recent(room, ticks);
+            if !recent.any(|snapshot| snapshot.area(area).is_some_and(|truth| truth.same(held))) {
+                return Err(format!(
+                    "it holds area {} of tick {tick}, the room is at {}",
+                    area.0, truth.tick
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Members come and go by messages: after all of them everybody has the room's list.
+    fn knows_members(&self, client: usize, room: RoomName) -> Result<(), String> {
+        let seat = &self.seats[client];
+        let view = seat.client.view(seat.room).ok_or("it has no view")?;
+        let here = self.host.as_ref().and_then(|host| host.room(room.number));
+        let here = here.ok_or("its room is gone")?;
+        let mut held: Vec<u32> = view.members().iter().map(|info| info.member).collect();
+        let mut truth: Vec<u32> = here.members().map(|status| status.member.0).collect();
+        held.sort_unstable();
+        truth.sort_unstable();
+        if held == truth {
+            return Ok(());
+        }
+        Err(format!(
+            "it knows the members {held:?} of a room that has {truth:?}"
+        ))
+    }
+}

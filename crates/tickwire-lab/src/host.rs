@@ -1,0 +1,346 @@
+//! The server in the lab: fronts, lobby and rooms of `tickwire-server` with a mailbox each, in one thread; no link and no clock of its own.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use tickwire_proto::{Reason, Time, frame::RoomEnd, session::Outgoing};
+use tickwire_server::{
+    AcceptAll, Auth, AuthAnswer, Backlog, Front, FrontConfig, FrontInput, FrontOutput, Kind, Lobby,
+    LobbyConfig, LobbyInput, LobbyOutput, Room, RoomInput, RoomOutput, SessionKey,
+};
+
+use crate::{Chance, violation::Broken};
+
+/// How many io shards the server has: two, so that everything that crosses shards is met.
+const SHARDS: u16 = 2;
+
+/// One life of a server process.
+pub(crate) struct Host {
+    fronts: Vec<Front>,
+    lobby: Lobby,
+    rooms: BTreeMap<u32, Room>,
+    mail: Mail,
+    chance: Chance,
+    opened: u64,
+    closes: VecDeque<Close>,
+    ended: Vec<Broken>,
+    /// Of rooms that are over.
+    past_encodes: u64,
+}
+
+/// A link that the server wants closed.
+pub(crate) struct Close {
+    pub session: SessionKey,
+    pub code: u16,
+    pub reason: Reason,
+}
+
+/// One mailbox for each part, as with threads and channels: what one part sends to another stays in order, and whose turn
+/// it is next is chance.
+struct Mail {
+    lobby: VecDeque<LobbyInput>,
+    fronts: Vec<VecDeque<FrontInput>>,
+    rooms: BTreeMap<u32, VecDeque<RoomInput>>,
+}
+
+/// Who reads a mailbox.
+#[derive(Clone, Copy)]
+enum Reader {
+    Lobby,
+    Front(usize),
+    Room(u32),
+}
+
+impl Host {
+    pub fn new(kinds: Vec<Arc<Kind>>, seed: u64) -> Self {
+        let front = |shard| {
+            Front::new(FrontConfig {
+                shard,
+                shards: SHARDS,
+                ..FrontConfig::default()
+            })
+        };
+        Host {
+            fronts: (0..SHARDS).map(front).collect(),
+            lobby: Lobby::new(
+                LobbyConfig {
+                    seed,
+                    ..LobbyConfig::default()
+                },
+                kinds,
+            ),
+            rooms: BTreeMap::new(),
+            mail: Mail {
+                lobby: VecDeque::new(),
+                fronts: (0..SHARDS).map(|_| VecDeque::new()).collect(),
+                rooms: BTreeMap::new(),
+            },
+            chance: Chance::new(seed).fork(1),
+            opened: 0,
+            closes: VecDeque::new(),
+            ended: Vec::new(),
+            past_encodes: 0,
+        }
+    }
+
+    /// A link has come, and goes to one of the shards in turn.
+    pub fn link_opened(&mut self, now: Time) -> SessionKey {
+        let shard = (self.opened % u64::from(SHARDS)) as usize;
+        self.opened += 1;
+        let mut token = [0; 32];
+        for word in token.as_chunks_mut::<8>().0 {
+            *word = self.chance.bits().to_le_bytes();
+        }
+        self.fronts[shard].link_opened(now, token)
+    }
+
+    pub fn frame(&mut self, now: Time, session: SessionKey, frame: &Bytes) {
+        self.front(session).frame(now, session, frame);
+    }
+
+    pub fn link_lost(&mut self, now: Time, session: SessionKey) {
+        self.front(session).link_lost(now, session);
+    }
+
+    /// The next write for a session's link.
+    pub fn next(&mut self, now: Time, session: SessionKey, writable: usize) -> Option<Outgoing> {
+        self.front(session).next(now, session, writable)
+    }
+
+    /// What a session's link holds and could not pass on.
+    pub fn unwritten(&mut self, now: Time, session: SessionKey, bytes: usize) {
+        self.front(session).unwritten(now, session, bytes);
+    }
+
+    /// What waits for a session's link.
+    pub fn backlog(&self, session: SessionKey) -> Option<Backlog> {
+        self.fronts[usize::from(session.shard())].backlog(session)
+    }
+
+    fn front(&mut self, session: SessionKey) -> &mut Front {
+        &mut self.fronts[usize::from(session.shard())]
+    }
+
+    /// A session that may have something to write.
+    pub fn pop_dirty(&mut self) -> Option<SessionKey> {
+        self.fronts.iter_mut().find_map(Front::pop_dirty)
+    }
+
+    /// A link that shall be closed, after what its session still has to write.
+    pub fn pop_close(&mut self) -> Option<Close> {
+        self.closes.pop_front()
+    }
+
+    /// Rooms that ended, though nobody asked for it.
+    pub fn take_ended(&mut self) -> Vec<Broken> {
+        std::mem::take(&mut self.ended)
+    }
+
+    pub fn rooms(&self) -> impl Iterator<Item = (u32, &Room)> {
+        self.rooms.iter().map(|(number, room)| (*number, room))
+    }
+
+    pub fn room(&self, number: u32) -> Option<&Room> {
+        self.rooms.get(&number)
+    }
+
+    /// Deltas and keyframes that its rooms have made.
+    pub fn encodes(&self) -> u64 {
+        self.past_encodes
+            + self
+                .rooms
+                .values()
+                .map(|room| room.stats().encodes)
+                .sum::<u64>()
+    }
+
+    /// When it wants to be woken. A new room wants its first tick at once.
+    pub fn next_due(&self) -> Option<Time> {
+        let rooms = self
+            .rooms
+            .values()
+            .map(|room| room.next_due().unwrap_or(Time(0)));
+        let fronts = self.fronts.iter().filter_map(Front::next_timeout);
+        rooms.chain(fronts).chain(self.lobby.next_timeout()).min()
+    }
+
+    /// Does all that is due: ticks of rooms, and timeouts. Tells which rooms ticked.
+    pub fn wake(&mut self, now: Time) -> Vec<u32> {
+        let due = |at: Option<Time>| at.is_some_and(|at| at <= now);
+        for front in self
+            .fronts
+            .iter_mut()
+            .filter(|front| due(front.next_timeout()))
+        {
+            front.handle_timeout(now);
+        }
+        if due(self.lobby.next_timeout()) {
+            self.lobby.handle_timeout(now);
+        }
+        let mut ticked = Vec::new();
+        for (number, room) in &mut self.rooms {
+            if room.next_due().is_none_or(|at| at <= now) {
+                room.tick(now, Some(now.0));
+                ticked.push(*number);
+            }
+        }
+        ticked
+    }
+
+    /// Carries mail until there is none.
+    pub fn settle(&mut self, now: Time) {
+        loop {
+            self.collect();
+            let readers = self.mail.readers();
+            if readers.is_empty() {
+                break;
+            }
+            match *self.chance.pick(&readers) {
+                Reader::Lobby => {
+                    if let Some(input) = self.mail.lobby.pop_front() {
+                        self.lobby.handle(now, input);
+                    }
+                }
+                Reader::Front(shard) => {
+                    if let Some(input) = self.mail.fronts[shard].pop_front() {
+                        self.fronts[shard].handle(now, input);
+                    }
+                }
+                Reader::Room(number) => {
+                    let input = self
+                        .mail
+                        .rooms
+                        .get_mut(&number)
+                        .and_then(VecDeque::pop_front);
+                    if let (Some(input), Some(room)) = (input, self.rooms.get_mut(&number)) {
+                        room.handle(input);
+                    }
+                }
+            }
+        }
+        self.past_encodes += self
+            .rooms
+            .values()
+            .filter(|room| room.is_over())
+            .map(|room| room.stats().encodes)
+            .sum::<u64>();
+        self.rooms.retain(|_, room| !room.is_over());
+        let rooms = &self.rooms;
+        self.mail
+            .rooms
+            .retain(|number, _| rooms.contains_key(number));
+    }
+
+    /// Puts what every part has to say into the mailboxes.
+    fn collect(&mut self) {
+        for shard in 0..self.fronts.len() {
+            while let Some(output) = self.fronts[shard].poll() {
+                self.hear_front(shard, output);
+            }
+        }
+        while let Some(output) = self.lobby.poll() {
+            self.hear_lobby(output);
+        }
+        let numbers: Vec<u32> = self.rooms.keys().copied().collect();
+        for number in numbers {
+            while let Some(output) = self.rooms.get_mut(&number).and_then(Room::poll) {
+                self.hear_room(number, output);
+            }
+        }
+    }
+
+    fn hear_room(&mut self, room: u32, output: RoomOutput) {
+        match (output.shard(), output) {
+            (Some(shard), output) => {
+                self.mail.fronts[usize::from(shard)].push_back(FrontInput::Room { room, output });
+            }
+            (None, RoomOutput::Ended { reason, message }) => {
+                if reason == RoomEnd::Failed {
+                    let message = message.clone();
+                    self.ended.push(Broken::RoomEnded { room, message });
+                }
+                self.mail.lobby.push_back(LobbyInput::RoomEnded {
+                    room,
+                    reason,
+                    message,
+                });
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn hear_front(&mut self, shard: usize, output: FrontOutput) {
+        match output {
+            FrontOutput::ToLobby(input) => self.mail.lobby.push_back(input),
+            FrontOutput::ToRoom { room, input } => self.mail.post(room, input),
+            FrontOutput::AuthWanted(request) => {
+                let (session, attachment) = (request.session, request.attachment);
+                let answer = match AcceptAll.check(&request) {
+                    AuthAnswer::Accepted(identity) => Ok(identity),
+                    AuthAnswer::Refused(refusal) => Err(refusal),
+                    AuthAnswer::Later(_) => unreachable!("AcceptAll answers at once"),
+                };
+                self.mail.fronts[shard].push_back(FrontInput::AuthDone {
+                    session,
+                    attachment,
+                    answer,
+                });
+            }
+            FrontOutput::Close {
+                session,
+                code,
+                reason,
+            } => self.closes.push_back(Close {
+                session,
+                code,
+                reason,
+            }),
+        }
+    }
+
+    fn hear_lobby(&mut self, output: LobbyOutput) {
+        match output {
+            LobbyOutput::CreateRoom(spec) => {
+                let number = spec.no;
+                self.rooms.insert(number, Room::new(*spec));
+                self.mail.rooms.insert(number, VecDeque::new());
+            }
+            LobbyOutput::ToRoom { room, input } => self.mail.post(room, input),
+            LobbyOutput::ToFront { shard, input } => {
+                self.mail.fronts[usize::from(shard)].push_back(input)
+            }
+            LobbyOutput::ToAllFronts(input) => self
+                .mail
+                .fronts
+                .iter_mut()
+                .for_each(|front| front.extend(input.for_all())),
+        }
+    }
+}
+
+impl Mail {
+    fn post(&mut self, room: u32, input: RoomInput) {
+        if let Some(mail) = self.rooms.get_mut(&room) {
+            mail.push_back(input);
+        }
+    }
+
+    fn readers(&self) -> Vec<Reader> {
+        let lobby = (!self.lobby.is_empty()).then_some(Reader::Lobby);
+        let fronts = self
+            .fronts
+            .iter()
+            .enumerate()
+            .filter(|(_, mail)| !mail.is_empty())
+            .map(|(shard, _)| Reader::Front(shard));
+        let rooms = self
+            .rooms
+            .iter()
+            .filter(|(_, mail)| !mail.is_empty())
+            .map(|(number, _)| Reader::Room(*number));
+        lobby.into_iter().chain(fronts).chain(rooms).collect()
+    }
+}

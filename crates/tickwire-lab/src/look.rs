@@ -1,0 +1,138 @@
+//! What a test may look at in a run: clients, views, truth, figures. Nothing here moves it on.
+
+use std::{sync::Arc, time::Duration};
+
+use tickwire_client::{Client, View};
+use tickwire_snapshot::{AreaId, Snapshot};
+
+use crate::{
+    Figures, Profile, figures::Counts, running::Running, truth::RoomName, violation::since_start,
+};
+
+impl Running {
+    /// Virtual time since the beginning.
+    pub fn now(&self) -> Duration {
+        since_start(self.now)
+    }
+
+    /// The seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// How many clients there are.
+    pub fn clients(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// A client. They count from 0.
+    ///
+    /// # Panics
+    /// If there is no such client.
+    pub fn client(&self, client: usize) -> &Client {
+        &self.seats[client].client
+    }
+
+    /// What a client sees of its room, once it is in one.
+    pub fn view(&self, client: usize) -> Option<&View> {
+        let seat = self.seats.get(client)?;
+        seat.client.view(seat.room)
+    }
+
+    /// What a client sees of one field: its number in each entity that has the component, in the order of slots. Empty while
+    /// it is in no room.
+    ///
+    /// # Panics
+    /// If the game has no such component, or the component no such field: the test belongs to another game.
+    pub fn numbers(&self, client: usize, component: &str, field: &str) -> Vec<f64> {
+        let schema = self.kind.game().schema();
+        let record = schema
+            .components
+            .iter()
+            .find(|record| record.name == component);
+        let record = record
+            .unwrap_or_else(|| panic!("the game {:?} has no component {component:?}", self.name));
+        let field = record
+            .field(field)
+            .unwrap_or_else(|| panic!("the component {component} has no field {field:?}"));
+        let area = self
+            .view(client)
+            .and_then(|view| Some(view.newest(AreaId::ALL)?.1));
+        let table = schema.component(component);
+        let (Some(area), Some(table)) = (area, table) else {
+            return Vec::new();
+        };
+        area.rows(table)
+            .filter_map(|slot| area.number(table, slot, field))
+            .collect()
+    }
+
+    /// What is true in the room of a client: the newest snapshot that the room published.
+    pub fn truth(&self, client: usize) -> Option<&Arc<Snapshot>> {
+        self.truth.newest(self.room_of(client)?)
+    }
+
+    /// The room that a client is a member of, by its link.
+    pub(crate) fn room_of(&self, client: usize) -> Option<RoomName> {
+        let seat = self.seats.get(client)?;
+        let link = self.links.get(&seat.link?)?;
+        let number = seat
+            .client
+            .is_joined(seat.room)
+            .then(|| seat.client.view(seat.room))
+            .flatten()?
+            .number();
+        Some(RoomName {
+            epoch: link.epoch,
+            number,
+        })
+    }
+
+    /// A number for all that happened so far: equal for equal seeds, whatever the machine.
+    pub fn trace_hash(&self) -> u64 {
+        self.trace.hash()
+    }
+
+    /// What was measured so far.
+    pub fn figures(&self) -> Figures {
+        let counts: Vec<Counts> = self.seats.iter().map(|seat| seat.counts.clone()).collect();
+        let encodes = self.host.as_ref().map_or(0, |host| host.encodes());
+        Figures::of(
+            &counts,
+            since_start(self.now),
+            self.past_encodes + encodes,
+            self.checks,
+        )
+    }
+
+    /// A line on how a client, its link and its place in its room are: for whoever hunts a violation.
+    pub fn describe(&self, client: usize) -> String {
+        let Some(seat) = self.seats.get(client) else {
+            return format!("there is no client {client}");
+        };
+        let link = seat.link.and_then(|id| self.links.get(&id));
+        let way = link.map_or("no link".into(), |link| format!("{link}"));
+        let room = self
+            .room_of(client)
+            .and_then(|name| Some((name, self.host.as_ref()?.room(name.number)?)));
+        let place = match (room, link) {
+            (Some((name, room)), Some(link)) => format!(
+                "{name:?} at tick {} in flight {:?}",
+                room.tick_now(),
+                room.in_flight(link.session)
+            ),
+            _ => "no room".into(),
+        };
+        let held = self.view(client).and_then(View::newest_tick);
+        format!(
+            "client {client} on {}: {:?}, holds {held:?}; {way}; {place}",
+            seat.profile.name,
+            seat.client.state()
+        )
+    }
+
+    /// What a client's link is like now.
+    pub fn profile(&self, client: usize) -> Profile {
+        self.seats[client].profile
+    }
+}

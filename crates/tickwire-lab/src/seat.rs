@@ -1,0 +1,174 @@
+//! One client in the lab: a `tickwire_client::Client`, who plays it, and what it counted; the links are the run's.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use tickwire_client::{Client, ClientConfig, RoomKey};
+use tickwire_proto::{Tick, Time};
+use tickwire_snapshot::OwnedRow;
+
+use crate::{
+    Chance, Profile,
+    figures::Counts,
+    link::LinkId,
+    player::{Turn, Wanderer},
+};
+
+/// Commands whose effect is still waited for.
+const PENDING_MAX: usize = 256;
+
+/// A script that plays for a client.
+pub(crate) type Script = dyn FnMut(&mut Turn<'_>);
+
+/// One client.
+pub(crate) struct Seat {
+    pub number: usize,
+    pub client: Client,
+    pub room: RoomKey,
+    pub profile: Profile,
+    pub link: Option<LinkId>,
+    /// Counts the lives of its process and its attempts to connect, so that late news of an old one is known as such.
+    pub attempt: u32,
+    pub counts: Counts,
+    /// The newest tick of its view since it joined.
+    pub newest: Option<Tick>,
+    pub planned: Option<Time>,
+    pub last_underruns: u64,
+    chance: Chance,
+    hand: Option<Wanderer>,
+    row: Option<OwnedRow>,
+    last_command: Option<Tick>,
+    pending: VecDeque<(Tick, Time)>,
+}
+
+impl Seat {
+    pub fn new(now: Time, number: usize, kind: &str, profile: Profile, mut chance: Chance) -> Self {
+        let client = new_client(now, number, chance.bits());
+        let mut seat = Seat {
+            number,
+            client,
+            room: RoomKey::default(),
+            profile,
+            link: None,
+            attempt: 0,
+            counts: Counts::default(),
+            newest: None,
+            planned: None,
+            last_underruns: 0,
+            chance,
+            hand: None,
+            row: None,
+            last_command: None,
+            pending: VecDeque::new(),
+        };
+        seat.join(kind);
+        seat
+    }
+
+    /// Its process dies and another begins.
+    pub fn restart(&mut self, now: Time, kind: &str) {
+        self.client = new_client(now, self.number, self.chance.bits());
+        self.attempt += 1;
+        self.link = None;
+        self.newest = None;
+        self.last_underruns = 0;
+        self.hand = None;
+        self.row = None;
+        self.last_command = None;
+        self.pending.clear();
+        self.join(kind);
+    }
+
+    /// Asks for a room.
+    pub fn join(&mut self, kind: &str) {
+        self.room = self.client.quick(kind, &[]);
+    }
+
+    /// It is in a room, with a fresh view.
+    pub fn joined(&mut self) {
+        self.counts.joins += 1;
+        self.newest = None;
+        self.last_underruns = 0;
+        self.last_command = None;
+        self.pending.clear();
+    }
+
+    /// One picture: shows what it has, and sends the commands that are due.
+    pub fn picture(&mut self, now: Time, script: Option<&mut Script>) {
+        if self.client.draw(self.room, now).is_some() {
+            self.counts.pictures += 1;
+            while self.client.event_due(self.room).is_some() {}
+        }
+        if let Some(figures) = self.client.figures(self.room, now) {
+            self.counts.underruns += figures.underruns.saturating_sub(self.last_underruns);
+            self.last_underruns = figures.underruns;
+        }
+        let mut script = script;
+        while let Some(tick) = self.client.command_tick(self.room, now) {
+            self.command(now, tick, script.as_deref_mut());
+        }
+    }
+
+    fn command(&mut self, now: Time, tick: Tick, script: Option<&mut Script>) {
+        let Some(view) = self.client.view(self.room) else {
+            return;
+        };
+        let schema = view.schema().clone();
+        let Some(record) = &schema.command else {
+            return;
+        };
+        let row = match script {
+            Some(script) => {
+                let row = self.row.get_or_insert_with(|| OwnedRow::new(record));
+                script(&mut Turn {
+                    client: self.number,
+                    tick,
+                    view,
+                    chance: &mut self.chance,
+                    command: record,
+                    row,
+                });
+                row
+            }
+            None => {
+                let ticks = self.last_command.map_or(1, |last| tick.since(last));
+                let seed = self.chance.fork(2).bits();
+                let hand = self.hand.get_or_insert_with(|| Wanderer::new(record, seed));
+                self.row.insert(
+                    hand.next(record, f64::from(ticks) * f64::from(schema.tick_us) / 1e6)
+                        .clone(),
+                )
+            }
+        };
+        if self.client.command(self.room, tick, row).is_ok() {
+            self.last_command = Some(tick);
+            if self.pending.len() == PENDING_MAX {
+                self.pending.pop_front();
+            }
+            self.pending.push_back((tick, now));
+        }
+    }
+
+    /// An update came in.
+    pub fn updated(&mut self, now: Time, applied: Option<Tick>, stamp: Option<u64>) {
+        self.counts.updates += 1;
+        if let Some(stamp) = stamp {
+            self.counts.age(now.since(Time(stamp)));
+        }
+        while let Some((_, made)) = self
+            .pending
+            .pop_front_if(|(tick, _)| Some(*tick) <= applied)
+        {
+            self.counts.effect(now.since(made));
+        }
+    }
+}
+
+fn new_client(now: Time, number: usize, seed: u64) -> Client {
+    let credentials = Bytes::from(format!("{{\"guest\":\"Player {number}\"}}"));
+    let config = ClientConfig {
+        credentials: Some(credentials),
+        ..ClientConfig::default()
+    };
+    Client::new(config, seed, now)
+}

@@ -1,0 +1,95 @@
+//! Many seeds one after the other: a storm made of each, and a line about all of them. What one run is made of is elsewhere.
+
+use std::{fmt, time::Duration};
+
+use tickwire_sim::GameFn;
+
+use crate::{Chance, Faults, Lab, Profile, Violation, profile};
+
+/// What many runs showed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seeds {
+    /// Runs.
+    pub runs: u64,
+    /// Virtual seconds in all.
+    pub seconds: u64,
+    /// How often what a client held was compared with the truth.
+    pub checks: u64,
+    /// Updates that were decoded.
+    pub updates: u64,
+    /// Links that were opened.
+    pub links: u64,
+    /// All trace hashes, folded.
+    pub trace: u64,
+}
+
+impl fmt::Display for Seeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} seeds, {} s of virtual time, {} links, {} comparisons with the truth, 0 violations, trace {:016x}",
+            self.runs, self.seconds, self.links, self.checks, self.trace
+        )
+    }
+}
+
+/// A lab in which everything goes wrong, another way for each seed: 2 to 8 clients, links of every profile, some behind a
+/// proxy that buffers megabytes, some with a window of a few bytes.
+pub fn storm(name: &str, game: impl GameFn + 'static, seed: u64) -> Lab {
+    let mut chance = Chance::new(seed).fork(77);
+    let clients = 2 + chance.below(7) as usize;
+    let links: Vec<Profile> = (0..clients).map(|_| link(&mut chance)).collect();
+    let faults = if chance.happens(0.7) {
+        Faults::STORM
+    } else {
+        Faults::TRAIN
+    };
+    Lab::new(name, game)
+        .seed(seed)
+        .clients(clients)
+        .links(&links)
+        .faults(faults)
+}
+
+fn link(chance: &mut Chance) -> Profile {
+    let link = *chance.pick(&profile::ALL);
+    match chance.below(10) {
+        0..=1 => link.proxy(4 << 20),
+        2 => link.window(1_500),
+        3 => link.bandwidth(25_000),
+        4 => link.bandwidth(25_000).proxy(4 << 20),
+        _ => link,
+    }
+}
+
+/// Runs one lab for each seed; `lab` makes it.
+///
+/// ```
+/// # use tickwire_sim::Game;
+/// use std::time::Duration;
+/// # fn hello(game: &mut Game) { game.rate(30).seats(8); }
+/// let seen = tickwire_lab::seeds(0..3, Duration::from_secs(5), |seed| tickwire_lab::storm("hello", hello, seed)).unwrap();
+/// println!("{seen}");
+/// ```
+///
+/// # Errors
+/// The first violation, whose text names the seed.
+pub fn seeds(
+    range: std::ops::Range<u64>,
+    span: Duration,
+    lab: impl Fn(u64) -> Lab,
+) -> Result<Seeds, Box<Violation>> {
+    let mut seen = Seeds::default();
+    for seed in range {
+        let run = lab(seed).run(span)?;
+        let figures = run.figures();
+        seen.runs += 1;
+        seen.seconds += run.now().as_secs();
+        seen.checks += figures.checks;
+        seen.links += figures.links;
+        seen.updates += (figures.updates_per_client_s * figures.seconds * figures.clients as f64)
+            .round() as u64;
+        seen.trace = seen.trace.rotate_left(7) ^ run.trace_hash();
+    }
+    Ok(seen)
+}

@@ -1,0 +1,212 @@
+//! What goes wrong in a run, by the script or by hand, and how all becomes well again; how often is `faults`' matter.
+
+use std::time::Duration;
+
+use crate::{
+    Faults, Profile, Violation,
+    faults::Fault,
+    host::Host,
+    profile,
+    running::{Event, Running},
+    trace::Mark,
+    violation::Broken,
+};
+
+/// After all is well again, everybody has the newest truth within this.
+pub const AGREE_WITHIN: Duration = Duration::from_secs(5);
+
+impl Running {
+    pub(crate) fn draw_faults(&mut self) -> Result<(), Broken> {
+        for client in 0..self.seats.len() {
+            if let Some(fault) = self.faults.draw(&mut self.weather) {
+                self.trace.mark(self.now, Mark::Fault, client, fault as u64);
+                self.strike(client, fault)?;
+            }
+        }
+        if self.host.is_some() && self.faults.restart(&mut self.weather) {
+            let away = self.weather.between(0.5, 3.0);
+            self.stop_host(Duration::from_secs_f64(away));
+        }
+        Ok(())
+    }
+
+    fn strike(&mut self, client: usize, fault: Fault) -> Result<(), Broken> {
+        match fault {
+            Fault::Cut => self.cut_link(client),
+            Fault::HalfOpen => self.half_open_link(client),
+            Fault::Stall => {
+                let span = self.weather.between(0.2, 4.0);
+                self.stall_link(client, Duration::from_secs_f64(span));
+            }
+            Fault::Change => {
+                let profile = *self.weather.pick(&profile::ALL);
+                self.change_link(client, profile);
+            }
+            Fault::Crash => {
+                let silent = self.weather.happens(0.5);
+                self.crash_client(client, silent)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cut_link(&mut self, client: usize) {
+        let Some(id) = self.seats[client].link else {
+            return;
+        };
+        if let Some(link) = self.links.get_mut(&id) {
+            link.cut();
+            self.plan_link(id);
+        }
+    }
+
+    fn half_open_link(&mut self, client: usize) {
+        let link = self.seats[client]
+            .link
+            .and_then(|id| self.links.get_mut(&id));
+        if let Some(link) = link {
+            link.go_half_open();
+        }
+    }
+
+    fn stall_link(&mut self, client: usize, span: Duration) {
+        let until = self.now.plus(span);
+        let Some(id) = self.seats[client].link else {
+            return;
+        };
+        if let Some(link) = self.links.get_mut(&id) {
+            link.stall(until);
+            self.plan_link(id);
+        }
+    }
+
+    fn change_link(&mut self, client: usize, profile: Profile) {
+        let seat = &mut self.seats[client];
+        // A proxy stands where it stands, whatever the way before it becomes.
+        seat.profile = profile
+            .proxy(seat.profile.proxy)
+            .window(seat.profile.window);
+        if let Some(link) = seat.link.and_then(|id| self.links.get_mut(&id)) {
+            link.set_profile(&seat.profile);
+        }
+    }
+
+    fn crash_client(&mut self, client: usize, silent: bool) -> Result<(), Broken> {
+        if let Some(id) = self.seats[client].link.take()
+            && let Some(link) = self.links.get_mut(&id)
+        {
+            // A machine without power says nothing; a process that dies leaves a system that resets its connections.
+            if silent {
+                link.go_half_open()
+            } else {
+                link.cut()
+            }
+            link.client_has = false;
+            self.plan_link(id);
+        }
+        self.seats[client].restart(self.now, &self.name);
+        self.after_client(client)
+    }
+
+    fn stop_host(&mut self, away: Duration) {
+        let Some(host) = self.host.take() else { return };
+        self.past_encodes += host.encodes();
+        self.trace
+            .mark(self.now, Mark::Restart, 0, u64::from(self.epoch));
+        self.host_planned = None;
+        self.truth.forget(self.epoch);
+        self.epoch += 1;
+        self.sessions.clear();
+        let ids: Vec<_> = self.links.keys().copied().collect();
+        for id in ids {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.cut();
+                link.server_has = false;
+            }
+            self.plan_link(id);
+        }
+        self.queue.plan(self.now.plus(away), Event::HostUp);
+    }
+
+    pub(crate) fn host_up(&mut self) {
+        if self.host.is_none() {
+            let seed = self.chance.fork(5_000 + u64::from(self.epoch)).bits();
+            self.host = Some(Host::new(vec![self.kind.clone()], seed));
+        }
+    }
+
+    /// Breaks a client's link at any byte; both ends know it at once.
+    pub fn cut(&mut self, client: usize) {
+        self.cut_link(client);
+    }
+
+    /// Kills a client's link without a word: each end finds out by itself.
+    pub fn half_open(&mut self, client: usize) {
+        self.half_open_link(client);
+    }
+
+    /// Lets nothing arrive on a client's link for so long; then it all comes.
+    pub fn stall(&mut self, client: usize, span: Duration) {
+        self.stall_link(client, span);
+    }
+
+    /// Makes a client's link like another profile. (A proxy stays where it was at the link's opening.)
+    pub fn set_link(&mut self, client: usize, profile: Profile) {
+        self.change_link(client, profile);
+    }
+
+    /// Ends a client's process and begins another in its place.
+    ///
+    /// # Errors
+    /// A violation that came to light with it.
+    pub fn crash(&mut self, client: usize) -> Result<(), Box<Violation>> {
+        self.crash_client(client, false)
+            .map_err(|broken| self.fail(broken))
+    }
+
+    /// Ends the server's process; another begins after so long and knows nothing.
+    pub fn restart_server(&mut self, away: Duration) {
+        self.stop_host(away);
+    }
+
+    /// Nothing goes wrong from now on.
+    pub fn calm(&mut self) {
+        self.faults = Faults::NONE;
+    }
+
+    /// Makes all well: no faults from now on, the server there, every link fiber, dead ones told of.
+    ///
+    /// # Errors
+    /// A violation that came to light with it.
+    pub fn mend(&mut self) -> Result<(), Box<Violation>> {
+        self.calm();
+        self.host_up();
+        self.trace.mark(self.now, Mark::Heal, 0, 0);
+        let ids: Vec<_> = self.links.keys().copied().collect();
+        for id in ids {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.heal(self.now, &profile::FIBER);
+            }
+            self.plan_link(id);
+        }
+        for client in 0..self.seats.len() {
+            let seat = &mut self.seats[client];
+            seat.profile = profile::FIBER;
+            seat.client.reconnect(self.now);
+            self.after_client(client)
+                .map_err(|broken| self.fail(broken))?;
+        }
+        Ok(())
+    }
+
+    /// [Mends](Self::mend) everything, runs on for [`AGREE_WITHIN`] and looks whether everybody has the newest truth.
+    ///
+    /// # Errors
+    /// The first violation, [`Broken::Disagrees`] for one.
+    pub fn heal(&mut self) -> Result<(), Box<Violation>> {
+        self.mend()?;
+        self.advance(AGREE_WITHIN)?;
+        self.check_agreement(AGREE_WITHIN)
+            .map_err(|broken| self.fail(broken))
+    }
+}

@@ -1,0 +1,239 @@
+//! What goes over the links of a run: opening, writing, arriving, closing. What a link is like is `link`'s, what is said on it the sessions'.
+
+use bytes::Bytes;
+use tickwire_server::SessionKey;
+
+use crate::{
+    host::Close,
+    link::{Link, LinkId, Seen},
+    running::{Event, Running},
+    stream::header_len,
+    trace::Mark,
+    violation::Broken,
+};
+
+impl Running {
+    /// A client wants a link: it takes the TCP handshake and the upgrade, a round trip each.
+    pub(crate) fn plan_connect(&mut self, client: usize) {
+        let seat = &mut self.seats[client];
+        seat.attempt += 1;
+        let sway = 0.8 + 0.4 * self.chance.unit();
+        let takes = (seat.profile.round_trip() * 2).mul_f64(sway);
+        self.queue.plan(
+            self.now.plus(takes),
+            Event::Connect {
+                client,
+                attempt: seat.attempt,
+            },
+        );
+    }
+
+    pub(crate) fn connect(&mut self, client: usize, attempt: u32) -> Result<(), Broken> {
+        let seat = &mut self.seats[client];
+        if seat.attempt != attempt || seat.link.is_some() {
+            return Ok(());
+        }
+        let Some(host) = &mut self.host else {
+            seat.client.link_lost(self.now, None);
+            return self.after_client(client);
+        };
+        let id = LinkId(self.links_made);
+        self.links_made += 1;
+        let session = host.link_opened(self.now);
+        let link = Link::new(
+            client,
+            session,
+            self.epoch,
+            &seat.profile,
+            self.chance.fork(10_000 + id.0),
+        );
+        self.links.insert(id, link);
+        self.sessions.insert(session, id);
+        seat.link = Some(id);
+        seat.counts.links += 1;
+        self.trace.mark(self.now, Mark::Opened, client, id.0);
+        seat.client.link_open(self.now);
+        self.after_client(client)
+    }
+
+    /// Writes what the client has to say, as far as its link takes it.
+    pub(crate) fn pump_up(&mut self, client: usize) {
+        let seat = &mut self.seats[client];
+        let Some((id, link)) = seat
+            .link
+            .and_then(|id| Some((id, self.links.get_mut(&id)?)))
+        else {
+            return;
+        };
+        // Asked with nothing writable too: that is how a session learns that what must go now or never goes never.
+        while link.client_has
+            && let Some(frame) = seat.client.next(self.now, link.up.writable(self.now))
+        {
+            link.write_up(self.now, &frame);
+        }
+        self.plan_link(id);
+    }
+
+    /// Writes what the server has to say to a session, as far as its link takes it.
+    pub(crate) fn pump_down(&mut self, session: SessionKey) -> Result<(), Broken> {
+        let Some(id) = self.sessions.get(&session).copied() else {
+            return Ok(());
+        };
+        let (Some(host), Some(link)) = (&mut self.host, self.links.get_mut(&id)) else {
+            return Ok(());
+        };
+        while link.server_has
+            && let Some(out) = host.next(self.now, session, link.down.writable(self.now))
+        {
+            link.write_down(self.now, std::iter::once(&out.head).chain(&out.body));
+            host.unwritten(self.now, session, link.down.unsent());
+        }
+        self.plan_link(id);
+        self.check_bounds(id)
+    }
+
+    /// Something arrives at one of its ends, or the window of one opens.
+    pub(crate) fn wake_link(&mut self, id: LinkId) -> Result<(), Broken> {
+        let Some(link) = self
+            .links
+            .get_mut(&id)
+            .filter(|link| link.planned == Some(self.now))
+        else {
+            return Ok(());
+        };
+        link.planned = None;
+        let (client, session, ours) = (link.client, link.session, link.epoch == self.epoch);
+        while let Some(seen) = self
+            .links
+            .get_mut(&id)
+            .and_then(|link| link.at_server(self.now))
+        {
+            let Some(host) = self.host.as_mut().filter(|_| ours) else {
+                continue;
+            };
+            match seen {
+                Seen::Frame(frame) => {
+                    self.trace.bytes(self.now, Mark::ToServer, client, &frame);
+                    host.frame(self.now, session, &frame);
+                }
+                Seen::Lost => {
+                    self.trace.mark(self.now, Mark::Lost, client, id.0);
+                    self.sessions.remove(&session);
+                    host.link_lost(self.now, session);
+                }
+            }
+        }
+        while let Some(seen) = self
+            .links
+            .get_mut(&id)
+            .and_then(|link| link.at_client(self.now))
+        {
+            match seen {
+                Seen::Frame(frame) => self.deliver(client, frame)?,
+                Seen::Lost => self.lost_by_client(client, id)?,
+            }
+        }
+        self.pump_up(client);
+        self.written_down(id)?;
+        self.links.retain(|_, link| !link.is_over());
+        self.plan_link(id);
+        Ok(())
+    }
+
+    /// The link may have taken what it held for the server: tells it, and writes on.
+    fn written_down(&mut self, id: LinkId) -> Result<(), Broken> {
+        let Some(link) = self
+            .links
+            .get_mut(&id)
+            .filter(|link| link.server_has && link.epoch == self.epoch)
+        else {
+            return Ok(());
+        };
+        let (session, unsent) = (link.session, link.down.unsent());
+        if let Some(host) = &mut self.host {
+            host.unwritten(self.now, session, unsent);
+        }
+        self.pump_down(session)
+    }
+
+    fn deliver(&mut self, client: usize, frame: Bytes) -> Result<(), Broken> {
+        self.trace.bytes(self.now, Mark::ToClient, client, &frame);
+        let frame = match &mut self.tamper {
+            Some(tamper) => {
+                let mut bytes = frame.to_vec();
+                tamper(client, &mut bytes);
+                Bytes::from(bytes)
+            }
+            None => frame,
+        };
+        let seat = &mut self.seats[client];
+        seat.counts.frames += 1;
+        seat.counts.bytes += frame.len() as u64;
+        seat.counts.wire_bytes += (frame.len() + header_len(frame.len(), false)) as u64;
+        seat.client.frame(self.now, &frame);
+        self.after_client(client)?;
+        self.check_view(client)
+    }
+
+    fn lost_by_client(&mut self, client: usize, id: LinkId) -> Result<(), Broken> {
+        self.trace.mark(self.now, Mark::Lost, client, id.0);
+        let code = self.links.get(&id).and_then(|link| link.close_code);
+        let seat = &mut self.seats[client];
+        if seat.link != Some(id) {
+            return Ok(());
+        }
+        seat.link = None;
+        seat.client.link_lost(self.now, code);
+        self.after_client(client)
+    }
+
+    /// A client closes its link, after what it still has to write.
+    pub(crate) fn close_by_client(&mut self, client: usize) {
+        let seat = &mut self.seats[client];
+        seat.attempt += 1;
+        let Some(id) = seat.link.take() else { return };
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        while let Some(frame) = seat.client.next(self.now, usize::MAX) {
+            link.write_up(self.now, &frame);
+        }
+        link.close_client();
+        self.plan_link(id);
+    }
+
+    /// The server closes a link, after what its session still has to write.
+    pub(crate) fn close_by_server(&mut self, close: &Close) {
+        let Some(id) = self.sessions.remove(&close.session) else {
+            return;
+        };
+        let (Some(host), Some(link)) = (&mut self.host, self.links.get_mut(&id)) else {
+            return;
+        };
+        while let Some(out) = host.next(self.now, close.session, usize::MAX) {
+            link.write_down(self.now, std::iter::once(&out.head).chain(&out.body));
+        }
+        self.trace
+            .mark(self.now, Mark::Lost, link.client, close.reason as u64);
+        link.close_server(Some(close.code));
+        self.plan_link(id);
+    }
+
+    /// Sees to it that a link wakes when something arrives, or now if it has just come to an end.
+    pub(crate) fn plan_link(&mut self, id: LinkId) {
+        let Some(link) = self.links.get_mut(&id) else {
+            return;
+        };
+        let over =
+            (link.client_has && link.down.is_over()) || (link.server_has && link.up.is_over());
+        let due = if over {
+            Some(self.now)
+        } else {
+            link.next_due().map(|at| at.max(self.now))
+        };
+        if due.is_some() && due != link.planned {
+            link.planned = due;
+            self.queue.plan(due.unwrap_or(self.now), Event::Link(id));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The address of a server as people write it, and what of it is needed.
+
+use thiserror::Error;
+
+/// Where the WebSocket is, unless the address says otherwise.
+const PATH: &str = "/tickwire/ws";
+const PORT: u16 = 80;
+
+/// An address that leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// Encrypted links come with a later version.
+    #[error(
+        "BadUrl: {0}: this client has no TLS yet. Use ws:// to the server itself, or run beside it"
+    )]
+    Tls(String),
+    /// Not an address of a server.
+    #[error("BadUrl: {0:?} is no address of a server. For example: ws://127.0.0.1:7777")]
+    Wrong(String),
+}
+
+/// The parts of an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    path: String,
+}
+
+impl Address {
+    pub(crate) fn parse(url: &str) -> Result<Address, UrlError> {
+        let wrong = || UrlError::Wrong(url.to_owned());
+        let (scheme, rest) = url.split_once("://").unwrap_or(("ws", url));
+        match scheme {
+            "ws" | "http" => {}
+            "wss" | "https" => return Err(UrlError::Tls(url.to_owned())),
+            _ => return Err(wrong()),
+        }
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => {
+                (host, port.parse().map_err(|_| wrong())?)
+            }
+            _ => (authority, PORT),
+        };
+        let fine =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+        if host.is_empty()
+            || !host.chars().all(fine)
+            || path.contains(['?', '#'])
+            || path.contains(char::is_whitespace)
+        {
+            return Err(wrong());
+        }
+        let path = if path.is_empty() || path == "/" {
+            PATH
+        } else {
+            path
+        };
+        Ok(Address {
+            host: host.to_owned(),
+            port,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The host as the system resolves it: without the brackets of IPv6.
+    pub(crate) fn bare_host(&self) -> &str {
+        self.host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// The URL of one attempt.
+    pub(crate) fn attempt(&self, number: u32) -> String {
+        format!("ws://{}:{}{}?try={number}", self.host, self.port, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_as_people_write_them() {
+        for (url, attempt) in [
+            (
+                "ws://127.0.0.1:7777",
+                "ws://127.0.0.1:7777/tickwire/ws?try=3",
+            ),
+            (
+                "http://localhost:7777/",
+                "ws://localhost:7777/tickwire/ws?try=3",
+            ),
+            ("play.example", "ws://play.example:80/tickwire/ws?try=3"),
+            ("ws://[::1]:9/other", "ws://[::1]:9/other?try=3"),
+            ("ws://[::1]", "ws://[::1]:80/tickwire/ws?try=3"),
+        ] {
+            assert_eq!(Address::parse(url).unwrap().attempt(3), attempt);
+        }
+        assert_eq!(Address::parse("ws://[::1]:9").unwrap().bare_host(), "::1");
+    }
+
+    #[test]
+    fn others_are_refused() {
+        for url in [
+            "",
+            "ftp://a",
+            "ws://",
+            "ws://a:b",
+            "ws://a b",
+            "ws://a:99999",
+            "ws://a?x",
+            "ws://a/b?try=1",
+            "ws://:7",
+        ] {
+            assert!(
+                matches!(Address::parse(url), Err(UrlError::Wrong(_))),
+                "{url}"
+            );
+        }
+        assert!(matches!(Address::parse("wss://a"), Err(UrlError::Tls(_))));
+    }
+}

@@ -1,0 +1,237 @@
+//! What is served as it is: the game's page, embedded files, a folder. Nothing outside of them can be named.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use bytes::Bytes;
+
+use crate::error::StartError;
+
+/// The largest file that is served from a folder: it is read into memory for the time of its answer.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
+/// A file as it goes out.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct File {
+    pub(crate) mime: &'static str,
+    pub(crate) bytes: Bytes,
+    pub(crate) etag: String,
+    pub(crate) gzip: bool,
+}
+
+impl File {
+    fn new(mime: &'static str, bytes: Bytes) -> File {
+        // FNV-1a, of content that is the server's own: it tells versions apart, it guards nothing.
+        let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3)
+        });
+        File {
+            mime,
+            bytes,
+            etag: format!("\"{hash:016x}\""),
+            gzip: false,
+        }
+    }
+}
+
+/// All that there is to serve.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    embedded: BTreeMap<&'static str, File>,
+    folders: Vec<PathBuf>,
+}
+
+impl Files {
+    pub(crate) fn page(&mut self, html: &'static str) {
+        let page = File::new(
+            "text/html; charset=utf-8",
+            Bytes::from_static(html.as_bytes()),
+        );
+        self.embedded.insert("/index.html", page);
+    }
+
+    /// Earlier ones win, so that a game can put its own in the place of the framework's.
+    pub(crate) fn embed(&mut self, files: &[(&'static str, &'static str, &'static [u8])]) {
+        for (path, mime, bytes) in files {
+            self.embedded
+                .entry(path)
+                .or_insert_with(|| File::new(mime, Bytes::from_static(bytes)));
+        }
+    }
+
+    pub(crate) fn folder(&mut self, folder: &Path) -> Result<(), StartError> {
+        let canonical = folder.canonicalize().ok().filter(|path| path.is_dir());
+        self.folders
+            .push(canonical.ok_or_else(|| StartError::NoFiles(folder.to_owned()))?);
+        Ok(())
+    }
+
+    /// The file at a path of a URL, `gzip`: the browser takes it compressed.
+    pub(crate) async fn find(&self, path: &str, gzip: bool) -> Option<File> {
+        let path = if path == "/" { "/index.html" } else { path };
+        if let Some(file) = self.embedded.get(path) {
+            let small = if gzip {
+                self.embedded.get(format!("{path}.gz").as_str())
+            } else {
+                None
+            };
+            return Some(match small {
+                Some(small) => File {
+                    mime: file.mime,
+                    gzip: true,
+                    ..small.clone()
+                },
+                None => file.clone(),
+            });
+        }
+        let relative = relative(path)?;
+        for folder in &self.folders {
+            if let Some(file) = read(folder, &relative).await {
+                return Some(file);
+            }
+        }
+        None
+    }
+}
+
+/// The path below a folder that a URL names, if it names one: decoded, and with no way up, out or to hidden files.
+fn relative(path: &str) -> Option<PathBuf> {
+    let decoded = decode(path.strip_prefix('/')?)?;
+    let path = PathBuf::from(decoded);
+    let tame = path.components().all(|part| match part {
+        Component::Normal(name) => name
+            .to_str()
+            .is_some_and(|name| !name.starts_with('.') && !name.contains(['\0', '\\'])),
+        _ => false,
+    });
+    tame.then_some(path)
+}
+
+/// Percent-decoding; `None` where the result is no UTF-8.
+fn decode(text: &str) -> Option<String> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let digit = |byte: Option<u8>| (byte? as char).to_digit(16);
+            out.push((digit(bytes.next())? * 16 + digit(bytes.next())?) as u8);
+        } else {
+            out.push(byte);
+        }
+    }
+    String::from_utf8(out).ok()
+}
+
+async fn read(folder: &Path, relative: &Path) -> Option<File> {
+    let mut path = tokio::fs::canonicalize(folder.join(relative)).await.ok()?;
+    let mut meta = tokio::fs::metadata(&path).await.ok()?;
+    if meta.is_dir() {
+        path = tokio::fs::canonicalize(path.join("index.html"))
+            .await
+            .ok()?;
+        meta = tokio::fs::metadata(&path).await.ok()?;
+    }
+    // A link may point anywhere; the file must not lie outside.
+    if !path.starts_with(folder) || !meta.is_file() || meta.len() > FILE_BYTES_MAX {
+        return None;
+    }
+    let bytes = tokio::fs::read(&path).await.ok()?;
+    Some(File::new(mime(&path), Bytes::from(bytes)))
+}
+
+fn mime(path: &Path) -> &'static str {
+    match path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default()
+    {
+        "html" | "htm" => "text/html; charset=utf-8",
+        "js" | "mjs" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "json" | "map" => "application/json",
+        "wasm" => "application/wasm",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "webp" => "image/webp",
+        "gif" => "image/gif",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        "mp3" => "audio/mpeg",
+        "ogg" => "audio/ogg",
+        "wav" => "audio/wav",
+        "txt" | "md" | "ts" => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_way_out_of_the_folder() {
+        for path in [
+            "/../secret",
+            "/a/../../b",
+            "/%2e%2e/secret",
+            "//etc/passwd",
+            "/.git/config",
+            "/a/.env",
+            "/%00",
+            "/a%5c..%5cb",
+            "/%ff",
+            "/%2",
+            "x",
+        ] {
+            assert_eq!(relative(path), None, "{path}");
+        }
+        assert_eq!(relative("/a%20b/c.js"), Some(PathBuf::from("a b/c.js")));
+        assert_eq!(relative("/%2fetc/passwd"), None, "absolute after decoding");
+    }
+
+    #[tokio::test]
+    async fn pages_files_and_their_small_twins() {
+        let mut files = Files::default();
+        files.page("<p>hi");
+        files.embed(&[
+            ("/a.wasm", "application/wasm", b"large"),
+            ("/a.wasm.gz", "application/gzip", b"small"),
+        ]);
+        files.embed(&[("/a.wasm", "text/plain", b"later")]);
+        assert_eq!(files.find("/", false).await.unwrap().bytes, "<p>hi");
+        let plain = files.find("/a.wasm", false).await.unwrap();
+        let small = files.find("/a.wasm", true).await.unwrap();
+        assert_eq!(
+            (plain.bytes, plain.gzip, small.bytes, small.gzip, small.mime),
+            (
+                "large".into(),
+                false,
+                "small".into(),
+                true,
+                "application/wasm"
+            )
+        );
+        assert_ne!(plain.etag, small.etag);
+        assert_eq!(files.find("/b", false).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_link_that_leads_out_is_not_followed() {
+        let root = std::env::temp_dir().join(format!("tickwire-files-{}", std::process::id()));
+        std::fs::create_dir_all(root.join("www/sub")).unwrap();
+        std::fs::write(root.join("secret.txt"), "secret").unwrap();
+        std::fs::write(root.join("www/sub/index.html"), "sub").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(root.join("secret.txt"), root.join("www/link.txt")).unwrap();
+        let mut files = Files::default();
+        files.folder(&root.join("www")).unwrap();
+        assert_eq!(files.find("/sub", false).await.unwrap().bytes, "sub");
+        assert_eq!(files.find("/link.txt", false).await, None);
+        assert!(matches!(
+            files.folder(&root.join("none")),
+            Err(StartError::NoFiles(_))
+        ));
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+}

@@ -1,0 +1,324 @@
+//! HTTP on the port of the game: pages, operators' pages, the way to a WebSocket. The connection itself is hyper's.
+
+mod files;
+mod operators;
+mod upgrade;
+mod why;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+
+use crate::metrics::Metrics;
+pub(crate) use files::Files;
+pub(crate) use operators::Exposed;
+pub(crate) use upgrade::Origins;
+use why::{Advice, Why};
+
+/// A request's head must be whole within this time, and so must the wait for another one.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
+/// All the requests of one connection, however slowly their answers are read.
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(60);
+/// What a request's head may be long.
+const HEAD_BYTES_MAX: usize = 8192;
+const HEADERS_MAX: usize = 64;
+/// Where the WebSocket is.
+const WEBSOCKET_PATH: &str = "/tickwire/ws";
+
+type Response = hyper::Response<Full<Bytes>>;
+
+/// What is served, to all connections alike.
+#[derive(Debug)]
+pub(crate) struct Site {
+    pub(crate) files: Files,
+    pub(crate) origins: Origins,
+    pub(crate) exposed: Exposed,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) sessions_max: usize,
+    pub(crate) why: Why,
+    pub(crate) stopping: AtomicBool,
+}
+
+impl Site {
+    pub(crate) fn new(
+        files: Files,
+        origins: Origins,
+        exposed: Exposed,
+        metrics: Arc<Metrics>,
+        sessions_max: usize,
+    ) -> Site {
+        Site {
+            files,
+            origins,
+            exposed,
+            metrics,
+            sessions_max,
+            why: Why::default(),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    fn full(&self) -> bool {
+        let links: u64 = self
+            .metrics
+            .shards
+            .iter()
+            .map(|shard| shard.links.get())
+            .sum();
+        links >= self.sessions_max as u64
+    }
+}
+
+/// A connection that became a WebSocket, with what was read beyond the request.
+pub(crate) struct Upgraded {
+    pub(crate) stream: TcpStream,
+    pub(crate) read: Bytes,
+}
+
+/// Where connections go that become WebSockets.
+pub(crate) type OnUpgrade = Rc<dyn Fn(Upgraded)>;
+
+/// Serves one connection until it ends or becomes a WebSocket. Runs on a `LocalSet`. Without `on_upgrade` it is the operators' port.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shard: usize,
+    site: Arc<Site>,
+    on_upgrade: Option<OnUpgrade>,
+) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let site = Arc::clone(&site);
+        let on_upgrade = on_upgrade.clone();
+        async move {
+            site.metrics.shards[shard].http_requests.one();
+            Ok::<_, Infallible>(answer(request, peer, &site, on_upgrade).await)
+        }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    // How it ended is the peer's business: an error here is a connection that broke or broke a limit.
+    if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_TIME_MAX, connection).await {
+        tracing::debug!(%peer, %error, "http connection");
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    site: &Arc<Site>,
+    on_upgrade: Option<OnUpgrade>,
+) -> Response {
+    if let (WEBSOCKET_PATH, Some(on_upgrade)) = (request.uri().path(), &on_upgrade) {
+        return websocket(request, site, Rc::clone(on_upgrade));
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        let mut response = text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "only GET and HEAD are answered here\n",
+        );
+        response
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return close(response);
+    }
+    if let Some(response) = operators::answer(&request, peer, site, on_upgrade.is_none()) {
+        return response;
+    }
+    match request.uri().path() {
+        "/tickwire/why" => reason(&request, site),
+        _ if on_upgrade.is_none() => text(
+            StatusCode::NOT_FOUND,
+            "not found: this address has /metrics, /healthz and /tickwire/schema.json\n",
+        ),
+        _ => file(&request, site).await,
+    }
+}
+
+/// Answers 101 and hands the raw connection over, or says why not.
+fn websocket(mut request: Request<Incoming>, site: &Arc<Site>, on_upgrade: OnUpgrade) -> Response {
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (parts, _) = request.into_parts();
+    let checked = upgrade::check(&parts, &site.origins)
+        .and_then(|accept| room_for_one(site).map(|()| accept));
+    let accept = match checked {
+        Ok(accept) => accept,
+        Err(refused) => return refusal(&parts, site, refused),
+    };
+    tokio::task::spawn_local(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        if let Ok(inner) = upgraded.downcast::<TokioIo<TcpStream>>() {
+            on_upgrade(Upgraded {
+                stream: inner.io.into_inner(),
+                read: inner.read_buf,
+            });
+        }
+    });
+    let mut response = text(StatusCode::SWITCHING_PROTOCOLS, "");
+    let headers = response.headers_mut();
+    headers.clear();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    set(headers, header::SEC_WEBSOCKET_ACCEPT, &accept);
+    response
+}
+
+fn room_for_one(site: &Site) -> Result<(), upgrade::Refused> {
+    let (code, message, fix) = if site.stopping.load(Ordering::Relaxed) {
+        (
+            "Unreachable",
+            "the server is stopping",
+            "Try again in a moment",
+        )
+    } else if site.full() {
+        (
+            "Full",
+            "the server is full",
+            "Try again later, or raise limits.sessions in the server's tickwire.toml",
+        )
+    } else {
+        return Ok(());
+    };
+    let advice = Advice {
+        code,
+        message: message.to_owned(),
+        fix: fix.to_owned(),
+    };
+    Err(upgrade::Refused {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        advice,
+    })
+}
+
+fn refusal(
+    parts: &hyper::http::request::Parts,
+    site: &Site,
+    refused: upgrade::Refused,
+) -> Response {
+    site.metrics.upgrades_refused.one();
+    let said = format!(
+        "{}: {}. {}\n",
+        refused.advice.code, refused.advice.message, refused.advice.fix
+    );
+    if let Some(attempt) = why::attempt(parts.uri.query()) {
+        site.why.remember(attempt, refused.advice);
+    }
+    let mut response = text(refused.status, &said);
+    if refused.status == StatusCode::UPGRADE_REQUIRED {
+        response
+            .headers_mut()
+            .insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        response.headers_mut().insert(
+            header::SEC_WEBSOCKET_VERSION,
+            HeaderValue::from_static("13"),
+        );
+    }
+    close(response)
+}
+
+/// `/tickwire/why?try=N`: readable from any origin, code and advice alone.
+fn reason(request: &Request<Incoming>, site: &Site) -> Response {
+    let known = why::attempt(request.uri().query()).and_then(|attempt| site.why.ask(attempt));
+    let status = if known.is_some() {
+        StatusCode::OK
+    } else {
+        StatusCode::NOT_FOUND
+    };
+    let advice = known.unwrap_or_else(|| Advice {
+        code: "Unreachable",
+        message: "this server did not refuse that attempt: it has not reached it".to_owned(),
+        fix: "Look for what stands in between: a proxy that does not pass WebSockets on, a firewall, another server on that port".to_owned(),
+    });
+    let mut response = body(status, "application/json", advice.to_json().into());
+    response.headers_mut().insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
+    response
+}
+
+async fn file(request: &Request<Incoming>, site: &Site) -> Response {
+    let said = |name: HeaderName| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    let gzip = said(header::ACCEPT_ENCODING)
+        .split(',')
+        .any(|one| one.trim().split(';').next() == Some("gzip"));
+    let Some(file) = site.files.find(request.uri().path(), gzip).await else {
+        return text(StatusCode::NOT_FOUND, "not found\n");
+    };
+    let known = said(header::IF_NONE_MATCH)
+        .split(',')
+        .any(|one| one.trim() == file.etag);
+    let mut response = if known {
+        text(StatusCode::NOT_MODIFIED, "")
+    } else {
+        body(StatusCode::OK, file.mime, file.bytes)
+    };
+    let headers = response.headers_mut();
+    set(headers, header::ETAG, &file.etag);
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if file.gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    // Public files without credentials: a page elsewhere may load the client from its game's server.
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
+    response
+}
+
+fn text(status: StatusCode, words: &str) -> Response {
+    body(
+        status,
+        "text/plain; charset=utf-8",
+        Bytes::copy_from_slice(words.as_bytes()),
+    )
+}
+
+fn body(status: StatusCode, mime: &'static str, bytes: Bytes) -> Response {
+    let mut response = Response::new(Full::new(bytes));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(mime));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+fn close(mut response: Response) -> Response {
+    response
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn set(headers: &mut hyper::HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

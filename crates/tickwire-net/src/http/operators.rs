@@ -1,0 +1,97 @@
+//! The pages for those who run a server: health, metrics, the schema; and who may read them.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::{HeaderMap, Request, StatusCode};
+
+use super::{Response, Site, body, text};
+use crate::config::Exposure;
+
+/// What tells that a proxy stands in between: then the address is its, not the reader's.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+
+/// What is shown, and to whom.
+#[derive(Debug)]
+pub(crate) struct Exposed {
+    pub(crate) metrics: Exposure,
+    pub(crate) schema: Exposure,
+    /// There is an address for operators: these pages are there, not here.
+    pub(crate) elsewhere: bool,
+    pub(crate) schema_json: Bytes,
+}
+
+/// The answer, if the path is one of these. `admin`: asked on the operators' own address.
+pub(crate) fn answer(
+    request: &Request<Incoming>,
+    peer: SocketAddr,
+    site: &Site,
+    admin: bool,
+) -> Option<Response> {
+    let local = is_local(peer, request.headers());
+    let exposed = &site.exposed;
+    match request.uri().path() {
+        "/healthz" if site.stopping.load(Ordering::Relaxed) => {
+            Some(text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"))
+        }
+        "/healthz" => Some(text(StatusCode::OK, "ok\n")),
+        "/metrics" if admin || (!exposed.elsewhere && allowed(exposed.metrics, local)) => {
+            Some(body(
+                StatusCode::OK,
+                "text/plain; version=0.0.4; charset=utf-8",
+                site.metrics.text().into(),
+            ))
+        }
+        "/tickwire/schema.json" if admin || allowed(exposed.schema, local) => Some(body(
+            StatusCode::OK,
+            "application/json",
+            exposed.schema_json.clone(),
+        )),
+        "/metrics" => Some(forbidden("metrics")),
+        "/tickwire/schema.json" => Some(forbidden("schema")),
+        _ => None,
+    }
+}
+
+fn allowed(exposure: Exposure, local: bool) -> bool {
+    match exposure {
+        Exposure::Loopback => local,
+        Exposure::Everyone => true,
+        Exposure::Nobody => false,
+    }
+}
+
+fn forbidden(key: &str) -> Response {
+    let words = format!(
+        "forbidden: only programs on the server's own machine may read this. Set {key} = \"everyone\", or admin = \"ADDRESS\", in tickwire.toml\n"
+    );
+    text(StatusCode::FORBIDDEN, &words)
+}
+
+/// A real address on loopback: a proxy on this machine speaks for others.
+fn is_local(peer: SocketAddr, headers: &HeaderMap) -> bool {
+    peer.ip().to_canonical().is_loopback()
+        && !FORWARDED.iter().any(|name| headers.contains_key(*name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_on_this_machine_is_not_this_machine() {
+        let local: SocketAddr = "127.0.0.1:5".parse().unwrap();
+        let mapped: SocketAddr = "[::ffff:127.0.0.1]:5".parse().unwrap();
+        let far: SocketAddr = "203.0.113.9:5".parse().unwrap();
+        let none = HeaderMap::new();
+        assert!(is_local(local, &none) && is_local(mapped, &none) && !is_local(far, &none));
+        for name in FORWARDED {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, "203.0.113.9".parse().unwrap());
+            assert!(!is_local(local, &headers), "{name}");
+        }
+        assert!(allowed(Exposure::Everyone, false) && !allowed(Exposure::Nobody, true));
+    }
+}

@@ -1,0 +1,34 @@
+//! What waits: links, tasks, the clock, HTTP; the server as a whole, and the native client driver of Tickwire.
+//!
+//! - [`Server`]: games behind a port. WebSockets on io threads, rooms on worker threads, pages, metrics, configuration.
+//! - [`client`]: a client over a real socket, with its reconnects.
+//!
+//! What is said, what is true and what is guessed is in the crates below, which neither wait nor look at a clock; here bytes are
+//! moved, threads kept apart and limits of the machine held.
+//!
+#![doc = include_str!("../settings.md")]
+#![forbid(unsafe_code)]
+
+mod accept;
+mod admission;
+mod auth;
+pub mod client;
+mod clock;
+mod config;
+mod error;
+mod http;
+mod link;
+mod lobby;
+mod logging;
+mod metrics;
+mod rooms;
+mod running;
+mod server;
+mod shard;
+mod websocket;
+
+pub use clock::now;
+pub use config::{ServerArgs, parse};
+pub use error::{ConfigError, StartError};
+pub use running::Running;
+pub use server::Server;

@@ -1,0 +1,192 @@
+//! One WebSocket connection of the server: our own writes, as few as can be, and what the socket did not take. What is written is the front's matter.
+
+mod backlog;
+mod header;
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use socket2::SockRef;
+use tickwire_proto::{Outgoing, Time};
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+
+use crate::websocket::WebSocket;
+use backlog::Backlog;
+use header::Header;
+
+/// Bytes that the system may hold unsent before it says that it is full: what lies there is old when it arrives.
+const NOTSENT_LOWAT: u32 = 4096;
+/// How long the system repeats what is not acknowledged.
+const USER_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(15);
+/// How long a goodbye may wait for the socket.
+pub(crate) const GOODBYE: std::time::Duration = std::time::Duration::from_secs(2);
+/// Up to here copying is cheaper than telling the system of the pieces.
+const COPIED_MAX: usize = 1024;
+/// Bytes asked of the front at once.
+pub(crate) const WRITABLE: usize = 64 * 1024;
+
+/// The writing side of a connection, and its protocol.
+pub(crate) struct Link {
+    socket: OwnedWriteHalf,
+    pub(crate) protocol: WebSocket,
+    backlog: Backlog,
+    /// What the front was told of it last.
+    told: usize,
+    /// Wakes the connection's task, so that it waits for the socket.
+    pub(crate) waker: Option<Waker>,
+    /// The goodbye is said: nothing follows it, and it has until then to leave.
+    pub(crate) closing: Option<Time>,
+    /// The code to close with, where the WebSocket itself was broken.
+    pub(crate) code: Option<u16>,
+}
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrote {
+    /// The socket took it all.
+    All,
+    /// Some waits for the socket.
+    Some,
+    /// The connection is gone.
+    Gone,
+}
+
+/// What every game connection is set to.
+pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
+        socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
+    }
+    socket.set_keepalive(true)
+}
+
+impl Link {
+    pub(crate) fn new(socket: OwnedWriteHalf, protocol: WebSocket) -> Link {
+        Link {
+            socket,
+            protocol,
+            backlog: Backlog::default(),
+            told: 0,
+            waker: None,
+            closing: None,
+            code: None,
+        }
+    }
+
+    /// Writes one outgoing piece at once, as far as the socket takes it: one call for a tick frame and its shared update.
+    /// Only to be called while nothing is left over. Returns its length, too, headers counted.
+    pub(crate) fn write(&mut self, outgoing: Outgoing) -> (Wrote, usize) {
+        let Outgoing { head, body, .. } = outgoing;
+        let first = Header::binary(head.len());
+        let second = body
+            .as_ref()
+            .map_or_else(Header::none, |body| Header::binary(body.len()));
+        let rest: &[u8] = body.as_deref().unwrap_or_default();
+        let parts: [&[u8]; 4] = [first.as_slice(), &head, second.as_slice(), rest];
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let written = if total <= COPIED_MAX {
+            self.write_copied(parts, total)
+        } else {
+            let count = if body.is_some() { 4 } else { 2 };
+            self.socket
+                .try_write_vectored(&parts.map(IoSlice::new)[..count])
+        };
+        let taken = match written {
+            Ok(taken) if taken == total => return (Wrote::All, total),
+            Ok(taken) => taken,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(_) => return (Wrote::Gone, total),
+        };
+        let (first, second) = (
+            Bytes::copy_from_slice(first.as_slice()),
+            Bytes::copy_from_slice(second.as_slice()),
+        );
+        self.keep(taken, [first, head, second, body.unwrap_or_default()]);
+        self.wait();
+        (Wrote::Some, total)
+    }
+
+    /// A plain send of a copy: for short updates half a microsecond cheaper than a vector of four pieces.
+    fn write_copied(&self, parts: [&[u8]; 4], total: usize) -> io::Result<usize> {
+        let mut buffer = [0; COPIED_MAX];
+        let mut at = 0;
+        for part in parts {
+            buffer[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+        self.socket.try_write(&buffer[..total])
+    }
+
+    /// Queues whole frames of the protocol itself (a pong, a close) behind what is left over.
+    pub(crate) fn queue_replies(&mut self) -> usize {
+        let Some(replies) = self.protocol.replies() else {
+            return 0;
+        };
+        let len = replies.len();
+        self.backlog.push(replies.into());
+        len
+    }
+
+    /// Goes on with what is left over, without waiting.
+    pub(crate) fn write_on(&mut self) -> Wrote {
+        while !self.backlog.is_empty() {
+            match self
+                .backlog
+                .with_slices(|slices| self.socket.try_write_vectored(slices))
+            {
+                Ok(taken) => self.backlog.taken(taken),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.wait();
+                    return Wrote::Some;
+                }
+                Err(_) => return Wrote::Gone,
+            }
+        }
+        Wrote::All
+    }
+
+    /// The same, and waits: the task of `context` is woken when the socket takes more.
+    pub(crate) fn poll_write_on(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.backlog.is_empty() {
+            let socket = Pin::new(&mut self.socket);
+            let taken = std::task::ready!(
+                self.backlog
+                    .with_slices(|slices| socket.poll_write_vectored(context, slices))
+            )?;
+            self.backlog.taken(taken);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    pub(crate) fn is_clear(&self) -> bool {
+        self.backlog.is_empty()
+    }
+
+    /// How much waits for the socket, where that is not what was said last.
+    pub(crate) fn unwritten(&mut self) -> Option<usize> {
+        let len = self.backlog.len();
+        (std::mem::replace(&mut self.told, len) != len).then_some(len)
+    }
+
+    fn keep(&mut self, mut taken: usize, parts: [Bytes; 4]) {
+        for mut part in parts {
+            let gone = taken.min(part.len());
+            taken -= gone;
+            self.backlog.push(part.split_off(gone));
+        }
+    }
+
+    /// The connection's task waits for the socket.
+    fn wait(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! A room as the workers handle it: the room itself, its inboxes, when its next tick is due, and what it said that a shard could not take yet.
+
+use std::collections::VecDeque;
+
+use tickwire_proto::Time;
+use tickwire_server::{Room, RoomInput, RoomOutput, RoomSpec, RoomStats};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
+
+use super::Exits;
+use crate::metrics::Metrics;
+
+/// Ticks that a room catches up on when it is behind; what lies further back is skipped and told.
+pub(crate) const CATCH_UP_MAX: u32 = 4;
+/// What a room may have said that its shards could not take: then it is ended.
+const UNSENT_MAX: usize = 65_536;
+/// Ticks between two reports of a room's counters.
+const REPORT_EVERY: u32 = 32;
+
+/// The ends of a room's inboxes where its inputs come out.
+#[derive(Debug)]
+pub(crate) struct Inboxes {
+    /// From the lobby: joins, leaves, closing.
+    pub(crate) control: mpsc::Receiver<RoomInput>,
+    /// From the shards: commands, messages, receipts.
+    pub(crate) traffic: mpsc::Receiver<RoomInput>,
+}
+
+/// What a worker checks out.
+pub(crate) struct Body {
+    no: u32,
+    /// `None` until the first tick: the game's own code runs on workers alone.
+    room: Option<Room>,
+    spec: Option<Box<RoomSpec>>,
+    inboxes: Inboxes,
+    unsent: VecDeque<RoomOutput>,
+    reported: RoomStats,
+    until_report: u32,
+    /// Ticks skipped and not yet told.
+    skipped: u64,
+    /// The lobby has given it up, and told everybody.
+    orphaned: bool,
+}
+
+impl Body {
+    pub(crate) fn new(spec: Box<RoomSpec>, inboxes: Inboxes) -> Body {
+        Body {
+            no: spec.no,
+            room: None,
+            spec: Some(spec),
+            inboxes,
+            unsent: VecDeque::new(),
+            reported: RoomStats::default(),
+            until_report: REPORT_EVERY,
+            skipped: 0,
+            orphaned: false,
+        }
+    }
+
+    pub(crate) fn no(&self) -> u32 {
+        self.no
+    }
+
+    /// The first due time: rooms are spread over the tick, so that they do not all want the same moment.
+    pub(crate) fn first_due(&self, now: Time) -> Time {
+        const GOLDEN: u64 = 0x9e37_79b9;
+        let tick = self
+            .spec
+            .as_ref()
+            .map_or(1, |spec| u64::from(spec.kind.game().tick_us()).max(1));
+        let phase = ((u64::from(self.no).wrapping_mul(GOLDEN) % (1 << 32)) * tick) >> 32;
+        let base = now.0 - now.0 % tick + phase;
+        Time(if base < now.0 { base + tick } else { base })
+    }
+
+    /// One tick. All of the game's code that runs, runs in here.
+    pub(crate) fn step(&mut self, now: Time, stamps: bool) {
+        let room = match &mut self.room {
+            Some(room) => room,
+            empty => {
+                let Some(spec) = self.spec.take() else { return };
+                empty.insert(Room::new(*spec))
+            }
+        };
+        loop {
+            match self.inboxes.control.try_recv() {
+                Ok(input) => room.handle(input),
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.orphaned = true;
+                    return;
+                }
+            }
+        }
+        while let Ok(input) = self.inboxes.traffic.try_recv() {
+            room.handle(input);
+        }
+        room.tick(now, stamps.then_some(now.0));
+    }
+
+    /// Hands out what the room said, in order. What a full shard does not take waits for the next tick.
+    pub(crate) fn send(&mut self, exits: &Exits) -> bool {
+        while let Some(output) = self.unsent.pop_front() {
+            if let Err(output) = exits.send(self.no, output) {
+                self.unsent.push_front(output);
+                break;
+            }
+        }
+        let Some(room) = &mut self.room else {
+            return false;
+        };
+        if self.orphaned {
+            return false;
+        }
+        while let Some(output) = room.poll() {
+            if matches!(output, RoomOutput::Ended { .. }) {
+                let _ = exits.send(self.no, output);
+                return false;
+            }
+            let rejected = if self.unsent.is_empty() {
+                exits.send(self.no, output).err()
+            } else {
+                Some(output)
+            };
+            self.unsent.extend(rejected);
+        }
+        if self.unsent.len() > UNSENT_MAX {
+            exits.lobby.room_failed(
+                self.no,
+                "the server is overloaded: what the room said could not be taken",
+            );
+            return false;
+        }
+        true
+    }
+
+    /// The next due time, after a tick that was due at `due`. What lies too far back is skipped.
+    pub(crate) fn next_due(&mut self, due: Time, now: Time) -> Time {
+        let Some(room) = &mut self.room else {
+            return due;
+        };
+        let tick = u64::from(room.tick_us()).max(1);
+        let next = room.next_due().map_or(due.0 + tick, |next| next.0);
+        let skipped = (now.0.saturating_sub(next) / tick).saturating_sub(u64::from(CATCH_UP_MAX));
+        let next = Time(next + skipped * tick);
+        if skipped > 0 {
+            room.skip_to(next);
+            self.skipped += skipped;
+        }
+        next
+    }
+
+    /// Tells what was counted, now and then and at the end.
+    pub(crate) fn report(&mut self, metrics: &Metrics, last: bool) {
+        let skipped = std::mem::take(&mut self.skipped);
+        if skipped > 0 {
+            metrics.skipped_ticks.add(skipped);
+            tracing::warn!(
+                room = self.no,
+                skipped,
+                "room is too far behind: ticks skipped"
+            );
+        }
+        self.until_report -= 1;
+        if self.until_report > 0 && !last {
+            return;
+        }
+        self.until_report = REPORT_EVERY;
+        if let Some(room) = &self.room {
+            let stats = room.stats();
+            metrics.room_counts(differences(&self.reported, &stats));
+            self.reported = stats;
+        }
+    }
+}
+
+macro_rules! differences_of {
+    ($($field:ident),* $(,)?) => {
+        /// What grew, by name.
+        fn differences(before: &RoomStats, after: &RoomStats) -> [(&'static str, u64); [$(stringify!($field)),*].len()] {
+            [$((stringify!($field), after.$field.saturating_sub(before.$field))),*]
+        }
+    };
+}
+
+differences_of!(
+    steps,
+    captures,
+    captures_changed,
+    rows_captured,
+    encodes,
+    keyframe_encodes,
+    encoded_bytes,
+    viewer_visits,
+    updates,
+    keyframes,
+    stills,
+    lone_tick_frames,
+    update_bytes,
+    skipped_gauge,
+    skipped_window,
+    skipped_encodes,
+    keyframes_paced,
+    keyframes_wanted,
+    commands_applied,
+    commands_missing,
+    commands_late,
+    commands_early,
+    commands_copies,
+    commands_malformed,
+    commands_foreign,
+    commands_refused,
+    messages_in,
+    messages_refused,
+    messages_out,
+    joins,
+    joins_refused,
+    leaves,
+    inputs_late,
+);

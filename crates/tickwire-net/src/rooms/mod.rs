@@ -1,0 +1,119 @@
+//! Rooms on worker threads: made here, stepped when they are due, ended alone when they fail. What a room does is the server crate's.
+
+mod body;
+mod schedule;
+mod watch;
+mod worker;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use tickwire_server::{RoomInput, RoomOutput, RoomSpec};
+use tokio::sync::mpsc;
+
+use crate::clock;
+use crate::lobby::LobbySender;
+use crate::metrics::Metrics;
+use crate::shard::ShardMessage;
+pub(crate) use body::Body;
+use body::Inboxes;
+use schedule::Schedule;
+pub(crate) use worker::Crew;
+
+/// Commands, messages and receipts that wait for a room's next tick; what comes beyond is dropped and counted.
+pub(crate) const TRAFFIC_MAX: usize = 16_384;
+/// Joins and leaves that wait for a room's next tick; beyond that the room counts as stuck.
+pub(crate) const CONTROL_MAX: usize = 16_384;
+
+/// Where a room's words go.
+#[derive(Clone, Debug)]
+pub(crate) struct Exits {
+    pub(crate) shards: Arc<[mpsc::Sender<ShardMessage>]>,
+    pub(crate) lobby: LobbySender,
+}
+
+impl Exits {
+    /// Hands one output over; gives it back where the shard is full. A shard that is gone wants nothing.
+    pub(crate) fn send(&self, room: u32, output: RoomOutput) -> Result<(), RoomOutput> {
+        let Some(shard) = output.shard() else {
+            if let RoomOutput::Ended { reason, message } = output {
+                self.lobby.room_ended(room, reason, message);
+            }
+            return Ok(());
+        };
+        let Some(shard) = self.shards.get(usize::from(shard)) else {
+            return Ok(());
+        };
+        match shard.try_send(ShardMessage::Room { room, output }) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(ShardMessage::Room { output, .. })) => Err(output),
+            Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
+        }
+    }
+}
+
+/// The two ways into a room.
+#[derive(Clone, Debug)]
+pub(crate) struct RoomHandle {
+    pub(crate) control: mpsc::Sender<RoomInput>,
+    pub(crate) traffic: mpsc::Sender<RoomInput>,
+}
+
+/// What workers, watchdog and lobby share.
+pub(crate) struct Rooms {
+    schedule: Schedule<Box<Body>>,
+    exits: Exits,
+    metrics: Arc<Metrics>,
+    stamps: bool,
+    patience: Duration,
+    /// Workers that were lost to a room and may still run.
+    lost: AtomicUsize,
+}
+
+impl Rooms {
+    pub(crate) fn new(
+        exits: Exits,
+        metrics: Arc<Metrics>,
+        stamps: bool,
+        patience: Duration,
+    ) -> Arc<Rooms> {
+        let lost = AtomicUsize::new(0);
+        Arc::new(Rooms {
+            schedule: Schedule::default(),
+            exits,
+            metrics,
+            stamps,
+            patience,
+            lost,
+        })
+    }
+
+    /// Makes the outside of a room. The game's part is made at its first tick, on a worker, after [`Rooms::begin`].
+    pub(crate) fn prepare(&self, spec: RoomSpec) -> (RoomHandle, Box<Body>) {
+        let (control, control_out) = mpsc::channel(CONTROL_MAX);
+        let (traffic, traffic_out) = mpsc::channel(TRAFFIC_MAX);
+        let body = Body::new(
+            Box::new(spec),
+            Inboxes {
+                control: control_out,
+                traffic: traffic_out,
+            },
+        );
+        (RoomHandle { control, traffic }, Box::new(body))
+    }
+
+    pub(crate) fn begin(&self, body: Box<Body>) {
+        self.metrics.rooms.one();
+        self.metrics.rooms_created.one();
+        self.schedule.put(body.first_due(clock::now()), body);
+    }
+
+    /// The room is over: counted here, once.
+    fn over(&self, failed: bool) {
+        self.metrics.rooms.less(1);
+        if failed {
+            self.metrics.rooms_failed.one();
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The worker threads and their watchdog: a room is checked out for one tick; one that panics or hangs takes nothing else along.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::Rooms;
+use super::body::Body;
+use super::watch::Watch;
+use crate::clock;
+
+/// How often the watchdog looks.
+const WATCH_EVERY: Duration = Duration::from_millis(50);
+/// Workers that may be lost to rooms that never return; after that many no new one is started, and the rest carries on.
+const WORKERS_LOST_MAX: usize = 64;
+/// What players are told; the log says more.
+const PANICKED: &str = "the room failed: its game panicked. The server's log says where";
+const STUCK: &str =
+    "the room was ended: a step of its game did not return. The server's log says which";
+
+/// All workers, and the watchdog.
+pub(crate) struct Crew {
+    rooms: Arc<Rooms>,
+    workers: Arc<Mutex<Vec<Worker>>>,
+    watchdog: Option<JoinHandle<()>>,
+    stopping: Arc<AtomicBool>,
+}
+
+struct Worker {
+    watch: Arc<Watch>,
+    thread: JoinHandle<()>,
+}
+
+impl Crew {
+    pub(crate) fn start(rooms: Arc<Rooms>, count: usize) -> io::Result<Crew> {
+        let workers = (0..count)
+            .map(|_| start_worker(&rooms))
+            .collect::<io::Result<Vec<_>>>()?;
+        let workers = Arc::new(Mutex::new(workers));
+        let stopping = Arc::new(AtomicBool::new(false));
+        let watchdog = {
+            let (rooms, workers, stopping) = (
+                Arc::clone(&rooms),
+                Arc::clone(&workers),
+                Arc::clone(&stopping),
+            );
+            thread::Builder::new()
+                .name("tickwire-watch".to_owned())
+                .spawn(move || {
+                    while !stopping.load(Ordering::Relaxed) {
+                        thread::park_timeout(WATCH_EVERY);
+                        look(&rooms, &workers);
+                    }
+                })?
+        };
+        Ok(Crew {
+            rooms,
+            workers,
+            watchdog: Some(watchdog),
+            stopping,
+        })
+    }
+
+    /// Ends all rooms and waits for the workers, but not for those that are stuck.
+    pub(crate) fn stop(mut self) {
+        self.rooms.schedule.stop();
+        self.stopping.store(true, Ordering::Relaxed);
+        if let Some(watchdog) = self.watchdog.take() {
+            watchdog.thread().unpark();
+            let _ = watchdog.join();
+        }
+        let workers =
+            std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        let deadline = clock::now().plus(self.rooms.patience);
+        for worker in workers {
+            while !worker.thread.is_finished() && clock::now() < deadline {
+                thread::sleep(Duration::from_millis(1));
+            }
+            if worker.thread.is_finished() {
+                let _ = worker.thread.join();
+            }
+        }
+    }
+}
+
+fn start_worker(rooms: &Arc<Rooms>) -> io::Result<Worker> {
+    let watch = Arc::new(Watch::default());
+    let thread = {
+        let (rooms, watch) = (Arc::clone(rooms), Arc::clone(&watch));
+        thread::Builder::new()
+            .name("tickwire-room".to_owned())
+            .spawn(move || work(&rooms, &watch))?
+    };
+    Ok(Worker { watch, thread })
+}
+
+fn work(rooms: &Rooms, watch: &Watch) {
+    while let Some((due, mut body)) = rooms.schedule.take() {
+        let began = clock::now();
+        watch.begin(began, body.no());
+        let stepped = catch_unwind(AssertUnwindSafe(|| body.step(began, rooms.stamps)));
+        if !watch.end() {
+            // Abandoned: everybody was told already, another worker has this one's place. Only the memory is left to give back.
+            drop_quietly(body);
+            rooms.lost.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        let goes_on = match stepped {
+            Ok(()) => body.send(&rooms.exits),
+            Err(panic) => {
+                tracing::error!(
+                    room = body.no(),
+                    panic = said(&*panic),
+                    "room panicked: it is ended, alone"
+                );
+                rooms.exits.lobby.room_failed(body.no(), PANICKED);
+                rooms.over(true);
+                drop_quietly(body);
+                continue;
+            }
+        };
+        let now = clock::now();
+        rooms.metrics.ticked(began.since(due), now.since(began));
+        let next = body.next_due(due, now);
+        body.report(&rooms.metrics, !goes_on);
+        if goes_on {
+            rooms.schedule.put(next, body);
+        } else {
+            rooms.over(false);
+            drop_quietly(body);
+        }
+    }
+}
+
+/// A world may panic when it is dropped, too.
+fn drop_quietly(body: Box<Body>) {
+    let _ = catch_unwind(AssertUnwindSafe(move || drop(body)));
+}
+
+fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
+}
+
+/// One look of the watchdog.
+fn look(rooms: &Arc<Rooms>, workers: &Mutex<Vec<Worker>>) {
+    let now = clock::now();
+    let mut workers = workers.lock().unwrap_or_else(PoisonError::into_inner);
+    for worker in workers.iter_mut() {
+        let Some(room) = worker.watch.abandon(now, rooms.patience) else {
+            continue;
+        };
+        tracing::error!(
+            room,
+            "room does not return: it is abandoned, with its thread"
+        );
+        rooms.exits.lobby.room_failed(room, STUCK);
+        rooms.over(true);
+        rooms.metrics.workers_lost.one();
+        if rooms.lost.fetch_add(1, Ordering::Relaxed) >= WORKERS_LOST_MAX {
+            tracing::error!(
+                "too many threads are lost to rooms that do not return: no new one is started. Restart the server"
+            );
+            continue;
+        }
+        match start_worker(rooms) {
+            Ok(new) => *worker = new,
+            Err(error) => tracing::error!(%error, "no thread in the place of a lost one"),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A server that runs: its threads, from the first to the last.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tickwire_proto::{Reason, SessionConfig};
+use tickwire_server::{FrontConfig, FrontInput, Kind, Lobby, LobbyConfig};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::accept::{self, Control, listen};
+use crate::admission::Door;
+use crate::config::Config;
+use crate::error::StartError;
+use crate::http::{Exposed, Files, Origins, Site};
+use crate::lobby::{self, LobbyTask};
+use crate::metrics::Metrics;
+use crate::rooms::{Crew, Exits, Rooms};
+use crate::server::Plan;
+use crate::shard::{self, SHARD_INBOX_MAX, Setup, ShardMessage};
+
+/// What players are told when the server stops.
+const RESTARTING: &str = "the server is restarting: your client comes back by itself";
+
+/// A server that runs, until it is [stopped](Self::stop) or dropped.
+pub struct Running {
+    local: SocketAddr,
+    admin: Option<SocketAddr>,
+    site: Arc<Site>,
+    shards: Arc<[mpsc::Sender<ShardMessage>]>,
+    closed: Option<oneshot::Sender<()>>,
+    ended: Option<oneshot::Sender<()>>,
+    shard_threads: Vec<JoinHandle<()>>,
+    control: Option<JoinHandle<()>>,
+    crew: Option<Crew>,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("local", &self.local)
+            .field("admin", &self.admin)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Running {
+    /// The address it listens on, with its port.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The operators' address, where there is one.
+    #[must_use]
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// For clients on this machine: `ws://ADDRESS`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let ip = match self.local.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            ip => ip,
+        };
+        format!("ws://{}", SocketAddr::new(ip, self.local.port()))
+    }
+
+    /// What `/metrics` says.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.site.metrics.text()
+    }
+
+    /// Stops it: nobody is let in any more, players are told `Restarting`, links get some time to take it, rooms end, threads end.
+    pub fn stop(mut self) {
+        self.shut_down();
+    }
+
+    fn shut_down(&mut self) {
+        self.site.stopping.store(true, Ordering::Relaxed);
+        drop(self.closed.take());
+        for shard in self.shards.iter() {
+            let retry = Reason::Restarting.retry();
+            let end = FrontInput::EndAll {
+                reason: Reason::Restarting,
+                retry,
+                message: RESTARTING.to_owned(),
+            };
+            tell(shard, ShardMessage::Front(end));
+            tell(shard, ShardMessage::Stop);
+        }
+        for thread in self.shard_threads.drain(..) {
+            let _ = thread.join();
+        }
+        drop(self.ended.take());
+        if let Some(crew) = self.crew.take() {
+            crew.stop();
+        }
+        if let Some(control) = self.control.take() {
+            let _ = control.join();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.control.is_some() {
+            self.shut_down();
+        }
+    }
+}
+
+/// Waits until a shard has a place for it. Not by tokio: who stops a server may stand in a runtime of its own. A shard that is gone
+/// needs no telling.
+fn tell(shard: &mpsc::Sender<ShardMessage>, message: ShardMessage) {
+    let mut message = Some(message);
+    while let Some(Err(TrySendError::Full(back))) =
+        message.take().map(|message| shard.try_send(message))
+    {
+        std::thread::sleep(Duration::from_millis(1));
+        message = Some(back);
+    }
+}
+
+/// Starts all threads.
+pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
+    let config = &plan.config;
+    let metrics = Arc::new(Metrics::new(config.shards));
+    let (listener, local) = listen(config.listen)?;
+    let (admin, admin_addr) = config.admin.map(listen).transpose()?.unzip();
+    let site = Arc::new(site(&plan, local, Arc::clone(&metrics))?);
+    let threads = |what| move |source: io::Error| StartError::Resources { what, source };
+
+    let (lobby_sender, lobby_inbox) = lobby::channel();
+    let (shards, inboxes): (Vec<_>, Vec<_>) = (0..config.shards)
+        .map(|_| mpsc::channel(SHARD_INBOX_MAX))
+        .unzip();
+    let shards: Arc<[mpsc::Sender<ShardMessage>]> = shards.into();
+    let mut shard_threads = Vec::new();
+    for (index, inbox) in inboxes.into_iter().enumerate() {
+        let setup = Setup {
+            index,
+            front: front(index, config),
+            lobby: lobby_sender.clone(),
+            auth: Arc::clone(&plan.auth),
+            metrics: Arc::clone(&metrics),
+            site: Arc::clone(&site),
+            goodbye: config.goodbye,
+        };
+        shard_threads
+            .push(shard::start(setup, inbox).map_err(threads("no thread for connections"))?);
+    }
+    let exits = Exits {
+        shards: Arc::clone(&shards),
+        lobby: lobby_sender,
+    };
+    let rooms = Rooms::new(exits, metrics, config.stamps, config.watchdog);
+    let crew =
+        Crew::start(Arc::clone(&rooms), config.workers).map_err(threads("no thread for rooms"))?;
+    let (closed, on_close) = oneshot::channel();
+    let (ended, on_end) = oneshot::channel();
+    let control = Control {
+        listener,
+        admin,
+        door: Door::new(config.limits.sessions, config.limits.per_address),
+        site: Arc::clone(&site),
+        shards: Arc::clone(&shards),
+        lobby: LobbyTask::new(make_lobby(&plan)?, rooms, Arc::clone(&shards)),
+        lobby_inbox,
+        closed: on_close,
+        ended: on_end,
+    };
+    let control = accept::start(control).map_err(threads("no thread for the listener"))?;
+    tracing::info!(address = %local, shards = config.shards, workers = config.workers, "running");
+    Ok(Running {
+        local,
+        admin: admin_addr,
+        site,
+        shards,
+        closed: Some(closed),
+        ended: Some(ended),
+        shard_threads,
+        control: Some(control),
+        crew: Some(crew),
+    })
+}
+
+fn front(index: usize, config: &Config) -> FrontConfig {
+    FrontConfig {
+        shard: index as u16,
+        shards: config.shards as u16,
+        session: SessionConfig::default(),
+        messages_hash: 0,
+    }
+}
+
+fn make_lobby(plan: &Plan) -> Result<Lobby, StartError> {
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).map_err(|error| StartError::Resources {
+        what: "no chance",
+        source: error.into(),
+    })?;
+    let rooms_max = plan.config.limits.rooms;
+    let config = LobbyConfig {
+        rooms_max,
+        seed: u64::from_le_bytes(seed),
+        ..LobbyConfig::default()
+    };
+    Ok(Lobby::new(config, plan.kinds.clone()))
+}
+
+fn site(plan: &Plan, local: SocketAddr, metrics: Arc<Metrics>) -> Result<Site, StartError> {
+    let mut files = Files::default();
+    if let Some(page) = plan.page {
+        files.page(page);
+    }
+    files.embed(&plan.files);
+    files.embed(tickwire_web::FILES);
+    for folder in &plan.folders {
+        files.folder(folder)?;
+    }
+    let config = &plan.config;
+    let origins = Origins {
+        listed: config.origins.clone(),
+        loopback: local.ip().to_canonical().is_loopback(),
+    };
+    let exposed = Exposed {
+        metrics: config.metrics,
+        schema: config.schema,
+        elsewhere: config.admin.is_some(),
+        schema_json: schemas(&plan.kinds).to_string().into(),
+    };
+    Ok(Site::new(
+        files,
+        origins,
+        exposed,
+        metrics,
+        config.limits.sessions,
+    ))
+}
+
+/// What `/tickwire/schema.json` says: the schema of each game, by its name.
+fn schemas(kinds: &[Arc<Kind>]) -> Value {
+    let all: Map<String, Value> = kinds
+        .iter()
+        .map(|kind| (kind.name().to_owned(), kind.game().schema().to_json()))
+        .collect();
+    Value::Object(Map::from_iter([("games".to_owned(), Value::Object(all))]))
+}

@@ -1,0 +1,191 @@
+//! The task of one WebSocket: it waits for bytes, and for the socket where a write was cut short. All else happens in the shard.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tickwire_server::SessionKey;
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::net::tcp::OwnedReadHalf;
+
+use super::Shard;
+use crate::admission::Pass;
+use crate::clock;
+use crate::http::Upgraded;
+use crate::link::{self, GOODBYE, Link};
+use crate::websocket::{Heard, WebSocket};
+
+/// Reads of one connection before others get their turn.
+const READS_MAX: usize = 4;
+/// After our goodbye: how long, and how many bytes, we wait for the peer's end, so that it can read the goodbye.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES_MAX: usize = 64 * 1024;
+
+/// Takes over a connection that became a WebSocket, until it ends.
+pub(super) async fn serve(shard: Rc<RefCell<Shard>>, upgraded: Upgraded, pass: Pass) {
+    if let Err(error) = link::tune(&upgraded.stream) {
+        tracing::debug!(%error, "a connection could not be set up");
+        return;
+    }
+    let mut token = [0; 32];
+    if let Err(error) = getrandom::fill(&mut token) {
+        tracing::error!(%error, "no chance to be had: a connection is refused");
+        return;
+    }
+    let (mut read, write) = upgraded.stream.into_split();
+    let key = {
+        let (now, mut shard) = (clock::now(), shard.borrow_mut());
+        let key = shard.front.link_opened(now, token);
+        let message_max = shard.message_max;
+        shard
+            .links
+            .insert(key, Link::new(write, WebSocket::server(message_max)));
+        shard.passes.insert(key, pass);
+        shard.served += 1;
+        shard.counts().links.one();
+        shard.counts().links_opened.one();
+        shard.received(key, &upgraded.read);
+        key
+    };
+    poll_fn(|context| shard.borrow_mut().poll_connection(key, &mut read, context)).await;
+    linger(read).await;
+    shard.borrow_mut().served -= 1;
+}
+
+/// Reads on after the end, so that the system does not throw the goodbye away with a reset.
+async fn linger(mut read: OwnedReadHalf) {
+    let mut scratch = [0; 1024];
+    let mut left = LINGER_BYTES_MAX;
+    let drain = async {
+        while let Ok(bytes @ 1..) = read.read(&mut scratch).await {
+            left = left.saturating_sub(bytes);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, drain).await;
+}
+
+impl Shard {
+    /// Ready: the connection is over, and the link is out of the shard.
+    fn poll_connection(
+        &mut self,
+        key: SessionKey,
+        read: &mut OwnedReadHalf,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        if self.poll_write(key, context).is_ready() {
+            return Poll::Ready(());
+        }
+        for _ in 0..READS_MAX {
+            let Some(link) = self.links.get_mut(&key) else {
+                return Poll::Ready(());
+            };
+            if link.closing.is_some() {
+                // What is said after a goodbye is not heard. The rest of it goes out, or the beat ends it.
+                return self.poll_write(key, context);
+            }
+            match std::task::ready!(self.poll_read(read, context)) {
+                Ok(bytes @ 1..) => {
+                    // Lent for the call: what is received is looked at, not kept.
+                    let scratch = std::mem::take(&mut self.scratch);
+                    self.received(key, &scratch[..bytes]);
+                    self.scratch = scratch;
+                }
+                Ok(0) | Err(_) => {
+                    let now = clock::now();
+                    self.lost(now, key);
+                    self.settle(now);
+                    return Poll::Ready(());
+                }
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_read(
+        &mut self,
+        read: &mut OwnedReadHalf,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(&mut self.scratch);
+        Pin::new(read)
+            .poll_read(context, &mut buffer)
+            .map_ok(|()| buffer.filled().len())
+    }
+
+    /// Goes on with what the socket did not take, and waits for it.
+    fn poll_write(&mut self, key: SessionKey, context: &mut Context<'_>) -> Poll<()> {
+        let Some(link) = self.links.get_mut(&key) else {
+            return Poll::Ready(());
+        };
+        if link
+            .waker
+            .as_ref()
+            .is_none_or(|waker| !waker.will_wake(context.waker()))
+        {
+            link.waker = Some(context.waker().clone());
+        }
+        if link.is_clear() && link.closing.is_none() {
+            return Poll::Pending;
+        }
+        let now = clock::now();
+        match link.poll_write_on(context) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(())) if link.closing.is_some() => {
+                self.forget(key);
+                return Poll::Ready(());
+            }
+            Poll::Ready(Ok(())) => self.flush(now, key),
+            Poll::Ready(Err(_)) => self.lost(now, key),
+        }
+        self.settle(now);
+        Poll::Pending
+    }
+
+    /// Bytes came in.
+    fn received(&mut self, key: SessionKey, bytes: &[u8]) {
+        let now = clock::now();
+        self.counts().bytes_in.add(bytes.len() as u64);
+        if let Some(link) = self.links.get_mut(&key) {
+            link.protocol.feed(now, bytes);
+        }
+        while let Some(link) = self
+            .links
+            .get_mut(&key)
+            .filter(|link| link.closing.is_none())
+        {
+            match link.protocol.hear() {
+                Ok(None) => break,
+                Ok(Some(Heard::Message(message))) => self.front.frame(now, key, &message),
+                Ok(Some(Heard::Closed(_))) => {
+                    link.closing = Some(now.plus(GOODBYE));
+                    link.queue_replies();
+                    link.write_on();
+                    self.front.link_lost(now, key);
+                }
+                Err(breach) => {
+                    self.breach(now, key, breach.code, &breach.text);
+                    break;
+                }
+            }
+        }
+        self.reply(key);
+        self.settle(now);
+    }
+
+    /// Pongs go at once, behind what is left over.
+    fn reply(&mut self, key: SessionKey) {
+        if let Some(link) = self.links.get_mut(&key)
+            && link.queue_replies() > 0
+        {
+            link.write_on();
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Where a front's words go: to the lobby, to rooms, to auth; and the last words of a link.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tickwire_proto::Time;
+use tickwire_proto::frame::{Identity, Refusal, code};
+use tickwire_proto::{Reason, Retry};
+use tickwire_server::{
+    AuthAnswer, AuthRequest, FrontInput, FrontOutput, LobbyInput, RoomInput, SessionKey,
+};
+use tokio::sync::mpsc::error::TrySendError;
+
+use super::Shard;
+use crate::clock;
+use crate::link::{GOODBYE, Link, Wrote};
+
+impl Shard {
+    pub(super) fn deliver(&mut self, now: Time, output: FrontOutput) {
+        match output {
+            FrontOutput::ToLobby(input) => self.tell_lobby(now, input),
+            FrontOutput::ToRoom { room, input } => self.tell_room(room, input),
+            FrontOutput::AuthWanted(request) => self.check(now, request),
+            FrontOutput::Close {
+                session,
+                code,
+                reason,
+            } => self.close(now, session, code, reason),
+        }
+    }
+
+    /// A lobby that is overrun refuses at once, so that nobody waits for an answer that will not come.
+    fn tell_lobby(&mut self, now: Time, input: LobbyInput) {
+        let Err(refused) = self.lobby.send(input) else {
+            return;
+        };
+        self.counts().inbox_drops.one();
+        let (session, request) = match refused {
+            LobbyInput::Join(join) => (join.session, join.request),
+            LobbyInput::List {
+                session, request, ..
+            } => (session, request),
+            _ => return,
+        };
+        let refusal = Refusal::new(code::LIMIT, "the server is busy. Try again in some seconds");
+        self.front.handle(
+            now,
+            FrontInput::RequestRefused {
+                session,
+                request,
+                refusal,
+            },
+        );
+    }
+
+    /// What a full room does not take is dropped and counted: commands and receipts, of which newer ones come.
+    fn tell_room(&mut self, room: u32, input: RoomInput) {
+        if let Some(traffic) = self.rooms.get(&room)
+            && let Err(TrySendError::Full(_)) = traffic.try_send(input)
+        {
+            self.counts().inbox_drops.one();
+        }
+    }
+
+    /// Auth is the game's code: a panic in it refuses one session and ends nothing.
+    fn check(&mut self, now: Time, request: AuthRequest) {
+        let (session, attachment) = (request.session, request.attachment);
+        let answer = catch_unwind(AssertUnwindSafe(|| self.auth.check(&request)));
+        let answer = answer.unwrap_or_else(|_| AuthAnswer::Refused(failed()));
+        match answer {
+            AuthAnswer::Accepted(identity) => {
+                self.auth_done(now, session, attachment, Ok(identity))
+            }
+            AuthAnswer::Refused(refusal) => self.auth_done(now, session, attachment, Err(refusal)),
+            AuthAnswer::Later(answer) => {
+                let myself = self.myself.clone();
+                tokio::task::spawn_local(async move {
+                    let answer = tokio::task::spawn_local(answer)
+                        .await
+                        .unwrap_or_else(|_| Err(failed()));
+                    if let Some(shard) = myself.upgrade() {
+                        let (now, mut shard) = (clock::now(), shard.borrow_mut());
+                        shard.auth_done(now, session, attachment, answer);
+                        shard.settle(now);
+                    }
+                });
+            }
+        }
+    }
+
+    fn auth_done(
+        &mut self,
+        now: Time,
+        session: SessionKey,
+        attachment: u8,
+        answer: Result<Identity, Refusal>,
+    ) {
+        if answer.is_ok() {
+            // One of ours now: its address may send another stranger.
+            self.passes.remove(&session);
+        }
+        self.front.handle(
+            now,
+            FrontInput::AuthDone {
+                session,
+                attachment,
+                answer,
+            },
+        );
+    }
+
+    /// The session is over and has said so: the goodbye of the protocol below, and the connection's task ends when that is written.
+    fn close(&mut self, now: Time, session: SessionKey, code: u16, reason: Reason) {
+        self.passes.remove(&session);
+        let Some(link) = self.links.get_mut(&session) else {
+            return;
+        };
+        tracing::debug!(%session, %reason, "session ended");
+        link.closing = Some(now.plus(GOODBYE));
+        link.protocol
+            .close(link.code.unwrap_or(code), reason.name());
+        link.queue_replies();
+        let gone = link.write_on() == Wrote::Gone;
+        if let Some(waker) = link.waker.take() {
+            waker.wake();
+        }
+        if gone {
+            self.forget(session);
+        }
+    }
+
+    /// The link is done with: the front knows already.
+    pub(super) fn forget(&mut self, session: SessionKey) {
+        self.passes.remove(&session);
+        if let Some(mut link) = self.links.remove(&session) {
+            self.counts().links.less(1);
+            if let Some(waker) = link.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Forgets those whose goodbye nobody takes.
+    pub(super) fn sweep(&mut self, now: Time) {
+        let overdue = |link: &Link| link.closing.is_some_and(|until| until <= now);
+        let gone: Vec<SessionKey> = self
+            .links
+            .iter()
+            .filter(|(_, link)| overdue(link))
+            .map(|(key, _)| *key)
+            .collect();
+        gone.into_iter().for_each(|key| self.forget(key));
+    }
+
+    /// The peer broke the WebSocket protocol: its session ends, by that code.
+    pub(super) fn breach(&mut self, now: Time, session: SessionKey, code: u16, text: &str) {
+        self.counts().breaches.one();
+        tracing::debug!(%session, code, text, "websocket breach");
+        if let Some(link) = self.links.get_mut(&session) {
+            // More exact than the code of all violations.
+            link.code = Some(code);
+        }
+        self.front
+            .end(now, session, Reason::Violation, Retry::Never, text);
+    }
+}
+
+fn failed() -> Refusal {
+    Refusal::new(
+        code::REFUSED,
+        "the server could not check the credentials. Its log says why; try again later",
+    )
+}

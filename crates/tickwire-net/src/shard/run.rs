@@ -1,0 +1,147 @@
+//! The thread of a shard: its runtime, its inbox, its beat.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tickwire_server::{Auth, FrontConfig, FrontInput};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+use tokio::time::MissedTickBehavior;
+
+use super::{Shard, ShardMessage, connection};
+use crate::admission::Pass;
+use crate::clock;
+use crate::http::{self, OnUpgrade, Site};
+use crate::lobby::LobbySender;
+use crate::metrics::Metrics;
+
+/// How exact the timers of sessions are: heartbeats and deadlines of seconds.
+const BEAT: Duration = Duration::from_millis(50);
+/// Beats between two looks at what is rarely due.
+const BEATS_PER_REPORT: u32 = 5;
+/// Messages handled before connections get their turn.
+const MESSAGES_AT_ONCE: usize = 256;
+
+/// What a shard begins with.
+pub(crate) struct Setup {
+    pub(crate) index: usize,
+    pub(crate) front: FrontConfig,
+    pub(crate) lobby: LobbySender,
+    pub(crate) auth: Arc<dyn Auth>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) site: Arc<Site>,
+    pub(crate) goodbye: Duration,
+}
+
+/// Starts the thread. It ends after [`ShardMessage::Stop`].
+pub(crate) fn start(
+    setup: Setup,
+    inbox: mpsc::Receiver<ShardMessage>,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    thread::Builder::new()
+        .name(format!("tickwire-io-{}", setup.index))
+        .spawn(move || {
+            LocalSet::new().block_on(&runtime, run(setup, inbox));
+        })
+}
+
+async fn run(setup: Setup, mut inbox: mpsc::Receiver<ShardMessage>) {
+    let shard = Shard::new(&setup);
+    let mut beat = tokio::time::interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut deadline = None;
+    loop {
+        tokio::select! {
+            message = inbox.recv() => {
+                let Some(message) = message else { return };
+                let mut next = Some(message);
+                let mut handled = 0;
+                while let Some(message) = next.take() {
+                    if matches!(message, ShardMessage::Stop) {
+                        deadline = Some(clock::now().plus(setup.goodbye));
+                    }
+                    handle(&shard, &setup, message);
+                    handled += 1;
+                    next = if handled < MESSAGES_AT_ONCE { inbox.try_recv().ok() } else { None };
+                }
+                shard.borrow_mut().settle(clock::now());
+            }
+            _ = beat.tick() => shard.borrow_mut().beat(),
+        }
+        if let Some(deadline) = deadline {
+            let done = shard.borrow().served == 0;
+            if done || clock::now() >= deadline {
+                shard.borrow().report();
+                return;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn handle(shard: &Rc<RefCell<Shard>>, setup: &Setup, message: ShardMessage) {
+    let now = clock::now();
+    match message {
+        ShardMessage::Accepted { stream, peer, pass } => {
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                let on_upgrade = on_upgrade(shard, pass);
+                tokio::task::spawn_local(http::serve(
+                    stream,
+                    peer,
+                    setup.index,
+                    Arc::clone(&setup.site),
+                    Some(on_upgrade),
+                ));
+            }
+        }
+        ShardMessage::Room { room, output } => {
+            let mut shard = shard.borrow_mut();
+            shard.front.handle(now, FrontInput::Room { room, output });
+        }
+        ShardMessage::Front(input) => shard.borrow_mut().front.handle(now, input),
+        ShardMessage::RoomMade { room, traffic } => {
+            shard.borrow_mut().rooms.insert(room, traffic);
+        }
+        ShardMessage::RoomGone { room } => {
+            shard.borrow_mut().rooms.remove(&room);
+        }
+        ShardMessage::Stop => {}
+    }
+}
+
+/// The pass goes with the connection: to the session, if it becomes one.
+fn on_upgrade(shard: &Rc<RefCell<Shard>>, pass: Pass) -> OnUpgrade {
+    let (shard, pass) = (Rc::downgrade(shard), RefCell::new(Some(pass)));
+    Rc::new(move |upgraded| {
+        if let (Some(shard), Some(pass)) = (shard.upgrade(), pass.borrow_mut().take()) {
+            tokio::task::spawn_local(connection::serve(shard, upgraded, pass));
+        }
+    })
+}
+
+impl Shard {
+    fn beat(&mut self) {
+        let now = clock::now();
+        if self.front.next_timeout().is_some_and(|due| due <= now) {
+            self.front.handle_timeout(now);
+            self.settle(now);
+        }
+        self.beats = self.beats.wrapping_add(1);
+        if self.beats.is_multiple_of(BEATS_PER_REPORT) {
+            self.sweep(now);
+            self.report();
+        }
+    }
+
+    fn report(&self) {
+        self.metrics.front(self.index, self.front.stats());
+    }
+}

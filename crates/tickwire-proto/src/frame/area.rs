@@ -1,0 +1,79 @@
+//! The part of an update that is about one area.
+
+use super::DELTA_MAX;
+use crate::time::Tick;
+use crate::wire::{Reader, WireError, WireFault, Writer};
+
+/// What leads one area of a view to the update's tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AreaDelta<'a> {
+    /// Which area.
+    pub area: u32,
+    /// The tick it starts from, before the update's; None: a keyframe.
+    pub basis: Option<Tick>,
+    /// [`AreaDelta::STILL`], [`AreaDelta::HASH`].
+    pub flags: u8,
+    /// The codec's bytes.
+    pub payload: &'a [u8],
+}
+
+impl<'a> AreaDelta<'a> {
+    /// Nothing changed between the basis and the update's tick; the payload is empty.
+    pub const STILL: u8 = 1;
+    /// The payload starts with the state hash, eight bytes, little end first.
+    pub const HASH: u8 = 2;
+    /// Kept for a codec that also uses the update before the basis; refused by this version.
+    pub const ONE_BEFORE: u8 = 4;
+    /// The fewest bytes of one.
+    pub(crate) const LEAST: usize = 4;
+
+    /// The payload without the hash, and the hash if the flag says that there is one.
+    #[must_use]
+    pub fn split_hash(&self) -> (Option<u64>, &'a [u8]) {
+        match self.payload.split_first_chunk::<8>() {
+            Some((hash, rest)) if self.flags & AreaDelta::HASH != 0 => {
+                (Some(u64::from_le_bytes(*hash)), rest)
+            }
+            _ => (None, self.payload),
+        }
+    }
+
+    pub(crate) fn write(&self, tick: Tick, out: &mut Writer) {
+        debug_assert!(
+            self.basis.is_none_or(|basis| basis < tick),
+            "a basis lies before its update"
+        );
+        out.varint_u32(self.area);
+        out.varint_u32(self.basis.map_or(0, |basis| tick.since(basis)));
+        out.u8(self.flags);
+        out.bytes(self.payload);
+    }
+
+    pub(crate) fn read(tick: Tick, reader: &mut Reader<'a>) -> Result<AreaDelta<'a>, WireError> {
+        let area = reader.at("area").varint_u32()?;
+        let basis = match reader.at("basis").varint_u32()? {
+            0 => None,
+            back if back <= tick.0 => Some(tick.minus(back)),
+            back => return Err(reader.error(WireFault::OutOfRange(u64::from(back)))),
+        };
+        let flags = reader.at("flags").u8()?;
+        let flags_fault = reader.error(WireFault::OutOfRange(u64::from(flags)));
+        let payload = reader.at("payload").bytes(DELTA_MAX)?;
+        let sound = match flags {
+            0 => true,
+            AreaDelta::STILL => basis.is_some() && payload.is_empty(),
+            AreaDelta::HASH => payload.len() >= 8,
+            _ => false,
+        };
+        if sound {
+            Ok(AreaDelta {
+                area,
+                basis,
+                flags,
+                payload,
+            })
+        } else {
+            Err(flags_fault)
+        }
+    }
+}

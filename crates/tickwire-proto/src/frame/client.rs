@@ -1,0 +1,436 @@
+//! What a client says, frame by frame.
+
+use super::parts::{JoinHow, ResumeClaim};
+use super::{COMMAND_MAX, CREDENTIALS_MAX, FrameError, MessageParts, NAME_MAX};
+use crate::time::Tick;
+use crate::wire::{Reader, WireError, WireFault, Writer};
+use bytes::Bytes;
+
+const HELLO: u8 = 0x01;
+const ATTACH: u8 = 0x02;
+const DETACH: u8 = 0x03;
+const JOIN: u8 = 0x04;
+const LEAVE: u8 = 0x05;
+pub(crate) const COMMAND: u8 = 0x06;
+const MESSAGE: u8 = 0x07;
+const VOLATILE: u8 = 0x08;
+const RECEIPTS: u8 = 0x09;
+const REPORT: u8 = 0x0a;
+const PING: u8 = 0x0b;
+const PONG: u8 = 0x0c;
+const LOBBY: u8 = 0x0d;
+const KEYFRAME_WANTED: u8 = 0x0e;
+const BYE: u8 = 0x0f;
+
+/// A frame from a client, borrowed from its bytes.
+///
+/// ```
+/// use tickwire_proto::{ClientFrame, Tick};
+/// let frame = ClientFrame::Command { room: 1, held: Tick(100), tick: Tick(104), payload: &[7] };
+/// let bytes = frame.encode();
+/// assert_eq!(ClientFrame::decode(&bytes).unwrap(), frame);
+/// assert!(ClientFrame::decode(&bytes[..3]).is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientFrame<'a> {
+    /// The first frame on a link. Its first three bytes are the same in every version of the protocol.
+    Hello {
+        /// The version that the client speaks.
+        version: u16,
+        /// The session to go on with, if any.
+        resume: Option<ResumeClaim>,
+    },
+    /// Wants a part in a namespace.
+    Attach {
+        /// The client's number for it.
+        attachment: u8,
+        /// Which namespace.
+        namespace: &'a str,
+        /// Whatever the namespace's auth wants.
+        credentials: &'a [u8],
+        /// The hash of the client's messages; 0: a generic client.
+        messages_hash: u64,
+    },
+    /// Gives up the part in a namespace.
+    Detach {
+        /// Which.
+        attachment: u8,
+    },
+    /// Wants to be a member of a room.
+    Join {
+        /// The client's number for the request.
+        request: u32,
+        /// By which attachment.
+        attachment: u8,
+        /// Which room.
+        how: JoinHow<'a>,
+        /// The hash of the client's schema; 0: a generic client that wants the schema.
+        schema_hash: u64,
+    },
+    /// Leaves a room.
+    Leave {
+        /// Which.
+        room: u32,
+    },
+    /// What the player asks for in one tick, and the receipt of what is held.
+    Command {
+        /// Which room.
+        room: u32,
+        /// The newest tick held of that room.
+        held: Tick,
+        /// The tick that the command is for.
+        tick: Tick,
+        /// The command by its schema.
+        payload: &'a [u8],
+    },
+    /// A reliable message.
+    Message {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The channel that keeps its order.
+        channel: u8,
+        /// The hash of the message type's name.
+        kind: u32,
+        /// The message.
+        payload: &'a [u8],
+    },
+    /// A volatile message.
+    Volatile {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The channel.
+        channel: u8,
+        /// The hash of the message type's name.
+        kind: u32,
+        /// The message.
+        payload: &'a [u8],
+    },
+    /// What arrived.
+    Receipts {
+        /// For each channel that moved, how many reliable messages were received.
+        received: Vec<(u8, u64)>,
+        /// For each room that moved, the newest tick held.
+        held: Vec<(u32, Tick)>,
+    },
+    /// What the client measures, at most once a second.
+    Report {
+        /// Which room.
+        room: u32,
+        /// How old the newest update was when it arrived, by its capture stamp.
+        age_ms: u32,
+    },
+    /// Are you there?
+    Ping {
+        /// Comes back in the pong.
+        nonce: u32,
+    },
+    /// Yes.
+    Pong {
+        /// That of the ping.
+        nonce: u32,
+    },
+    /// Wants the list of rooms.
+    Lobby {
+        /// The client's number for the request.
+        request: u32,
+        /// By which attachment.
+        attachment: u8,
+        /// Of this kind alone; empty: all.
+        kind: &'a str,
+    },
+    /// Wants an area anew: what is held does not match its hash.
+    KeyframeWanted {
+        /// Which room.
+        room: u32,
+        /// Which area.
+        area: u32,
+    },
+    /// Ends the session.
+    Bye,
+}
+
+impl<'a> ClientFrame<'a> {
+    /// The frame's name, as in errors.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        name_of(self.kind())
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            ClientFrame::Hello { .. } => HELLO,
+            ClientFrame::Attach { .. } => ATTACH,
+            ClientFrame::Detach { .. } => DETACH,
+            ClientFrame::Join { .. } => JOIN,
+            ClientFrame::Leave { .. } => LEAVE,
+            ClientFrame::Command { .. } => COMMAND,
+            ClientFrame::Message { .. } => MESSAGE,
+            ClientFrame::Volatile { .. } => VOLATILE,
+            ClientFrame::Receipts { .. } => RECEIPTS,
+            ClientFrame::Report { .. } => REPORT,
+            ClientFrame::Ping { .. } => PING,
+            ClientFrame::Pong { .. } => PONG,
+            ClientFrame::Lobby { .. } => LOBBY,
+            ClientFrame::KeyframeWanted { .. } => KEYFRAME_WANTED,
+            ClientFrame::Bye => BYE,
+        }
+    }
+
+    /// The frame's bytes. Text and lists beyond their limits are cut.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut out = Writer::with_capacity(32 + self.payload_len());
+        self.write(&mut out);
+        out.into_bytes()
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.u8(self.kind());
+        match *self {
+            ClientFrame::Hello {
+                version,
+                ref resume,
+            } => {
+                out.u16_le(version);
+                out.bool(resume.is_some());
+                if let Some(claim) = resume {
+                    claim.write(out);
+                }
+            }
+            ClientFrame::Attach {
+                attachment,
+                namespace,
+                credentials,
+                messages_hash,
+            } => {
+                out.u8(attachment);
+                out.str(namespace, NAME_MAX);
+                out.bytes(credentials);
+                out.u64_le(messages_hash);
+            }
+            ClientFrame::Detach { attachment } => out.u8(attachment),
+            ClientFrame::Join {
+                request,
+                attachment,
+                ref how,
+                schema_hash,
+            } => {
+                out.varint_u32(request);
+                out.u8(attachment);
+                how.write(out);
+                out.u64_le(schema_hash);
+            }
+            ClientFrame::Leave { room } => out.varint_u32(room),
+            ClientFrame::Command {
+                room,
+                held,
+                tick,
+                payload,
+            } => {
+                out.varint_u32(room);
+                out.varint_u32(held.0);
+                out.varint_i64(i64::from(tick.0) - i64::from(held.0));
+                out.bytes(payload);
+            }
+            ClientFrame::Message {
+                room,
+                channel,
+                kind,
+                payload,
+            }
+            | ClientFrame::Volatile {
+                room,
+                channel,
+                kind,
+                payload,
+            } => {
+                MessageParts {
+                    room,
+                    channel,
+                    kind,
+                    payload,
+                }
+                .write(out);
+            }
+            ClientFrame::Receipts {
+                ref received,
+                ref held,
+            } => {
+                super::write_received(received, out);
+                super::write_held(held, out);
+            }
+            ClientFrame::Report { room, age_ms } => {
+                out.varint_u32(room);
+                out.varint_u32(age_ms);
+            }
+            ClientFrame::Ping { nonce } | ClientFrame::Pong { nonce } => out.u32_le(nonce),
+            ClientFrame::Lobby {
+                request,
+                attachment,
+                kind,
+            } => {
+                out.varint_u32(request);
+                out.u8(attachment);
+                out.str(kind, NAME_MAX);
+            }
+            ClientFrame::KeyframeWanted { room, area } => {
+                out.varint_u32(room);
+                out.varint_u32(area);
+            }
+            ClientFrame::Bye => {}
+        }
+    }
+
+    /// The frame in these bytes: all of them, in their canonical form.
+    pub fn decode(bytes: &'a [u8]) -> Result<ClientFrame<'a>, FrameError> {
+        let name = bytes.first().map_or("empty", |kind| name_of(*kind));
+        let mut reader = Reader::new(bytes);
+        let frame = read(&mut reader).map_err(FrameError::of(name))?;
+        reader.finish().map_err(FrameError::of(name))?;
+        Ok(frame)
+    }
+
+    fn payload_len(&self) -> usize {
+        match self {
+            ClientFrame::Attach {
+                credentials: payload,
+                ..
+            }
+            | ClientFrame::Command { payload, .. }
+            | ClientFrame::Message { payload, .. }
+            | ClientFrame::Volatile { payload, .. } => payload.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// The version in a hello, whatever follows it; None if this is no hello.
+#[must_use]
+pub fn hello_version(bytes: &[u8]) -> Option<u16> {
+    match bytes {
+        [HELLO, low, high, ..] => Some(u16::from_le_bytes([*low, *high])),
+        _ => None,
+    }
+}
+
+fn read<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireError> {
+    Ok(match reader.at("frame kind").u8()? {
+        HELLO => ClientFrame::Hello {
+            version: reader.at("version").u16_le()?,
+            resume: if reader.at("resume").bool()? {
+                Some(ResumeClaim::read(reader)?)
+            } else {
+                None
+            },
+        },
+        ATTACH => ClientFrame::Attach {
+            attachment: reader.at("attachment").u8()?,
+            namespace: reader.at("namespace").str(NAME_MAX)?,
+            credentials: reader.at("credentials").bytes(CREDENTIALS_MAX)?,
+            messages_hash: reader.at("messages_hash").u64_le()?,
+        },
+        DETACH => ClientFrame::Detach {
+            attachment: reader.at("attachment").u8()?,
+        },
+        JOIN => ClientFrame::Join {
+            request: reader.at("request").varint_u32()?,
+            attachment: reader.at("attachment").u8()?,
+            how: JoinHow::read(reader)?,
+            schema_hash: reader.at("schema_hash").u64_le()?,
+        },
+        LEAVE => ClientFrame::Leave {
+            room: reader.at("room").varint_u32()?,
+        },
+        COMMAND => read_command(reader)?,
+        MESSAGE => {
+            let MessageParts {
+                room,
+                channel,
+                kind,
+                payload,
+            } = MessageParts::read(reader)?;
+            ClientFrame::Message {
+                room,
+                channel,
+                kind,
+                payload,
+            }
+        }
+        VOLATILE => {
+            let MessageParts {
+                room,
+                channel,
+                kind,
+                payload,
+            } = MessageParts::read(reader)?;
+            ClientFrame::Volatile {
+                room,
+                channel,
+                kind,
+                payload,
+            }
+        }
+        RECEIPTS => ClientFrame::Receipts {
+            received: super::read_received(reader)?,
+            held: super::read_held(reader)?,
+        },
+        REPORT => ClientFrame::Report {
+            room: reader.at("room").varint_u32()?,
+            age_ms: reader.at("age_ms").varint_u32()?,
+        },
+        PING => ClientFrame::Ping {
+            nonce: reader.at("nonce").u32_le()?,
+        },
+        PONG => ClientFrame::Pong {
+            nonce: reader.at("nonce").u32_le()?,
+        },
+        LOBBY => ClientFrame::Lobby {
+            request: reader.at("request").varint_u32()?,
+            attachment: reader.at("attachment").u8()?,
+            kind: reader.at("kind").str(NAME_MAX)?,
+        },
+        KEYFRAME_WANTED => ClientFrame::KeyframeWanted {
+            room: reader.at("room").varint_u32()?,
+            area: reader.at("area").varint_u32()?,
+        },
+        BYE => ClientFrame::Bye,
+        other => return Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
+    })
+}
+
+fn read_command<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireError> {
+    let room = reader.at("room").varint_u32()?;
+    let held = Tick(reader.at("held").varint_u32()?);
+    let ahead = reader.at("tick").varint_i64()?;
+    let tick = i64::from(held.0)
+        .checked_add(ahead)
+        .and_then(|tick| u32::try_from(tick).ok());
+    let tick = tick.ok_or_else(|| reader.error(WireFault::Overflow))?;
+    Ok(ClientFrame::Command {
+        room,
+        held,
+        tick: Tick(tick),
+        payload: reader.at("payload").bytes(COMMAND_MAX)?,
+    })
+}
+
+pub(super) fn name_of(kind: u8) -> &'static str {
+    match kind {
+        HELLO => "Hello",
+        ATTACH => "Attach",
+        DETACH => "Detach",
+        JOIN => "Join",
+        LEAVE => "Leave",
+        COMMAND => "Command",
+        MESSAGE => "Message",
+        VOLATILE => "Volatile",
+        RECEIPTS => "Receipts",
+        REPORT => "Report",
+        PING => "Ping",
+        PONG => "Pong",
+        LOBBY => "Lobby",
+        KEYFRAME_WANTED => "KeyframeWanted",
+        BYE => "Bye",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,216 @@
+//! Server's frames out of their bytes, in their canonical form alone.
+
+use super::{
+    ATTACH_DONE, ATTACH_REFUSED, ENDING, HAS_APPLIED, HAS_STAMP, JOIN_REFUSED, JOINED, LOBBY_LIST,
+    MEMBER, MESSAGE, PING, PONG, RATES, RECEIPTS, ROOM_ENDED, ServerFrame, TICK_FRAME, UPDATE,
+    VOLATILE, WELCOME, name_of,
+};
+use crate::ending::{Reason, Retry};
+use crate::frame::area::AreaDelta;
+use crate::frame::parts::{Limits, MemberChange, MemberInfo, RoomEnd, RoomInfo};
+use crate::frame::{
+    AREAS_MAX, CODE_MAX, FrameError, MEMBERS_MAX, MessageParts, NAME_MAX, REFUSAL_DATA_MAX,
+    ROOMS_LISTED_MAX, SCHEMA_MAX, TEXT_MAX, read_received,
+};
+use crate::time::Tick;
+use crate::wire::{Reader, WireError, WireFault};
+
+impl<'a> ServerFrame<'a> {
+    /// The frame in these bytes: all of them, in their canonical form.
+    pub fn decode(bytes: &'a [u8]) -> Result<ServerFrame<'a>, FrameError> {
+        let name = bytes.first().map_or("empty", |kind| name_of(*kind));
+        let mut reader = Reader::new(bytes);
+        let frame = read(&mut reader).map_err(FrameError::of(name))?;
+        reader.finish().map_err(FrameError::of(name))?;
+        Ok(frame)
+    }
+}
+
+fn read<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
+    Ok(match reader.at("frame kind").u8()? {
+        WELCOME => ServerFrame::Welcome {
+            session: reader.at("session").varint_u64()?,
+            token: reader.at("token").array()?,
+            limits: Limits::read(reader)?,
+            resumed: reader.at("resumed").bool()?,
+        },
+        ATTACH_DONE => ServerFrame::AttachDone {
+            attachment: reader.at("attachment").u8()?,
+            identity: reader.at("identity").str(NAME_MAX)?,
+        },
+        ATTACH_REFUSED => {
+            let attachment = reader.at("attachment").u8()?;
+            let (code, message, data) = read_refusal(reader)?;
+            ServerFrame::AttachRefused {
+                attachment,
+                code,
+                message,
+                data,
+            }
+        }
+        JOINED => read_joined(reader)?,
+        JOIN_REFUSED => {
+            let request = reader.at("request").varint_u32()?;
+            let (code, message, data) = read_refusal(reader)?;
+            ServerFrame::JoinRefused {
+                request,
+                code,
+                message,
+                data,
+            }
+        }
+        TICK_FRAME => read_tick_frame(reader)?,
+        UPDATE => read_update(reader)?,
+        MESSAGE => {
+            let MessageParts {
+                room,
+                channel,
+                kind,
+                payload,
+            } = MessageParts::read(reader)?;
+            ServerFrame::Message {
+                room,
+                channel,
+                kind,
+                payload,
+            }
+        }
+        VOLATILE => {
+            let MessageParts {
+                room,
+                channel,
+                kind,
+                payload,
+            } = MessageParts::read(reader)?;
+            ServerFrame::Volatile {
+                room,
+                channel,
+                kind,
+                payload,
+            }
+        }
+        RECEIPTS => ServerFrame::Receipts {
+            received: read_received(reader)?,
+        },
+        PING => ServerFrame::Ping {
+            nonce: reader.at("nonce").u32_le()?,
+        },
+        PONG => ServerFrame::Pong {
+            nonce: reader.at("nonce").u32_le()?,
+        },
+        MEMBER => ServerFrame::Member {
+            room: reader.at("room").varint_u32()?,
+            change: MemberChange::read(reader)?,
+        },
+        ROOM_ENDED => ServerFrame::RoomEnded {
+            room: reader.at("room").varint_u32()?,
+            reason: RoomEnd::read(reader)?,
+            message: reader.at("message").str(TEXT_MAX)?,
+        },
+        RATES => ServerFrame::Rates {
+            room: reader.at("room").varint_u32()?,
+            tick_us: reader.at("tick_us").varint_u32()?,
+        },
+        LOBBY_LIST => {
+            let request = reader.at("request").varint_u32()?;
+            let count = reader
+                .at("rooms")
+                .count(ROOMS_LISTED_MAX, RoomInfo::LEAST)?;
+            let rooms: Result<_, _> = (0..count).map(|_| RoomInfo::read(reader)).collect();
+            ServerFrame::LobbyList {
+                request,
+                rooms: rooms?,
+            }
+        }
+        ENDING => ServerFrame::Ending {
+            reason: Reason::read(reader)?,
+            retry: Retry::read(reader)?,
+            message: reader.at("message").str(TEXT_MAX)?,
+        },
+        other => return Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
+    })
+}
+
+fn read_refusal<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str, &'a [u8]), WireError> {
+    Ok((
+        reader.at("code").str(CODE_MAX)?,
+        reader.at("message").str(TEXT_MAX)?,
+        reader.at("data").bytes(REFUSAL_DATA_MAX)?,
+    ))
+}
+
+fn read_joined<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
+    Ok(ServerFrame::Joined {
+        request: reader.at("request").varint_u32()?,
+        room: reader.at("room").varint_u32()?,
+        id: reader.at("id").str(NAME_MAX)?,
+        kind: reader.at("kind").str(NAME_MAX)?,
+        seat: reader.at("seat").u16_le()?,
+        member: reader.at("member").varint_u32()?,
+        tick: Tick(reader.at("tick").varint_u32()?),
+        tick_us: reader.at("tick_us").varint_u32()?,
+        send_every: reader.at("send_every").u8()?,
+        schema_hash: reader.at("schema_hash").u64_le()?,
+        schema: if reader.at("has schema").bool()? {
+            Some(reader.at("schema").bytes(SCHEMA_MAX)?)
+        } else {
+            None
+        },
+        members: {
+            let count = reader.at("members").count(MEMBERS_MAX, MemberInfo::LEAST)?;
+            (0..count)
+                .map(|_| MemberInfo::read(reader))
+                .collect::<Result<_, _>>()?
+        },
+    })
+}
+
+fn read_tick_frame<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
+    let room = reader.at("room").varint_u32()?;
+    let tick = Tick(reader.at("tick").varint_u32()?);
+    let has = reader.at("has").u8()?;
+    if has & !(HAS_APPLIED | HAS_STAMP) != 0 {
+        return Err(reader.error(WireFault::OutOfRange(u64::from(has))));
+    }
+    let applied = if has & HAS_APPLIED != 0 {
+        let back = reader.at("applied").varint_u32()?;
+        let applied = tick
+            .0
+            .checked_sub(back)
+            .ok_or_else(|| reader.error(WireFault::OutOfRange(u64::from(back))))?;
+        Some(Tick(applied))
+    } else {
+        None
+    };
+    let slack = reader.at("slack").u8()? as i8;
+    let stamp = if has & HAS_STAMP != 0 {
+        Some(reader.at("stamp").varint_u64()?)
+    } else {
+        None
+    };
+    Ok(ServerFrame::TickFrame {
+        room,
+        tick,
+        applied,
+        slack,
+        stamp,
+    })
+}
+
+fn read_update<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
+    let room = reader.at("room").varint_u32()?;
+    let tick = Tick(reader.at("tick").varint_u32()?);
+    let count = reader.at("areas").count(AREAS_MAX, AreaDelta::LEAST)?;
+    let mut areas: Vec<AreaDelta<'a>> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let area = AreaDelta::read(tick, reader)?;
+        // Ascending, so that no area comes twice and one update has one form.
+        if areas.last().is_some_and(|last| last.area >= area.area) {
+            return Err(reader
+                .at("area")
+                .error(WireFault::OutOfRange(u64::from(area.area))));
+        }
+        areas.push(area);
+    }
+    Ok(ServerFrame::Update { room, tick, areas })
+}

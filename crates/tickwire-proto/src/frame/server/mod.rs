@@ -1,0 +1,280 @@
+//! What a server says, frame by frame; encoded in `encode`, decoded in `decode`.
+
+use super::area::AreaDelta;
+use super::parts::{Limits, MemberChange, MemberInfo, RoomEnd, RoomInfo};
+use crate::ending::{Reason, Retry};
+use crate::time::Tick;
+use crate::wire::Reader;
+
+mod decode;
+mod encode;
+
+const WELCOME: u8 = 0x41;
+const ATTACH_DONE: u8 = 0x42;
+const ATTACH_REFUSED: u8 = 0x43;
+const JOINED: u8 = 0x44;
+const JOIN_REFUSED: u8 = 0x45;
+const TICK_FRAME: u8 = 0x46;
+const UPDATE: u8 = 0x47;
+const MESSAGE: u8 = 0x48;
+const VOLATILE: u8 = 0x49;
+const RECEIPTS: u8 = 0x4a;
+const PING: u8 = 0x4b;
+const PONG: u8 = 0x4c;
+const MEMBER: u8 = 0x4d;
+const ROOM_ENDED: u8 = 0x4e;
+const RATES: u8 = 0x4f;
+const LOBBY_LIST: u8 = 0x50;
+const ENDING: u8 = 0x51;
+
+/// The parts of a tick frame that may be absent.
+const HAS_APPLIED: u8 = 1;
+const HAS_STAMP: u8 = 2;
+
+/// A frame from a server, borrowed from its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerFrame<'a> {
+    /// The answer to the hello.
+    Welcome {
+        /// The session's number.
+        session: u64,
+        /// What a resume shows.
+        token: [u8; 32],
+        /// What the client may send, and how the link is kept alive.
+        limits: Limits,
+        /// Whether the session that the hello claimed goes on.
+        resumed: bool,
+    },
+    /// An attachment is accepted.
+    AttachDone {
+        /// Which.
+        attachment: u8,
+        /// Who the client is there.
+        identity: &'a str,
+    },
+    /// An attachment is refused; the session goes on.
+    AttachRefused {
+        /// Which.
+        attachment: u8,
+        /// For programs.
+        code: &'a str,
+        /// For people.
+        message: &'a str,
+        /// Whatever else.
+        data: &'a [u8],
+    },
+    /// A join is done.
+    Joined {
+        /// The number of the request.
+        request: u32,
+        /// The room's number in all other frames.
+        room: u32,
+        /// The room's id.
+        id: &'a str,
+        /// The kind of game.
+        kind: &'a str,
+        /// The member's seat.
+        seat: u16,
+        /// The member's own number.
+        member: u32,
+        /// The room's tick.
+        tick: Tick,
+        /// Microseconds of a tick.
+        tick_us: u32,
+        /// Ticks from one update to the next.
+        send_every: u8,
+        /// The hash of the game's schema.
+        schema_hash: u64,
+        /// The schema, for a generic client.
+        schema: Option<&'a [u8]>,
+        /// Everybody in the room.
+        members: Vec<MemberInfo<'a>>,
+    },
+    /// A request (a join, a list) is refused.
+    JoinRefused {
+        /// The number of the request.
+        request: u32,
+        /// For programs.
+        code: &'a str,
+        /// For people.
+        message: &'a str,
+        /// Whatever else.
+        data: &'a [u8],
+    },
+    /// What one client alone is told about a tick; goes before the update of that tick, in the same write.
+    TickFrame {
+        /// Which room.
+        room: u32,
+        /// The tick.
+        tick: Tick,
+        /// The newest of the client's commands that was applied.
+        applied: Option<Tick>,
+        /// By how many ticks the newest command came before it was needed; negative: late.
+        slack: i8,
+        /// The server's clock at the capture, in microseconds.
+        stamp: Option<u64>,
+    },
+    /// What is true at a tick; the same bytes for all viewers with the same bases.
+    Update {
+        /// Which room.
+        room: u32,
+        /// The tick.
+        tick: Tick,
+        /// Area by area, in the order of their numbers.
+        areas: Vec<AreaDelta<'a>>,
+    },
+    /// A reliable message.
+    Message {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The channel that keeps its order.
+        channel: u8,
+        /// The hash of the message type's name.
+        kind: u32,
+        /// The message.
+        payload: &'a [u8],
+    },
+    /// A volatile message.
+    Volatile {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The channel.
+        channel: u8,
+        /// The hash of the message type's name.
+        kind: u32,
+        /// The message.
+        payload: &'a [u8],
+    },
+    /// What arrived.
+    Receipts {
+        /// For each channel that moved, how many reliable messages were received.
+        received: Vec<(u8, u64)>,
+    },
+    /// Are you there?
+    Ping {
+        /// Comes back in the pong.
+        nonce: u32,
+    },
+    /// Yes.
+    Pong {
+        /// That of the ping.
+        nonce: u32,
+    },
+    /// The members of a room changed.
+    Member {
+        /// Which room.
+        room: u32,
+        /// How.
+        change: MemberChange<'a>,
+    },
+    /// A room is over for this session; the session goes on.
+    RoomEnded {
+        /// Which room.
+        room: u32,
+        /// Why.
+        reason: RoomEnd,
+        /// For people.
+        message: &'a str,
+    },
+    /// A room's time goes slower, or as before again.
+    Rates {
+        /// Which room.
+        room: u32,
+        /// Microseconds of a tick from now on.
+        tick_us: u32,
+    },
+    /// The list of rooms.
+    LobbyList {
+        /// The number of the request.
+        request: u32,
+        /// The rooms.
+        rooms: Vec<RoomInfo<'a>>,
+    },
+    /// The session is over. The same bytes in every version of the protocol.
+    Ending {
+        /// Why.
+        reason: Reason,
+        /// What next.
+        retry: Retry,
+        /// For people.
+        message: &'a str,
+    },
+}
+
+impl ServerFrame<'_> {
+    /// The frame's name, as in errors.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        name_of(self.kind())
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            ServerFrame::Welcome { .. } => WELCOME,
+            ServerFrame::AttachDone { .. } => ATTACH_DONE,
+            ServerFrame::AttachRefused { .. } => ATTACH_REFUSED,
+            ServerFrame::Joined { .. } => JOINED,
+            ServerFrame::JoinRefused { .. } => JOIN_REFUSED,
+            ServerFrame::TickFrame { .. } => TICK_FRAME,
+            ServerFrame::Update { .. } => UPDATE,
+            ServerFrame::Message { .. } => MESSAGE,
+            ServerFrame::Volatile { .. } => VOLATILE,
+            ServerFrame::Receipts { .. } => RECEIPTS,
+            ServerFrame::Ping { .. } => PING,
+            ServerFrame::Pong { .. } => PONG,
+            ServerFrame::Member { .. } => MEMBER,
+            ServerFrame::RoomEnded { .. } => ROOM_ENDED,
+            ServerFrame::Rates { .. } => RATES,
+            ServerFrame::LobbyList { .. } => LOBBY_LIST,
+            ServerFrame::Ending { .. } => ENDING,
+        }
+    }
+}
+
+/// How a session treats a frame that was encoded elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Treatment {
+    Reliable { channel: u8 },
+    Volatile,
+    Control,
+}
+
+/// Reads only as much of a frame as tells how it must be sent.
+pub(crate) fn treatment(frame: &[u8]) -> Treatment {
+    match frame.first() {
+        Some(&MESSAGE) => channel_of(frame).map_or(Treatment::Control, |channel| {
+            Treatment::Reliable { channel }
+        }),
+        Some(&VOLATILE) => Treatment::Volatile,
+        _ => Treatment::Control,
+    }
+}
+
+fn channel_of(frame: &[u8]) -> Option<u8> {
+    let mut reader = Reader::new(&frame[1..]);
+    reader.varint_u32().ok()?;
+    super::read_channel(&mut reader).ok()
+}
+
+pub(super) fn name_of(kind: u8) -> &'static str {
+    match kind {
+        WELCOME => "Welcome",
+        ATTACH_DONE => "AttachDone",
+        ATTACH_REFUSED => "AttachRefused",
+        JOINED => "Joined",
+        JOIN_REFUSED => "JoinRefused",
+        TICK_FRAME => "TickFrame",
+        UPDATE => "Update",
+        MESSAGE => "Message",
+        VOLATILE => "Volatile",
+        RECEIPTS => "Receipts",
+        PING => "Ping",
+        PONG => "Pong",
+        MEMBER => "Member",
+        ROOM_ENDED => "RoomEnded",
+        RATES => "Rates",
+        LOBBY_LIST => "LobbyList",
+        ENDING => "Ending",
+        _ => "unknown",
+    }
+}

@@ -1,0 +1,239 @@
+//! What a client's owner asks for: attachments, rooms, commands, messages, receipts.
+
+use super::super::SendError;
+use super::{
+    COMMANDS_WAITING_MAX, ClientEvent, ClientSession, HELD_BACK_MAX, HeldBack, Opening, Waiting,
+};
+use crate::frame::{
+    ATTACHMENTS_MAX, CHANNELS_MAX, COMMAND_MAX, CREDENTIALS_MAX, ClientFrame, JoinHow, Refusal,
+    code,
+};
+use crate::time::Tick;
+use bytes::Bytes;
+
+impl ClientSession {
+    /// Wants a part in a namespace; the frame goes right behind the hello. An attachment in use stays as it is.
+    pub fn attach(
+        &mut self,
+        attachment: u8,
+        namespace: &str,
+        credentials: &[u8],
+        messages_hash: u64,
+    ) {
+        if self.is_ended().is_some() || self.attachments.contains_key(&attachment) {
+            return;
+        }
+        let refusal = if self.attachments.len() >= ATTACHMENTS_MAX {
+            Refusal::new(
+                code::LIMIT,
+                format!("a session has at most {ATTACHMENTS_MAX} attachments: detach one first"),
+            )
+        } else if credentials.len() > CREDENTIALS_MAX {
+            Refusal::new(
+                code::LIMIT,
+                format!("credentials have at most {CREDENTIALS_MAX} bytes: show a token instead"),
+            )
+        } else {
+            let frame = ClientFrame::Attach {
+                attachment,
+                namespace,
+                credentials,
+                messages_hash,
+            }
+            .encode();
+            self.attachments.insert(attachment, false);
+            self.opening.push_back(Opening {
+                attach: Some(attachment),
+                frame,
+            });
+            return;
+        };
+        self.events.push_back(ClientEvent::AttachRefused {
+            attachment,
+            refusal,
+        });
+    }
+
+    /// Gives an attachment up. Its number is free again when the server has answered the attach.
+    pub fn detach(&mut self, attachment: u8) {
+        if self.is_ended().is_some() || self.attachments.remove(&attachment).is_none() {
+            return;
+        }
+        self.held_back.retain(|it| it.attachment != attachment);
+        match self
+            .opening
+            .iter()
+            .position(|it| it.attach == Some(attachment))
+        {
+            Some(unsent) => drop(self.opening.remove(unsent)),
+            None => {
+                let frame = ClientFrame::Detach { attachment }.encode();
+                self.opening.push_back(Opening {
+                    attach: None,
+                    frame,
+                });
+            }
+        }
+    }
+
+    /// Wants to be a member of a room. `request` is the caller's, unused by any other that waits for its answer; the
+    /// hash is 0 for a client that wants the schema.
+    pub fn join(&mut self, request: u32, attachment: u8, how: &JoinHow<'_>, schema_hash: u64) {
+        let frame = ClientFrame::Join {
+            request,
+            attachment,
+            how: how.clone(),
+            schema_hash,
+        };
+        self.request(request, attachment, &frame);
+    }
+
+    /// Wants the list of rooms of a kind; empty: of all.
+    pub fn lobby(&mut self, request: u32, attachment: u8, kind: &str) {
+        self.request(
+            request,
+            attachment,
+            &ClientFrame::Lobby {
+                request,
+                attachment,
+                kind,
+            },
+        );
+    }
+
+    fn request(&mut self, request: u32, attachment: u8, frame: &ClientFrame<'_>) {
+        if self.is_ended().is_some() {
+            return;
+        }
+        if self.attachments.get(&attachment) == Some(&true) {
+            self.push_control(frame);
+        } else if self.held_back.len() < HELD_BACK_MAX {
+            self.held_back.push(HeldBack {
+                attachment,
+                request,
+                frame: frame.encode(),
+            });
+        } else {
+            self.refuse(request, format!("{HELD_BACK_MAX} requests wait for their attachment: wait for ClientEvent::Attached"));
+        }
+    }
+
+    /// Leaves a room: [`ClientEvent::RoomEnded`] tells when it is done.
+    pub fn leave(&mut self, room: u32) {
+        if self.rooms.contains_key(&room) {
+            self.commands.retain(|command| command.room != room);
+            self.push_control(&ClientFrame::Leave { room });
+        }
+    }
+
+    /// What the player asks for in one tick. False: it was dropped and counted, since nothing of the room is held yet, or
+    /// it is too long.
+    pub fn command(&mut self, room: u32, tick: Tick, payload: &[u8]) -> bool {
+        let holds = self
+            .rooms
+            .get(&room)
+            .is_some_and(|view| view.held.is_some());
+        if !holds || payload.len() > COMMAND_MAX {
+            self.stats.commands_unsent += 1;
+            return false;
+        }
+        if self.commands.len() >= COMMANDS_WAITING_MAX {
+            self.commands.pop_front();
+            self.stats.commands_unsent += 1;
+        }
+        self.commands.push_back(Waiting {
+            room,
+            tick,
+            payload: Bytes::copy_from_slice(payload),
+        });
+        true
+    }
+
+    /// Sends a reliable message; `room` 0 is the session itself. `Full`: try again when receipts have made room.
+    pub fn send(
+        &mut self,
+        room: u32,
+        channel: u8,
+        kind: u32,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        self.check(room, channel, payload.len())?;
+        let frame = ClientFrame::Message {
+            room,
+            channel,
+            kind,
+            payload,
+        }
+        .encode();
+        self.outbox
+            .push_reliable(channel, frame)
+            .map_err(|_| SendError::Full)
+    }
+
+    /// Sends a volatile message: it goes with the next write, or is dropped and counted.
+    pub fn send_volatile(
+        &mut self,
+        room: u32,
+        channel: u8,
+        kind: u32,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        self.check(room, channel, payload.len())?;
+        let refused = self.volatiles.blocked || !self.is_attached();
+        if refused {
+            self.stats.volatile_dropped += 1;
+            return Err(SendError::Full);
+        }
+        let frame = ClientFrame::Volatile {
+            room,
+            channel,
+            kind,
+            payload,
+        }
+        .encode();
+        self.stats.volatile_dropped += self.volatiles.push(None, frame);
+        Ok(())
+    }
+
+    fn check(&self, room: u32, channel: u8, len: usize) -> Result<(), SendError> {
+        debug_assert!(
+            channel < CHANNELS_MAX,
+            "channels are numbered below {CHANNELS_MAX}"
+        );
+        let max = self.limits.message_max as usize;
+        if self.is_ended().is_some() {
+            Err(SendError::Ended)
+        } else if room != 0 && !self.rooms.contains_key(&room) {
+            Err(SendError::NoRoom { room })
+        } else if len > max {
+            Err(SendError::TooLong { len, max })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The view holds this tick of a room: the next frame that goes tells it.
+    pub fn held(&mut self, room: u32, tick: Tick) {
+        if let Some(view) = self.rooms.get_mut(&room)
+            && view.newest.is_some_and(|newest| tick <= newest)
+        {
+            view.held = view.held.max(Some(tick));
+        }
+    }
+
+    /// Tells how old what is shown is; at most once a second and room.
+    pub fn report(&mut self, room: u32, age_ms: u32) {
+        self.about_room(room, &ClientFrame::Report { room, age_ms });
+    }
+
+    /// Wants an area anew: what is held does not match its hash.
+    pub fn keyframe_wanted(&mut self, room: u32, area: u32) {
+        self.about_room(room, &ClientFrame::KeyframeWanted { room, area });
+    }
+
+    fn about_room(&mut self, room: u32, frame: &ClientFrame<'_>) {
+        if self.rooms.contains_key(&room) {
+            self.push_control(frame);
+        }
+    }
+}

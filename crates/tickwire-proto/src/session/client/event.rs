@@ -1,0 +1,114 @@
+//! What a client's session tells its owner.
+
+use crate::ending::Ending;
+use crate::frame::{JoinedInfo, Limits, MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned};
+use crate::time::Tick;
+use bytes::Bytes;
+
+/// What a client's session tells its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientEvent {
+    /// The server took the hello.
+    Welcome {
+        /// The session's number.
+        session: u64,
+        /// What may be sent.
+        limits: Limits,
+        /// Whether the earlier session goes on.
+        resumed: bool,
+        /// Reliable messages of the earlier session that were never received and will not be sent again.
+        lost: u64,
+    },
+    /// An attachment is accepted.
+    Attached {
+        /// Which.
+        attachment: u8,
+        /// Who the client is there.
+        identity: String,
+    },
+    /// An attachment is refused.
+    AttachRefused {
+        /// Which.
+        attachment: u8,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A join is done.
+    Joined(JoinedInfo),
+    /// A join or a list is refused.
+    JoinRefused {
+        /// The number of the request.
+        request: u32,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// What the server tells this client alone about a tick.
+    TickFrame {
+        /// Which room.
+        room: u32,
+        /// The tick.
+        tick: Tick,
+        /// The newest command that was applied.
+        applied: Option<Tick>,
+        /// By how many ticks the newest command came before it was needed; negative: late.
+        slack: i8,
+        /// The server's clock at the capture, in microseconds.
+        stamp: Option<u64>,
+    },
+    /// An update: decode it anew from the frame, which was checked.
+    Update {
+        /// Which room.
+        room: u32,
+        /// The tick.
+        tick: Tick,
+        /// The frame's bytes.
+        frame: Bytes,
+    },
+    /// A message.
+    Message {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The channel.
+        channel: u8,
+        /// The hash of the type's name.
+        kind: u32,
+        /// The message.
+        payload: Bytes,
+        /// Whether it was sent as a volatile one.
+        volatile: bool,
+    },
+    /// The members of a room changed.
+    Member {
+        /// Which room.
+        room: u32,
+        /// How.
+        change: MemberChangeOwned,
+    },
+    /// A room is over for this client.
+    RoomEnded {
+        /// Which room.
+        room: u32,
+        /// Why.
+        reason: RoomEnd,
+        /// For people.
+        message: String,
+    },
+    /// A room's time goes slower, or as before again.
+    Rates {
+        /// Which room.
+        room: u32,
+        /// Microseconds of a tick from now on.
+        tick_us: u32,
+    },
+    /// The list of rooms.
+    LobbyList {
+        /// The number of the request.
+        request: u32,
+        /// The rooms.
+        rooms: Vec<RoomInfoOwned>,
+    },
+    /// Nothing was heard for too long: drop the link and open another.
+    LinkDead,
+    /// The session is over; nothing comes after this.
+    Ended(Ending),
+}

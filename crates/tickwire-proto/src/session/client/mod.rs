@@ -1,0 +1,319 @@
+//! The client's side of a session: its state, its timers, and the calls of its owner. No clock, no socket.
+//!
+//! Frames are taken in `receive`, the next write is chosen in `write`.
+
+use super::bucket::Pace;
+use super::heartbeat::Heartbeat;
+use super::outbox::{Outbox, Tally};
+use super::round::{Round, Volatiles};
+use super::rtt::RttMeter;
+use super::{RttEstimate, SessionConfig, SessionStats};
+use crate::PROTOCOL_VERSION;
+use crate::ending::{Ending, Reason};
+use crate::frame::{ClientFrame, Limits};
+use crate::time::{Tick, Time};
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+
+mod call;
+mod event;
+mod receive;
+mod write;
+
+pub use event::ClientEvent;
+
+/// Commands that wait for the link; an older one is dropped, since it would come too late.
+pub const COMMANDS_WAITING_MAX: usize = 32;
+/// Joins and lists that wait for their attachment.
+pub const HELD_BACK_MAX: usize = 16;
+
+/// The client's side of one session, over one link after another.
+///
+/// Feed it links, frames, the time and calls; drain [`poll_event`](ClientSession::poll_event) and
+/// [`next`](ClientSession::next) after each of them. What is asked before its time (a join before the attachment is
+/// accepted) waits here; what the server's limits do not allow yet does too.
+///
+/// ```
+/// use tickwire_proto::{ClientEvent, ClientFrame, ClientSession, ServerSession, SessionConfig, Time};
+/// let now = Time(0);
+/// let mut server = ServerSession::new(now, SessionConfig::default(), 1, [7; 32]);
+/// let mut client = ClientSession::new(now, SessionConfig::default(), 99);
+/// client.link_open(now);
+/// client.attach(0, "/", b"{}", 0);
+/// while let Some(frame) = client.next(now, 1000) {
+///     server.handle_frame(now, &frame);
+/// }
+/// while let Some(out) = server.next(now, 1000) {
+///     client.handle_frame(now, &out.head);
+/// }
+/// assert!(matches!(client.poll_event(), Some(ClientEvent::Welcome { session: 1, .. })));
+/// ```
+#[derive(Debug)]
+pub struct ClientSession {
+    cfg: SessionConfig,
+    limits: Limits,
+    seed: u64,
+    stage: Stage,
+    /// For each attachment that was asked for whether it is accepted.
+    attachments: BTreeMap<u8, bool>,
+    rooms: BTreeMap<u32, RoomView>,
+    /// Hello, attaches and detaches: they go before all else.
+    opening: VecDeque<Opening>,
+    held_back: Vec<HeldBack>,
+    outbox: Outbox,
+    commands: VecDeque<Waiting>,
+    volatiles: Volatiles,
+    tally: Tally,
+    receipts_due: bool,
+    heartbeat: Heartbeat,
+    rtt: RttMeter,
+    pace: Pace,
+    /// When the pace lets the next frame go, if it held one back.
+    pace_until: Option<Time>,
+    round: Round,
+    last_told: Time,
+    /// Reliable messages of the last session that nobody received.
+    lost: u64,
+    events: VecDeque<ClientEvent>,
+    stats: SessionStats,
+}
+
+#[derive(Debug)]
+enum Stage {
+    NoLink,
+    /// The hello is on its way.
+    Hello,
+    Open,
+    /// `bye`: the server is still to be told.
+    Ended {
+        ending: Ending,
+        bye: bool,
+    },
+}
+
+/// What a client keeps for a room that it is in.
+#[derive(Debug, Default)]
+struct RoomView {
+    /// The newest tick of which an update came.
+    newest: Option<Tick>,
+    held: Option<Tick>,
+    /// What the server was told of it.
+    told: Option<Tick>,
+}
+
+/// A frame that opens something; `attach` is the attachment that it asks for.
+#[derive(Debug)]
+struct Opening {
+    attach: Option<u8>,
+    frame: Bytes,
+}
+
+/// A request that waits for its attachment.
+#[derive(Debug)]
+struct HeldBack {
+    attachment: u8,
+    request: u32,
+    frame: Bytes,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    room: u32,
+    tick: Tick,
+    payload: Bytes,
+}
+
+impl ClientSession {
+    /// A session without a link. `seed` is random and makes the nonces of pings.
+    #[must_use]
+    pub fn new(now: Time, cfg: SessionConfig, seed: u64) -> ClientSession {
+        ClientSession {
+            cfg,
+            limits: cfg.limits,
+            seed,
+            stage: Stage::NoLink,
+            attachments: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            opening: VecDeque::new(),
+            held_back: Vec::new(),
+            outbox: Outbox::default(),
+            commands: VecDeque::new(),
+            volatiles: Volatiles::default(),
+            tally: Tally::default(),
+            receipts_due: false,
+            heartbeat: Heartbeat::new(now, &cfg.limits, seed),
+            rtt: RttMeter::default(),
+            pace: Pace::new(now, &cfg.limits, cfg.frame_max()),
+            pace_until: None,
+            round: Round::default(),
+            last_told: now,
+            lost: 0,
+            events: VecDeque::new(),
+            stats: SessionStats::default(),
+        }
+    }
+
+    /// A link is open: the hello goes first, then what was asked for meanwhile.
+    pub fn link_open(&mut self, now: Time) {
+        if !matches!(self.stage, Stage::NoLink) {
+            return;
+        }
+        self.stage = Stage::Hello;
+        let hello = ClientFrame::Hello {
+            version: PROTOCOL_VERSION,
+            resume: None,
+        }
+        .encode();
+        self.opening.push_front(Opening {
+            attach: None,
+            frame: hello,
+        });
+        self.seed = self.seed.wrapping_add(1);
+        self.use_limits(now, self.cfg.limits);
+        self.last_told = now;
+    }
+
+    fn use_limits(&mut self, now: Time, limits: Limits) {
+        self.limits = limits;
+        let frame_max = SessionConfig { limits, ..self.cfg }.frame_max();
+        self.heartbeat = Heartbeat::new(now, &limits, self.seed);
+        self.pace = Pace::new(now, &limits, frame_max);
+    }
+
+    /// The link is gone, and with it the session: attachments, rooms and what waited are forgotten (and counted), the
+    /// owner attaches and joins anew. Resuming comes with a later version.
+    pub fn link_lost(&mut self, _now: Time) {
+        match &mut self.stage {
+            Stage::Ended { bye, .. } => *bye = false,
+            Stage::NoLink => {}
+            Stage::Hello | Stage::Open => {
+                self.stage = Stage::NoLink;
+                self.forget();
+            }
+        }
+    }
+
+    fn forget(&mut self) {
+        let lost = self.outbox.reliable_load().0 as u64;
+        self.lost += lost;
+        self.stats.reliable_lost += lost;
+        self.stats.commands_unsent += self.commands.len() as u64;
+        self.stats.volatile_dropped += self.volatiles.clear();
+        self.attachments.clear();
+        self.rooms.clear();
+        self.opening.clear();
+        self.held_back.clear();
+        self.outbox = Outbox::default();
+        self.commands.clear();
+        self.volatiles = Volatiles::default();
+        self.tally = Tally::default();
+        self.receipts_due = false;
+        self.rtt = RttMeter::default();
+        self.pace_until = None;
+    }
+
+    /// What the server allows, or what was configured until it says.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// What is known of the round trip.
+    #[must_use]
+    pub fn rtt(&self) -> RttEstimate {
+        self.rtt.estimate()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn stats(&self) -> SessionStats {
+        self.stats
+    }
+
+    /// Reliable messages that wait or are not received yet: their number and their bytes.
+    #[must_use]
+    pub fn backlog(&self) -> (usize, usize) {
+        self.outbox.reliable_load()
+    }
+
+    /// The ending, once the session has one.
+    #[must_use]
+    pub fn is_ended(&self) -> Option<&Ending> {
+        match &self.stage {
+            Stage::Ended { ending, .. } => Some(ending),
+            _ => None,
+        }
+    }
+
+    /// Whether the session has ended and there is nothing more to write: the link may be closed.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        matches!(self.stage, Stage::Ended { bye: false, .. })
+    }
+
+    /// What happened, in order.
+    pub fn poll_event(&mut self) -> Option<ClientEvent> {
+        self.events.pop_front()
+    }
+
+    /// The earliest time at which [`ClientSession::handle_timeout`] has something to do.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Time> {
+        let beat = match self.stage {
+            Stage::NoLink | Stage::Ended { bye: false, .. } => return None,
+            Stage::Ended { bye: true, .. } => None,
+            Stage::Hello => Some(self.heartbeat.dead_at()),
+            Stage::Open => Some(self.heartbeat.next_timeout()),
+        };
+        beat.into_iter().chain(self.pace_until).min()
+    }
+
+    /// Time passed. Hand in frames that have arrived before it, lest a live link be taken for dead.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.pace_until = self.pace_until.filter(|at| now < *at);
+        let dead = match self.stage {
+            Stage::NoLink | Stage::Ended { .. } => false,
+            Stage::Hello => now >= self.heartbeat.dead_at(),
+            Stage::Open => self.heartbeat.timeout(now),
+        };
+        if dead {
+            self.link_lost(now);
+            self.events.push_back(ClientEvent::LinkDead);
+        }
+    }
+
+    /// Ends the session: what waits still goes, then the goodbye.
+    pub fn bye(&mut self) {
+        self.finish(Ending::new(Reason::Left, "said goodbye"), true);
+    }
+
+    /// Whether some attachment is accepted: before it nothing of a game may be said.
+    fn is_attached(&self) -> bool {
+        self.attachments.values().any(|accepted| *accepted)
+    }
+
+    fn push_control(&mut self, frame: &ClientFrame<'_>) {
+        if self.is_ended().is_none() && self.outbox.push_control(frame.encode()).is_err() {
+            let message = "more waits for the server than the outbox holds: ask less often";
+            self.finish(Ending::new(Reason::Overflow, message), true);
+        }
+    }
+
+    /// The first ending counts.
+    fn finish(&mut self, ending: Ending, bye: bool) {
+        if self.is_ended().is_some() {
+            return;
+        }
+        let bye = bye && matches!(self.stage, Stage::Open);
+        self.events.push_back(ClientEvent::Ended(ending.clone()));
+        let left = ending.reason == Reason::Left;
+        self.stage = Stage::Ended { ending, bye };
+        if bye && left {
+            self.stats.commands_unsent += self.commands.len() as u64;
+            self.commands.clear();
+            self.stats.volatile_dropped += self.volatiles.clear();
+        } else {
+            self.forget();
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! What waits to be written in order, what was written and not yet received, and how much was received of the peer's.
+
+use crate::frame::CHANNELS_MAX;
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// Reliable messages that wait or are not received yet.
+pub const OUTBOX_MESSAGES_MAX: usize = 4096;
+/// Bytes of them.
+pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
+/// Frames of control (answers, members, rooms) that wait.
+pub const CONTROL_FRAMES_MAX: usize = 4096;
+/// Bytes of them; one alone may be longer.
+pub const CONTROL_BYTES_MAX: usize = 512 * 1024;
+/// So many messages received and not yet told let receipts go alone.
+pub const UNTOLD_MAX: u64 = 64;
+
+const CHANNELS: usize = CHANNELS_MAX as usize;
+
+/// One queue for control and reliable messages, so that a message never overtakes the answer to the join before it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outbox {
+    waiting: VecDeque<Entry>,
+    /// Written and not received, in the order of writing; control is not kept.
+    unreceived: VecDeque<Entry>,
+    written: [u64; CHANNELS],
+    received: [u64; CHANNELS],
+    reliable: Load,
+    control: Load,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    channel: Option<u8>,
+    frame: Bytes,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Load {
+    frames: usize,
+    bytes: usize,
+}
+
+impl Load {
+    fn add(&mut self, len: usize) {
+        self.frames += 1;
+        self.bytes += len;
+    }
+
+    fn sub(&mut self, len: usize) {
+        self.frames -= 1;
+        self.bytes -= len;
+    }
+}
+
+/// There is no room in the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// What a receipt turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Receipt {
+    New,
+    Stale,
+    Bogus,
+}
+
+impl Outbox {
+    /// Queues a reliable message; `channel` is below `CHANNELS_MAX`.
+    pub fn push_reliable(&mut self, channel: u8, frame: Bytes) -> Result<(), Full> {
+        let full = self.reliable.frames >= OUTBOX_MESSAGES_MAX
+            || self.reliable.bytes + frame.len() > OUTBOX_BYTES_MAX;
+        if full || channel >= CHANNELS_MAX {
+            return Err(Full);
+        }
+        self.reliable.add(frame.len());
+        self.waiting.push_back(Entry {
+            channel: Some(channel),
+            frame,
+        });
+        Ok(())
+    }
+
+    pub fn push_control(&mut self, frame: Bytes) -> Result<(), Full> {
+        let too_long =
+            self.control.bytes > 0 && self.control.bytes + frame.len() > CONTROL_BYTES_MAX;
+        if self.control.frames >= CONTROL_FRAMES_MAX || too_long {
+            return Err(Full);
+        }
+        self.control.add(frame.len());
+        self.waiting.push_back(Entry {
+            channel: None,
+            frame,
+        });
+        Ok(())
+    }
+
+    /// Bytes of the frame that is written next.
+    pub fn next_len(&self) -> Option<usize> {
+        self.waiting.front().map(|entry| entry.frame.len())
+    }
+
+    pub fn pop(&mut self) -> Option<Bytes> {
+        let entry = self.waiting.pop_front()?;
+        let frame = entry.frame.clone();
+        match entry.channel {
+            Some(channel) => {
+                self.written[usize::from(channel)] += 1;
+                self.unreceived.push_back(entry);
+            }
+            None => self.control.sub(frame.len()),
+        }
+        Some(frame)
+    }
+
+    /// The peer says that it received `count` messages of a channel.
+    pub fn receipt(&mut self, channel: u8, count: u64) -> Receipt {
+        let slot = usize::from(channel.min(CHANNELS_MAX - 1));
+        if count > self.written[slot] {
+            return Receipt::Bogus;
+        }
+        let mut gone = count.saturating_sub(self.received[slot]);
+        if gone == 0 {
+            return Receipt::Stale;
+        }
+        self.received[slot] = count;
+        let load = &mut self.reliable;
+        // With one channel in use the front goes; a message of another channel in between stays where it is.
+        self.unreceived.retain(|entry| {
+            let done = gone > 0 && entry.channel == Some(channel);
+            if done {
+                gone -= 1;
+                load.sub(entry.frame.len());
+            }
+            !done
+        });
+        Receipt::New
+    }
+
+    /// Messages that wait or are not received, and their bytes.
+    pub fn reliable_load(&self) -> (usize, usize) {
+        (self.reliable.frames, self.reliable.bytes)
+    }
+
+    /// A link is lost: what was written and not received waits again, in its order; control is for the owner to say anew.
+    pub fn rewind(&mut self) {
+        self.waiting.retain(|entry| entry.channel.is_some());
+        self.control = Load::default();
+        while let Some(entry) = self.unreceived.pop_back() {
+            if let Some(channel) = entry.channel {
+                self.written[usize::from(channel)] -= 1;
+            }
+            self.waiting.push_front(entry);
+        }
+    }
+
+    /// Forgets what waits; what was written may still be received.
+    pub fn drop_waiting(&mut self) {
+        for entry in self
+            .waiting
+            .drain(..)
+            .filter(|entry| entry.channel.is_some())
+        {
+            self.reliable.sub(entry.frame.len());
+        }
+        self.control = Load::default();
+    }
+}
+
+/// How many reliable messages were received, and what of it the peer was told.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    received: [u64; CHANNELS],
+    told: [u64; CHANNELS],
+    untold: u64,
+}
+
+impl Tally {
+    pub fn count(&mut self, channel: u8) {
+        self.received[usize::from(channel.min(CHANNELS_MAX - 1))] += 1;
+        self.untold += 1;
+    }
+
+    pub fn has_news(&self) -> bool {
+        self.untold > 0
+    }
+
+    /// Whether so much is untold that it should not wait for company.
+    pub fn is_pressing(&self) -> bool {
+        self.untold >= UNTOLD_MAX
+    }
+
+    /// The channels that moved since the last time.
+    pub fn take(&mut self) -> Vec<(u8, u64)> {
+        let moved = (0..CHANNELS_MAX).zip(self.received.iter().zip(&self.told));
+        let news = moved
+            .filter(|(_, (received, told))| received != told)
+            .map(|(channel, (received, _))| (channel, *received))
+            .collect();
+        self.told = self.received;
+        self.untold = 0;
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn frame(len: usize) -> Bytes {
+        Bytes::from(vec![7; len])
+    }
+
+    #[test]
+    fn messages_are_bounded_by_number_and_by_bytes() {
+        let mut outbox = Outbox::default();
+        for _ in 0..OUTBOX_MESSAGES_MAX {
+            outbox.push_reliable(0, frame(1)).unwrap();
+        }
+        assert_eq!(outbox.push_reliable(0, frame(1)), Err(Full));
+        let mut outbox = Outbox::default();
+        for _ in 0..OUTBOX_BYTES_MAX / 1024 {
+            outbox.push_reliable(0, frame(1024)).unwrap();
+        }
+        assert_eq!(outbox.push_reliable(0, frame(1)), Err(Full));
+        while outbox.pop().is_some() {}
+        assert_eq!(
+            outbox.push_reliable(0, frame(1)),
+            Err(Full),
+            "written is not received"
+        );
+        assert_eq!(outbox.receipt(0, 1), Receipt::New);
+        assert_eq!(outbox.push_reliable(0, frame(1024)), Ok(()));
+    }
+
+    #[test]
+    fn control_is_bounded_but_one_long_frame_passes() {
+        let mut outbox = Outbox::default();
+        outbox.push_control(frame(CONTROL_BYTES_MAX + 1)).unwrap();
+        assert_eq!(outbox.push_control(frame(1)), Err(Full));
+        outbox.pop().unwrap();
+        for _ in 0..CONTROL_FRAMES_MAX {
+            outbox.push_control(frame(1)).unwrap();
+        }
+        assert_eq!(outbox.push_control(frame(1)), Err(Full));
+    }
+
+    #[test]
+    fn channels_of_the_future_are_refused() {
+        assert_eq!(
+            Outbox::default().push_reliable(CHANNELS_MAX, frame(1)),
+            Err(Full)
+        );
+    }
+
+    #[test]
+    fn receipts_are_news_old_or_false() {
+        let mut outbox = Outbox::default();
+        outbox.push_reliable(1, frame(1)).unwrap();
+        assert_eq!(outbox.receipt(1, 1), Receipt::Bogus, "it waits still");
+        outbox.pop().unwrap();
+        assert_eq!(outbox.receipt(0, 1), Receipt::Bogus, "on another channel");
+        assert_eq!(outbox.receipt(1, 1), Receipt::New);
+        assert_eq!(outbox.receipt(1, 1), Receipt::Stale);
+        assert_eq!(outbox.receipt(1, 0), Receipt::Stale);
+        assert_eq!(outbox.receipt(1, u64::MAX), Receipt::Bogus);
+        assert_eq!(outbox.reliable_load(), (0, 0));
+    }
+
+    #[test]
+    fn a_tally_tells_what_moved_once() {
+        let mut tally = Tally::default();
+        tally.count(0);
+        tally.count(3);
+        tally.count(3);
+        assert_eq!(tally.take(), [(0, 1), (3, 2)]);
+        assert!(!tally.has_news());
+        (0..UNTOLD_MAX).for_each(|_| tally.count(3));
+        assert!(tally.is_pressing());
+        assert_eq!(tally.take(), [(3, 2 + UNTOLD_MAX)]);
+    }
+
+    proptest! {
+        /// Exactly once and in order in each channel, over links that are cut at any time.
+        #[test]
+        fn what_is_sent_is_received_once_and_in_order(steps in prop::collection::vec((0u8..5, 0u8..3), 0..400)) {
+            let mut outbox = Outbox::default();
+            let (mut pushed, mut got): ([u8; 3], [Vec<u8>; 3]) = Default::default();
+            let mut link: VecDeque<Bytes> = VecDeque::new();
+            let mut tally = Tally::default();
+            for (step, channel) in steps {
+                match step {
+                    0 | 1 => {
+                        outbox.push_reliable(channel, Bytes::from(vec![channel, pushed[usize::from(channel)]])).unwrap();
+                        pushed[usize::from(channel)] = pushed[usize::from(channel)].wrapping_add(1);
+                    }
+                    2 => link.extend(outbox.pop()),
+                    3 => if let Some(frame) = link.pop_front() {
+                        tally.count(frame[0]);
+                        got[usize::from(frame[0])].push(frame[1]);
+                    },
+                    _ => {
+                        // The link is cut; the hello on the next one tells what arrived.
+                        link.clear();
+                        for (channel, count) in tally.take() {
+                            prop_assert_eq!(outbox.receipt(channel, count), Receipt::New);
+                        }
+                        outbox.rewind();
+                    }
+                }
+            }
+            link.extend(std::iter::from_fn(|| outbox.pop()));
+            for frame in link {
+                got[usize::from(frame[0])].push(frame[1]);
+            }
+            for channel in 0..3 {
+                prop_assert_eq!(&got[channel], &(0..pushed[channel]).collect::<Vec<u8>>());
+            }
+        }
+    }
+}

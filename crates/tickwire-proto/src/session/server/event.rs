@@ -1,0 +1,106 @@
+//! What a server's session tells its owner.
+
+use crate::ending::Ending;
+use crate::frame::JoinHowOwned;
+use crate::time::Tick;
+use bytes::Bytes;
+
+/// What a server's session tells its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerEvent {
+    /// Credentials are to be checked; answer with [`attach_done`](super::ServerSession::attach_done).
+    AuthWanted {
+        /// The attachment.
+        attachment: u8,
+        /// Its namespace.
+        namespace: String,
+        /// What the client shows.
+        credentials: Bytes,
+        /// The hash of the client's messages; 0: a generic client.
+        messages_hash: u64,
+    },
+    /// An attachment was accepted.
+    Attached {
+        /// Which.
+        attachment: u8,
+    },
+    /// The client gave an attachment up.
+    Detached {
+        /// Which.
+        attachment: u8,
+    },
+    /// Answer with [`joined`](super::ServerSession::joined) or [`join_refused`](super::ServerSession::join_refused).
+    JoinWanted {
+        /// The client's number for it.
+        request: u32,
+        /// By which attachment.
+        attachment: u8,
+        /// Which room.
+        how: JoinHowOwned,
+        /// The hash of the client's schema; 0: it wants the schema.
+        schema_hash: u64,
+    },
+    /// Answer with [`room_ended`](super::ServerSession::room_ended) and [`RoomEnd::Left`](crate::frame::RoomEnd::Left).
+    LeaveWanted {
+        /// Which room.
+        room: u32,
+    },
+    /// A command.
+    Command {
+        /// Which room.
+        room: u32,
+        /// The newest tick held.
+        held: Tick,
+        /// The tick it is for.
+        tick: Tick,
+        /// The command by its schema.
+        payload: Bytes,
+    },
+    /// A message.
+    Message {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The channel.
+        channel: u8,
+        /// The hash of the type's name.
+        kind: u32,
+        /// The message.
+        payload: Bytes,
+        /// Whether it was sent as a volatile one.
+        volatile: bool,
+    },
+    /// The client holds a newer tick of a room.
+    Held {
+        /// Which room.
+        room: u32,
+        /// The tick.
+        tick: Tick,
+    },
+    /// What the client measured.
+    Report {
+        /// Which room.
+        room: u32,
+        /// The age of what it was shown, in milliseconds.
+        age_ms: u32,
+    },
+    /// The client needs an area anew.
+    KeyframeWanted {
+        /// Which room.
+        room: u32,
+        /// Which area.
+        area: u32,
+    },
+    /// Answer with [`lobby_list`](super::ServerSession::lobby_list) or [`join_refused`](super::ServerSession::join_refused).
+    LobbyWanted {
+        /// The client's number for it.
+        request: u32,
+        /// By which attachment.
+        attachment: u8,
+        /// Of this kind alone; empty: all.
+        kind: String,
+    },
+    /// The link is lost, and the session waits for its client (only with a resume window).
+    LinkLost,
+    /// The session is over; nothing comes after this.
+    Ended(Ending),
+}

@@ -1,0 +1,365 @@
+//! The server's side of a session: its state, its timers, and the answers that its owner gives. No clock, no socket.
+//!
+//! Frames are taken in `receive`, the next write is chosen in `write`.
+
+use super::bucket::{Allowance, Bucket};
+use super::heartbeat::Heartbeat;
+use super::outbox::{Outbox, Tally};
+use super::round::{Round, Volatiles};
+use super::rtt::RttMeter;
+use super::{RttEstimate, SessionConfig, SessionStats};
+use crate::ending::{Ending, Reason, Retry};
+use crate::frame::Identity;
+use crate::time::{Tick, Time};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+mod answer;
+mod event;
+mod receive;
+mod request;
+mod write;
+
+pub use event::ServerEvent;
+
+/// Refused credentials, before the session ends.
+pub const ATTACH_REFUSALS_MAX: u32 = 8;
+/// For how long the owner may check credentials that came in time.
+pub const AUTH_MS_MAX: u64 = 10_000;
+/// Joins and lists that wait for their answer.
+pub const REQUESTS_PENDING_MAX: usize = 16;
+/// Joins and lists a second; saved up for five.
+pub const REQUESTS_PER_S_MAX: u64 = 4;
+/// Reports and wanted keyframes a second; saved up for five.
+pub const WISHES_PER_S_MAX: u64 = 8;
+
+/// The server's side of one session.
+///
+/// Feed it frames, the time and answers; drain [`poll_event`](ServerSession::poll_event) and
+/// [`next`](ServerSession::next) after each of them, `next` also when the link takes nothing.
+///
+/// ```
+/// use tickwire_proto::{ClientFrame, ServerEvent, ServerFrame, ServerSession, SessionConfig, Time};
+/// use tickwire_proto::frame::Identity;
+/// let now = Time(0);
+/// let mut session = ServerSession::new(now, SessionConfig::default(), 1, [7; 32]);
+/// session.handle_frame(now, &ClientFrame::Hello { version: tickwire_proto::PROTOCOL_VERSION, resume: None }.encode());
+/// let welcome = session.next(now, 1000).unwrap();
+/// assert!(matches!(ServerFrame::decode(&welcome.head), Ok(ServerFrame::Welcome { session: 1, .. })));
+///
+/// let attach = ClientFrame::Attach { attachment: 0, namespace: "/", credentials: b"{}", messages_hash: 0 };
+/// session.handle_frame(now, &attach.encode());
+/// assert!(matches!(session.poll_event(), Some(ServerEvent::AuthWanted { attachment: 0, .. })));
+/// session.attach_done(now, 0, Ok(Identity::new("guest:Ann")));
+/// assert_eq!(session.poll_event(), Some(ServerEvent::Attached { attachment: 0 }));
+/// ```
+#[derive(Debug)]
+pub struct ServerSession {
+    id: u64,
+    token: [u8; 32],
+    cfg: SessionConfig,
+    /// Since when nothing is attached, while nothing is.
+    bare_since: Time,
+    stage: Stage,
+    credentials_by: Option<Time>,
+    heartbeat: Heartbeat,
+    rtt: RttMeter,
+    allowance: Allowance,
+    requests: Bucket,
+    wishes: Bucket,
+    attachments: BTreeMap<u8, Attachment>,
+    refusals: u32,
+    pending: BTreeSet<u32>,
+    rooms: BTreeMap<u32, RoomSlot>,
+    outbox: Outbox,
+    tally: Tally,
+    receipts_due: bool,
+    volatiles: Volatiles,
+    round: Round,
+    last_out: Time,
+    /// The room whose update was written last: the next one has its turn first.
+    turn: u32,
+    events: VecDeque<ServerEvent>,
+    stats: SessionStats,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Nothing but a hello may come.
+    Hello,
+    Open,
+    /// Without a link until then.
+    Away {
+        until: Time,
+    },
+    /// `owed`: the ending is still to be written.
+    Ended {
+        ending: Ending,
+        owed: bool,
+    },
+}
+
+#[derive(Debug)]
+struct Attachment {
+    namespace: String,
+    state: Proof,
+}
+
+/// How far an attachment's credentials have come.
+#[derive(Debug)]
+enum Proof {
+    Checked(Identity),
+    Pending,
+    /// Given up while it was pending: kept until the answer has come, lest that answer be taken for another attach.
+    GivenUp,
+}
+
+/// What a session keeps for a room that it is in.
+#[derive(Debug)]
+struct RoomSlot {
+    commands: Bucket,
+    /// The newest tick whose update was handed to the link.
+    sent: Option<Tick>,
+    held: Option<Tick>,
+    update: Option<Pair>,
+    /// A tick frame without an update.
+    tick_frame: Option<Bytes>,
+}
+
+#[derive(Debug)]
+struct Pair {
+    tick: Tick,
+    private: Bytes,
+    shared: Bytes,
+}
+
+impl ServerSession {
+    /// A session on a link that is just open. `token` is random; `id` names the session in logs and frames.
+    #[must_use]
+    pub fn new(now: Time, cfg: SessionConfig, id: u64, token: [u8; 32]) -> ServerSession {
+        let seed = token.iter().fold(id, |seed, byte| {
+            seed.wrapping_mul(0x0100_0000_01b3) ^ u64::from(*byte)
+        });
+        ServerSession {
+            id,
+            token,
+            cfg,
+            bare_since: now,
+            stage: Stage::Hello,
+            credentials_by: Some(now.plus(Duration::from_millis(u64::from(cfg.credentials_ms)))),
+            heartbeat: Heartbeat::new(now, &cfg.limits, seed),
+            rtt: RttMeter::default(),
+            allowance: Allowance::new(now, &cfg.limits, cfg.frame_max()),
+            requests: Bucket::new(now, REQUESTS_PER_S_MAX, REQUESTS_PER_S_MAX * 5),
+            wishes: Bucket::new(now, WISHES_PER_S_MAX, WISHES_PER_S_MAX * 5),
+            attachments: BTreeMap::new(),
+            refusals: 0,
+            pending: BTreeSet::new(),
+            rooms: BTreeMap::new(),
+            outbox: Outbox::default(),
+            tally: Tally::default(),
+            receipts_due: false,
+            volatiles: Volatiles::default(),
+            round: Round::default(),
+            last_out: now,
+            turn: 0,
+            events: VecDeque::new(),
+            stats: SessionStats::default(),
+        }
+    }
+
+    /// The session's number.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Who the client is in an accepted attachment.
+    #[must_use]
+    pub fn identity(&self, attachment: u8) -> Option<&Identity> {
+        match &self.attachments.get(&attachment)?.state {
+            Proof::Checked(identity) => Some(identity),
+            Proof::Pending | Proof::GivenUp => None,
+        }
+    }
+
+    /// What is known of the round trip.
+    #[must_use]
+    pub fn rtt(&self) -> RttEstimate {
+        self.rtt.estimate()
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn stats(&self) -> SessionStats {
+        self.stats
+    }
+
+    /// Reliable messages that wait or are not received yet: their number and their bytes.
+    #[must_use]
+    pub fn backlog(&self) -> (usize, usize) {
+        self.outbox.reliable_load()
+    }
+
+    /// The ending, once the session has one; the frame that tells it may still be to be written.
+    #[must_use]
+    pub fn is_ended(&self) -> Option<&Ending> {
+        match &self.stage {
+            Stage::Ended { ending, .. } => Some(ending),
+            _ => None,
+        }
+    }
+
+    /// Whether the session has ended and its link has all of it: the link may be closed, with the reason's close code.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        matches!(self.stage, Stage::Ended { owed: false, .. })
+    }
+
+    /// What happened, in order.
+    pub fn poll_event(&mut self) -> Option<ServerEvent> {
+        self.events.pop_front()
+    }
+
+    /// The earliest time at which [`ServerSession::handle_timeout`] has something to do.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Time> {
+        match self.stage {
+            Stage::Hello => self.credentials_by,
+            Stage::Open => {
+                let beat = self.heartbeat.next_timeout();
+                Some(self.credentials_by.map_or(beat, |by| by.min(beat)))
+            }
+            Stage::Away { until } => Some(until),
+            Stage::Ended { .. } => None,
+        }
+    }
+
+    /// Time passed: deadlines and heartbeats. Hand in frames that have arrived before it, lest a live link be taken for dead.
+    pub fn handle_timeout(&mut self, now: Time) {
+        match self.stage {
+            Stage::Away { until } if now >= until => {
+                self.expire("the link was lost for longer than the resume window")
+            }
+            Stage::Away { .. } | Stage::Ended { .. } => {}
+            Stage::Hello | Stage::Open => {
+                if self.credentials_by.is_some_and(|by| now >= by) {
+                    // Nobody was refused: the link may have held them back, and the next one may not.
+                    let retry = Retry::After { ms: 1_000 };
+                    let message = self.no_credentials();
+                    self.finish(Ending::with_retry(Reason::Refused, retry, message));
+                } else if matches!(self.stage, Stage::Open) && self.heartbeat.timeout(now) {
+                    self.link_lost(now);
+                }
+            }
+        }
+    }
+
+    fn no_credentials(&self) -> String {
+        let ms = self.cfg.credentials_ms;
+        let pending = self
+            .attachments
+            .values()
+            .any(|it| matches!(it.state, Proof::Pending));
+        match (&self.stage, pending) {
+            (Stage::Hello, _) => {
+                format!("no hello within {ms} ms: speak the Tickwire protocol, or use its client")
+            }
+            (_, true) => format!(
+                "the credentials could not be checked within {AUTH_MS_MAX} ms: try again later"
+            ),
+            (_, false) => {
+                format!("no accepted credentials within {ms} ms: attach right after the hello")
+            }
+        }
+    }
+
+    /// The link is gone. Without a resume window the session ends; else it waits for its client, and a new link's session
+    /// takes it over.
+    pub fn link_lost(&mut self, now: Time) {
+        match &mut self.stage {
+            Stage::Ended { owed, .. } => *owed = false,
+            Stage::Away { .. } => {}
+            Stage::Hello | Stage::Open => {
+                self.drop_unwritten();
+                let window = u64::from(self.cfg.limits.resume_window_ms);
+                if window == 0 || matches!(self.stage, Stage::Hello) {
+                    self.expire("the link was lost");
+                } else {
+                    self.outbox.rewind();
+                    self.stage = Stage::Away {
+                        until: now.plus(Duration::from_millis(window)),
+                    };
+                    self.events.push_back(ServerEvent::LinkLost);
+                }
+            }
+        }
+    }
+
+    fn expire(&mut self, message: &str) {
+        self.finish(Ending::new(Reason::Expired, message));
+        if let Stage::Ended { owed, .. } = &mut self.stage {
+            *owed = false;
+        }
+    }
+
+    fn is_attached(&self) -> bool {
+        self.attachments
+            .values()
+            .any(|it| matches!(it.state, Proof::Checked(_)))
+    }
+
+    /// Sets the deadline for the state of the attachments: none where one is accepted, a longer one while some are
+    /// checked, else what is left of the time since the link opened or the last attachment was given up.
+    fn await_credentials(&mut self, now: Time) {
+        let span = Duration::from_millis(u64::from(self.cfg.credentials_ms));
+        let pending = self
+            .attachments
+            .values()
+            .any(|it| matches!(it.state, Proof::Pending));
+        self.credentials_by = if self.is_attached() {
+            None
+        } else if pending {
+            Some(now.plus(span.max(Duration::from_millis(AUTH_MS_MAX))))
+        } else {
+            Some(self.bare_since.plus(span))
+        };
+    }
+
+    /// Ends the session: what waits is still written, then the ending, and nothing after it.
+    pub fn end(&mut self, _now: Time, reason: Reason, retry: Retry, message: &str) {
+        self.finish(Ending::with_retry(reason, retry, message));
+    }
+
+    /// The first ending counts.
+    fn finish(&mut self, ending: Ending) {
+        if self.is_ended().is_some() {
+            return;
+        }
+        let owed = !matches!(self.stage, Stage::Away { .. });
+        self.stats.reliable_lost += self.outbox.reliable_load().0 as u64;
+        // Who broke the rules or does not read gets nothing more but the reason.
+        if !owed
+            || matches!(
+                ending.reason,
+                Reason::Violation | Reason::Overflow | Reason::Version
+            )
+        {
+            self.outbox.drop_waiting();
+        }
+        self.drop_unwritten();
+        self.rooms.clear();
+        self.pending.clear();
+        self.events.push_back(ServerEvent::Ended(ending.clone()));
+        self.stage = Stage::Ended { ending, owed };
+    }
+
+    fn drop_unwritten(&mut self) {
+        self.stats.volatile_dropped += self.volatiles.clear();
+        for slot in self.rooms.values_mut() {
+            self.stats.updates_dropped += u64::from(slot.update.take().is_some());
+            self.stats.tick_frames_dropped += u64::from(slot.tick_frame.take().is_some());
+        }
+    }
+}

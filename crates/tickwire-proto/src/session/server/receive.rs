@@ -1,0 +1,293 @@
+//! Frames from the client: what is allowed when, and what becomes of it.
+
+use super::super::BOGUS_RECEIPTS_MAX;
+use super::super::outbox::Receipt;
+use super::{ServerEvent, ServerSession, Stage};
+use crate::PROTOCOL_VERSION;
+use crate::ending::{Ending, Reason};
+use crate::frame::client::{COMMAND, hello_version};
+use crate::frame::{ClientFrame, ServerFrame};
+use crate::time::{Tick, Time};
+use bytes::Bytes;
+
+pub(super) fn violation(message: impl Into<String>) -> Ending {
+    Ending::new(Reason::Violation, message)
+}
+
+impl ServerSession {
+    /// A frame arrived. What breaks the rules ends the session; there is nothing for the caller to handle.
+    pub fn handle_frame(&mut self, now: Time, frame: &[u8]) {
+        if !matches!(self.stage, Stage::Hello | Stage::Open) {
+            self.stats.frames_after_end += 1;
+            return;
+        }
+        self.stats.frames_in += 1;
+        self.stats.bytes_in += frame.len() as u64;
+        self.heartbeat.heard(now);
+        self.receipts_due |= self.silent_for_long(now);
+        if let Err(ending) = self.accept(now, frame) {
+            self.finish(ending);
+        }
+    }
+
+    fn accept(&mut self, now: Time, bytes: &[u8]) -> Result<(), Ending> {
+        let max = self.cfg.frame_max();
+        if bytes.len() > max {
+            return Err(violation(format!(
+                "a frame of {} bytes is longer than the {max} allowed",
+                bytes.len()
+            )));
+        }
+        // Commands have a bucket of their own, the room's.
+        if bytes.first() != Some(&COMMAND) {
+            self.charge(now, bytes.len())?;
+        }
+        if matches!(self.stage, Stage::Hello) {
+            return self.accept_hello(now, bytes);
+        }
+        let frame = ClientFrame::decode(bytes).map_err(|error| violation(error.to_string()))?;
+        if !self.is_attached() && !is_allowed_before_attach(&frame) {
+            return Err(violation(format!(
+                "{} frame before an accepted attach",
+                frame.name()
+            )));
+        }
+        self.dispatch(now, frame, bytes.len())
+    }
+
+    fn charge(&mut self, now: Time, len: usize) -> Result<(), Ending> {
+        let limits = &self.cfg.limits;
+        self.allowance.charge(now, len).map_err(|what| {
+            let (frames, bytes) = (limits.messages_per_s, limits.bytes_per_s);
+            violation(format!("too many {what}: {frames} frames and {bytes} bytes a second are allowed, and twice that at once"))
+        })
+    }
+
+    fn accept_hello(&mut self, now: Time, bytes: &[u8]) -> Result<(), Ending> {
+        // The version first: another version's hello need not be readable beyond it.
+        if let Some(version) = hello_version(bytes).filter(|version| *version != PROTOCOL_VERSION) {
+            let message = format!(
+                "Version: the client speaks protocol {version}, the server {PROTOCOL_VERSION}. \
+                 Reload the page, or rebuild the client with the server's release."
+            );
+            return Err(Ending::new(Reason::Version, message));
+        }
+        let frame = ClientFrame::decode(bytes).map_err(|error| violation(error.to_string()))?;
+        let ClientFrame::Hello { .. } = frame else {
+            return Err(violation(format!(
+                "{} frame before the hello",
+                frame.name()
+            )));
+        };
+        // A claim to an earlier session is read and not yet honoured: the welcome says so.
+        let welcome = ServerFrame::Welcome {
+            session: self.id,
+            token: self.token,
+            limits: self.cfg.limits,
+            resumed: false,
+        };
+        self.stage = Stage::Open;
+        self.push_control(welcome.encode());
+        self.heartbeat.timeout(now);
+        Ok(())
+    }
+
+    fn dispatch(&mut self, now: Time, frame: ClientFrame<'_>, len: usize) -> Result<(), Ending> {
+        match frame {
+            ClientFrame::Hello { .. } => return Err(violation("a second hello on the same link")),
+            ClientFrame::Attach {
+                attachment,
+                namespace,
+                credentials,
+                messages_hash,
+            } => {
+                self.accept_attach(now, attachment, namespace, credentials, messages_hash)?;
+            }
+            ClientFrame::Detach { attachment } => self.accept_detach(now, attachment),
+            ClientFrame::Join {
+                request,
+                attachment,
+                how,
+                schema_hash,
+            } => {
+                self.accept_join(now, request, attachment, &how, schema_hash)?;
+            }
+            ClientFrame::Leave { room } => self.about_room(room, ServerEvent::LeaveWanted { room }),
+            ClientFrame::Command {
+                room,
+                held,
+                tick,
+                payload,
+            } => self.accept_command(now, room, held, tick, payload, len)?,
+            ClientFrame::Message {
+                room,
+                channel,
+                kind,
+                payload,
+            } => {
+                self.tally.count(channel);
+                self.receipts_due |= self.tally.is_pressing();
+                self.accept_message(room, channel, kind, payload, false)?;
+            }
+            ClientFrame::Volatile {
+                room,
+                channel,
+                kind,
+                payload,
+            } => self.accept_message(room, channel, kind, payload, true)?,
+            ClientFrame::Receipts { received, held } => self.accept_receipts(&received, &held)?,
+            ClientFrame::Report { room, age_ms } => {
+                self.wish(now, room, ServerEvent::Report { room, age_ms })
+            }
+            ClientFrame::Ping { nonce } => {
+                self.stats.pings_replaced += u64::from(self.heartbeat.owe(nonce))
+            }
+            ClientFrame::Pong { nonce } => match self.heartbeat.pong(now, nonce) {
+                Some(answer) => self.rtt.sample(now, answer.rtt),
+                None => self.stats.pongs_unasked += 1,
+            },
+            ClientFrame::Lobby {
+                request,
+                attachment,
+                kind,
+            } => self.accept_lobby(now, request, attachment, kind)?,
+            ClientFrame::KeyframeWanted { room, area } => {
+                self.wish(now, room, ServerEvent::KeyframeWanted { room, area })
+            }
+            ClientFrame::Bye => return Err(Ending::new(Reason::Left, "the client said goodbye")),
+        }
+        Ok(())
+    }
+
+    fn about_room(&mut self, room: u32, event: ServerEvent) {
+        if self.rooms.contains_key(&room) {
+            self.events.push_back(event);
+        } else {
+            self.stats.frames_late += 1;
+        }
+    }
+
+    fn wish(&mut self, now: Time, room: u32, event: ServerEvent) {
+        if self.wishes.take(now, 1) {
+            self.about_room(room, event);
+        } else {
+            self.stats.wishes_limited += 1;
+        }
+    }
+
+    fn accept_command(
+        &mut self,
+        now: Time,
+        room: u32,
+        held: Tick,
+        tick: Tick,
+        payload: &[u8],
+        len: usize,
+    ) -> Result<(), Ending> {
+        let Some(slot) = self.rooms.get_mut(&room) else {
+            self.stats.commands_no_room += 1;
+            return self.charge(now, len);
+        };
+        if !slot.commands.take(now, 1) {
+            self.stats.commands_over_rate += 1;
+            return self.charge(now, len);
+        }
+        self.accept_held(room, held)?;
+        let held = self
+            .rooms
+            .get(&room)
+            .and_then(|slot| slot.held)
+            .unwrap_or_default();
+        self.events.push_back(ServerEvent::Command {
+            room,
+            held,
+            tick,
+            payload: Bytes::copy_from_slice(payload),
+        });
+        Ok(())
+    }
+
+    fn accept_message(
+        &mut self,
+        room: u32,
+        channel: u8,
+        kind: u32,
+        payload: &[u8],
+        volatile: bool,
+    ) -> Result<(), Ending> {
+        let max = self.cfg.limits.message_max as usize;
+        if payload.len() > max {
+            return Err(violation(format!(
+                "a message of {} bytes is longer than the {max} allowed",
+                payload.len()
+            )));
+        }
+        if room != 0 && !self.rooms.contains_key(&room) {
+            self.stats.messages_no_room += 1;
+            return Ok(());
+        }
+        self.events.push_back(ServerEvent::Message {
+            room,
+            channel,
+            kind,
+            payload: Bytes::copy_from_slice(payload),
+            volatile,
+        });
+        Ok(())
+    }
+
+    fn accept_receipts(
+        &mut self,
+        received: &[(u8, u64)],
+        held: &[(u32, Tick)],
+    ) -> Result<(), Ending> {
+        for (channel, count) in received {
+            match self.outbox.receipt(*channel, *count) {
+                Receipt::New => {}
+                Receipt::Stale => self.stats.receipts_stale += 1,
+                Receipt::Bogus => {
+                    self.bogus_receipt(&format!("{count} messages received on channel {channel}"))?
+                }
+            }
+        }
+        held.iter()
+            .try_for_each(|(room, tick)| self.accept_held(*room, *tick))
+    }
+
+    /// The client says that it holds a tick of a room; the owner hears of it when it is news.
+    fn accept_held(&mut self, room: u32, held: Tick) -> Result<(), Ending> {
+        let Some(slot) = self.rooms.get_mut(&room) else {
+            self.stats.frames_late += 1;
+            return Ok(());
+        };
+        if slot.sent.is_none_or(|sent| held > sent) {
+            return self.bogus_receipt(&format!("tick {held} of room {room} held"));
+        }
+        if slot.held.is_none_or(|earlier| held > earlier) {
+            slot.held = Some(held);
+            self.events
+                .push_back(ServerEvent::Held { room, tick: held });
+        } else if slot.held > Some(held) {
+            self.stats.receipts_stale += 1;
+        }
+        Ok(())
+    }
+
+    fn bogus_receipt(&mut self, what: &str) -> Result<(), Ending> {
+        self.stats.receipts_bogus += 1;
+        if self.stats.receipts_bogus > BOGUS_RECEIPTS_MAX {
+            return Err(violation(format!(
+                "more than {BOGUS_RECEIPTS_MAX} receipts for what was never sent, the last: {what}"
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn is_allowed_before_attach(frame: &ClientFrame<'_>) -> bool {
+    use ClientFrame::{Attach, Bye, Detach, Hello, Ping, Pong};
+    matches!(
+        frame,
+        Hello { .. } | Attach { .. } | Detach { .. } | Ping { .. } | Pong { .. } | Bye
+    )
+}

@@ -1,0 +1,199 @@
+//! What a client asks for: attachments, rooms, lists; each is answered, by the owner or by the session's own limits.
+
+use super::receive::violation;
+use super::{
+    Attachment, Proof, REQUESTS_PENDING_MAX, REQUESTS_PER_S_MAX, ServerEvent, ServerSession,
+};
+use crate::ending::Ending;
+use crate::frame::{ATTACHMENTS_MAX, JoinHow, ROOMS_PER_SESSION_MAX, Refusal, ServerFrame, code};
+use crate::time::Time;
+use bytes::Bytes;
+
+impl ServerSession {
+    pub(super) fn accept_attach(
+        &mut self,
+        now: Time,
+        attachment: u8,
+        namespace: &str,
+        credentials: &[u8],
+        messages_hash: u64,
+    ) -> Result<(), Ending> {
+        if matches!(
+            self.attachments.get(&attachment),
+            Some(Attachment {
+                state: Proof::GivenUp,
+                ..
+            })
+        ) {
+            let message = format!(
+                "the last attach as {attachment} is still being checked: use another number"
+            );
+            let frame = ServerFrame::AttachRefused {
+                attachment,
+                code: code::LIMIT,
+                message: &message,
+                data: &[],
+            };
+            self.push_control(frame.encode());
+            return Ok(());
+        }
+        if self.attachments.contains_key(&attachment) {
+            return Err(violation(format!(
+                "Attach frame: attachment {attachment} is in use"
+            )));
+        }
+        if self.live_attachments().any(|it| it.namespace == namespace) {
+            return Err(violation(format!(
+                "Attach frame: a second attachment to namespace {namespace:?}"
+            )));
+        }
+        if self.attachments.len() >= ATTACHMENTS_MAX {
+            return Err(violation(format!(
+                "Attach frame: more than {ATTACHMENTS_MAX} attachments"
+            )));
+        }
+        self.attachments.insert(
+            attachment,
+            Attachment {
+                namespace: namespace.to_owned(),
+                state: Proof::Pending,
+            },
+        );
+        self.await_credentials(now);
+        self.events.push_back(ServerEvent::AuthWanted {
+            attachment,
+            namespace: namespace.to_owned(),
+            credentials: Bytes::copy_from_slice(credentials),
+            messages_hash,
+        });
+        Ok(())
+    }
+
+    fn live_attachments(&self) -> impl Iterator<Item = &Attachment> {
+        self.attachments
+            .values()
+            .filter(|it| !matches!(it.state, Proof::GivenUp))
+    }
+
+    pub(super) fn accept_detach(&mut self, now: Time, attachment: u8) {
+        match self.attachments.get_mut(&attachment) {
+            Some(Attachment {
+                state: state @ Proof::Pending,
+                ..
+            }) => *state = Proof::GivenUp,
+            Some(Attachment {
+                state: Proof::Checked(_),
+                ..
+            }) => {
+                self.attachments.remove(&attachment);
+                self.bare_since = now;
+            }
+            Some(Attachment {
+                state: Proof::GivenUp,
+                ..
+            })
+            | None => {
+                self.stats.frames_late += 1;
+                return;
+            }
+        }
+        self.events.push_back(ServerEvent::Detached { attachment });
+        self.await_credentials(now);
+    }
+
+    pub(super) fn accept_join(
+        &mut self,
+        now: Time,
+        request: u32,
+        attachment: u8,
+        how: &JoinHow<'_>,
+        schema_hash: u64,
+    ) -> Result<(), Ending> {
+        if self.rooms.len() + self.pending.len() >= ROOMS_PER_SESSION_MAX {
+            let refusal = Refusal::new(
+                code::LIMIT,
+                format!("a session is in at most {ROOMS_PER_SESSION_MAX} rooms: leave one first"),
+            );
+            self.stats.requests_limited += 1;
+            return self.refuse_request(request, refusal);
+        }
+        if self.admit_request(now, request, attachment)? {
+            self.events.push_back(ServerEvent::JoinWanted {
+                request,
+                attachment,
+                how: how.into(),
+                schema_hash,
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn accept_lobby(
+        &mut self,
+        now: Time,
+        request: u32,
+        attachment: u8,
+        kind: &str,
+    ) -> Result<(), Ending> {
+        if self.admit_request(now, request, attachment)? {
+            self.events.push_back(ServerEvent::LobbyWanted {
+                request,
+                attachment,
+                kind: kind.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether a request is to be answered by the owner; else it was refused here.
+    fn admit_request(&mut self, now: Time, request: u32, attachment: u8) -> Result<bool, Ending> {
+        let refusal = if self.identity(attachment).is_none() {
+            Refusal::new(
+                code::REFUSED,
+                format!("attachment {attachment} is not accepted: attach first"),
+            )
+        } else if self.pending.len() >= REQUESTS_PENDING_MAX {
+            self.stats.requests_limited += 1;
+            Refusal::new(
+                code::LIMIT,
+                format!("{REQUESTS_PENDING_MAX} requests wait for their answer: wait too"),
+            )
+        } else if !self.pending.contains(&request) && !self.requests.take(now, 1) {
+            self.stats.requests_limited += 1;
+            Refusal::new(
+                code::LIMIT,
+                format!("more than {REQUESTS_PER_S_MAX} joins and lists a second: ask less often"),
+            )
+        } else if self.pending.insert(request) {
+            return Ok(true);
+        } else {
+            return Err(violation(format!(
+                "request {request} is used twice at once"
+            )));
+        };
+        self.refuse_request(request, refusal).map(|()| false)
+    }
+
+    fn refuse_request(&mut self, request: u32, refusal: Refusal) -> Result<(), Ending> {
+        if self.pending.contains(&request) {
+            return Err(violation(format!(
+                "request {request} is used twice at once"
+            )));
+        }
+        let Refusal {
+            code,
+            message,
+            data,
+        } = &refusal;
+        self.push_control(
+            ServerFrame::JoinRefused {
+                request,
+                code,
+                message,
+                data,
+            }
+            .encode(),
+        );
+        Ok(())
+    }
+}

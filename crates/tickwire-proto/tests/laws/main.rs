@@ -1,0 +1,12 @@
+//! The laws of the protocol, from outside: bytes, sessions against each other, and sessions against the worst.
+
+mod endings;
+mod frames;
+mod golden;
+mod hostile;
+mod limits;
+mod links;
+mod receipts;
+mod samples;
+mod sessions;
+mod writing;

@@ -1,0 +1,367 @@
+//! Every kind of frame, made from a pool of values: a fixed one for golden bytes, arbitrary ones for laws.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use tickwire_proto::frame::{
+    AreaDelta, ClientFrame, JoinHow, LeaveReason, Limits, MemberChange, MemberInfo, Presence,
+    ResumeClaim, RoomEnd, RoomInfo, ServerFrame,
+};
+use tickwire_proto::{Reason, Retry, Tick};
+
+/// What frames are made of.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    pub texts: [String; 3],
+    pub blobs: [Vec<u8>; 2],
+    pub numbers: [u32; 6],
+    pub longs: [u64; 3],
+    pub token: [u8; 32],
+    pub bytes: [u8; 3],
+    pub flags: [bool; 4],
+}
+
+impl Pool {
+    /// The one that the golden bytes are made from.
+    pub fn fixed() -> Pool {
+        Pool {
+            texts: ["arena".into(), "Ann".into(), "mode".into()],
+            blobs: [vec![1, 2, 3], (0..16).collect()],
+            numbers: [1, 130, 70_000, 3, 0, 16_667],
+            longs: [7, 0x0123_4567_89ab_cdef, 1_700_000_000_000_000],
+            token: std::array::from_fn(|i| i as u8),
+            bytes: [0, 2, 0xfe],
+            flags: [true, false, true, true],
+        }
+    }
+
+    pub fn any() -> impl Strategy<Value = Pool> {
+        let text = || ".{0,16}";
+        let blob = || prop::collection::vec(any::<u8>(), 0..200);
+        let number = || prop_oneof![Just(0), 0u32..300, any::<u32>(), Just(u32::MAX)];
+        let long = || prop_oneof![Just(0), 0u64..300, any::<u64>(), Just(u64::MAX)];
+        (
+            [text(), text(), text()],
+            [blob(), blob()],
+            [number(), number(), number(), number(), number(), number()],
+            [long(), long(), long()],
+            any::<[u8; 32]>(),
+            any::<[u8; 3]>(),
+            any::<[bool; 4]>(),
+        )
+            .prop_map(|(texts, blobs, numbers, longs, token, bytes, flags)| Pool {
+                texts,
+                blobs,
+                numbers,
+                longs,
+                token,
+                bytes,
+                flags,
+            })
+    }
+
+    fn text(&self, i: usize) -> &str {
+        &self.texts[i]
+    }
+
+    fn channel(&self) -> u8 {
+        self.bytes[1] % 8
+    }
+
+    fn attributes(&self) -> Vec<(&str, &str)> {
+        if self.flags[0] {
+            vec![(self.text(2), self.text(0)), (self.text(1), self.text(1))]
+        } else {
+            vec![]
+        }
+    }
+
+    pub fn client_frames(&self) -> Vec<ClientFrame<'_>> {
+        let [a, b, c, d, e, _] = self.numbers;
+        let (attachment, channel) = (self.bytes[0], self.channel());
+        let received = vec![(channel, self.longs[0]), (0, self.longs[2])];
+        let held = vec![(a, Tick(c)), (d, Tick(e))];
+        let claim = ResumeClaim {
+            token: self.token,
+            rooms: held.clone(),
+            received: received.clone(),
+        };
+        let schema_hash = self.longs[1];
+        let join = |how| ClientFrame::Join {
+            request: b,
+            attachment,
+            how,
+            schema_hash,
+        };
+        vec![
+            ClientFrame::Hello {
+                version: self.bytes[1].into(),
+                resume: None,
+            },
+            ClientFrame::Hello {
+                version: 1,
+                resume: Some(claim),
+            },
+            ClientFrame::Attach {
+                attachment,
+                namespace: self.text(2),
+                credentials: &self.blobs[1],
+                messages_hash: self.longs[1],
+            },
+            ClientFrame::Detach { attachment },
+            join(JoinHow::Room { id: self.text(1) }),
+            join(JoinHow::Quick {
+                kind: self.text(0),
+                attributes: self.attributes(),
+            }),
+            join(JoinHow::Create {
+                kind: self.text(0),
+                attributes: vec![],
+            }),
+            ClientFrame::Leave { room: a },
+            ClientFrame::Command {
+                room: a,
+                held: Tick(c),
+                tick: Tick(c.saturating_add(d)),
+                payload: &self.blobs[0],
+            },
+            ClientFrame::Command {
+                room: a,
+                held: Tick(c),
+                tick: Tick(e),
+                payload: &[],
+            },
+            ClientFrame::Message {
+                room: e,
+                channel,
+                kind: c,
+                payload: &self.blobs[1],
+            },
+            ClientFrame::Volatile {
+                room: a,
+                channel,
+                kind: c,
+                payload: &self.blobs[0],
+            },
+            ClientFrame::Receipts { received, held },
+            ClientFrame::Receipts {
+                received: vec![],
+                held: vec![],
+            },
+            ClientFrame::Report { room: a, age_ms: b },
+            ClientFrame::Ping { nonce: c },
+            ClientFrame::Pong { nonce: b },
+            ClientFrame::Lobby {
+                request: b,
+                attachment,
+                kind: self.text(0),
+            },
+            ClientFrame::KeyframeWanted { room: a, area: e },
+            ClientFrame::Bye,
+        ]
+    }
+
+    pub fn server_frames(&self) -> Vec<ServerFrame<'_>> {
+        let mut frames = self.talk_frames();
+        frames.extend(self.room_frames());
+        frames
+    }
+
+    fn talk_frames(&self) -> Vec<ServerFrame<'_>> {
+        let [a, b, c, d, e, f] = self.numbers;
+        let channel = self.channel();
+        let limits = Limits {
+            message_max: c,
+            messages_per_s: b,
+            bytes_per_s: f,
+            heartbeat_ms: d,
+            dead_ms: e,
+            resume_window_ms: a,
+        };
+        vec![
+            ServerFrame::Welcome {
+                session: self.longs[0],
+                token: self.token,
+                limits,
+                resumed: self.flags[1],
+            },
+            ServerFrame::AttachDone {
+                attachment: self.bytes[0],
+                identity: self.text(1),
+            },
+            ServerFrame::AttachRefused {
+                attachment: self.bytes[0],
+                code: "Refused",
+                message: self.text(1),
+                data: &self.blobs[0],
+            },
+            ServerFrame::JoinRefused {
+                request: b,
+                code: "Full",
+                message: self.text(0),
+                data: &[],
+            },
+            ServerFrame::Message {
+                room: a,
+                channel,
+                kind: c,
+                payload: &self.blobs[1],
+            },
+            ServerFrame::Volatile {
+                room: e,
+                channel,
+                kind: c,
+                payload: &self.blobs[0],
+            },
+            ServerFrame::Receipts {
+                received: vec![(channel, self.longs[0])],
+            },
+            ServerFrame::Ping { nonce: c },
+            ServerFrame::Pong { nonce: b },
+            ServerFrame::Ending {
+                reason: Reason::Restarting,
+                retry: Retry::After { ms: c },
+                message: self.text(1),
+            },
+            ServerFrame::Ending {
+                reason: Reason::Version,
+                retry: Retry::Reload,
+                message: self.text(0),
+            },
+            ServerFrame::Ending {
+                reason: Reason::Violation,
+                retry: Retry::Never,
+                message: "",
+            },
+        ]
+    }
+
+    fn room_frames(&self) -> Vec<ServerFrame<'_>> {
+        let [a, b, c, d, e, f] = self.numbers;
+        let member = MemberInfo {
+            member: b,
+            seat: self.bytes[1].into(),
+            name: self.text(1),
+            presence: Presence::Online,
+        };
+        let tick = Tick(c.saturating_add(1));
+        let basis = Some(tick.minus(d.max(1))).filter(|basis| *basis < tick);
+        let delta = |area, basis, flags, payload| AreaDelta {
+            area,
+            basis,
+            flags,
+            payload,
+        };
+        let info = RoomInfo {
+            id: self.text(1),
+            kind: self.text(0),
+            members: 3,
+            seats: 64,
+            locked: self.flags[1],
+            attributes: self.attributes(),
+        };
+        vec![
+            ServerFrame::Joined {
+                request: b,
+                room: a,
+                id: self.text(1),
+                kind: self.text(0),
+                seat: u16::MAX,
+                member: d,
+                tick,
+                tick_us: f,
+                send_every: self.bytes[1],
+                schema_hash: self.longs[1],
+                schema: self.flags[2].then_some(&self.blobs[1][..]),
+                members: vec![
+                    member,
+                    MemberInfo {
+                        presence: Presence::Away,
+                        ..member
+                    },
+                ],
+            },
+            ServerFrame::TickFrame {
+                room: a,
+                tick,
+                applied: basis,
+                slack: self.bytes[2] as i8,
+                stamp: Some(self.longs[2]),
+            },
+            ServerFrame::TickFrame {
+                room: a,
+                tick,
+                applied: None,
+                slack: 0,
+                stamp: None,
+            },
+            ServerFrame::Update {
+                room: a,
+                tick,
+                areas: vec![delta(0, basis, 0, &self.blobs[0])],
+            },
+            ServerFrame::Update {
+                room: a,
+                tick,
+                areas: vec![
+                    delta(0, Some(Tick(0)), AreaDelta::STILL, &[]),
+                    delta(e.saturating_add(1), None, AreaDelta::HASH, HASHED),
+                ],
+            },
+            ServerFrame::Update {
+                room: a,
+                tick,
+                areas: vec![],
+            },
+            ServerFrame::Member {
+                room: a,
+                change: MemberChange::Joined(member),
+            },
+            ServerFrame::Member {
+                room: a,
+                change: MemberChange::Left {
+                    member: b,
+                    reason: LeaveReason::Kicked,
+                },
+            },
+            ServerFrame::Member {
+                room: a,
+                change: MemberChange::Presence {
+                    member: b,
+                    presence: Presence::Gone,
+                },
+            },
+            ServerFrame::RoomEnded {
+                room: a,
+                reason: RoomEnd::Failed,
+                message: self.text(0),
+            },
+            ServerFrame::Rates {
+                room: a,
+                tick_us: f,
+            },
+            ServerFrame::LobbyList {
+                request: b,
+                rooms: vec![info],
+            },
+            ServerFrame::LobbyList {
+                request: b,
+                rooms: vec![],
+            },
+        ]
+    }
+}
+
+const HASHED: &[u8] = &[1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+/// Every frame's bytes, from both sides.
+pub fn encoded(pool: &Pool) -> Vec<Bytes> {
+    let client = pool
+        .client_frames()
+        .iter()
+        .map(ClientFrame::encode)
+        .collect::<Vec<_>>();
+    client
+        .into_iter()
+        .chain(pool.server_frames().iter().map(ServerFrame::encode))
+        .collect()
+}

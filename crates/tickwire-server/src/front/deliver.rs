@@ -1,0 +1,273 @@
+//! What the lobby, rooms and auth tell, and how it reaches the sessions it is for.
+
+use bytes::Bytes;
+use tickwire_proto::Time;
+use tickwire_proto::frame::{
+    Identity, JoinedInfo, LeaveReason, Refusal, RoomEnd, RoomInfoOwned, code,
+};
+
+use super::slots::{Asked, Part};
+use super::{Front, FrontInput, FrontOutput};
+use crate::auth::with_clean_name;
+use crate::key::{MemberId, SessionKey};
+use crate::lobby::LobbyInput;
+use crate::room::{Batch, RoomInput, RoomOutput};
+
+impl Front {
+    /// Takes what the lobby, a room, auth or whoever is in charge tells.
+    pub fn handle(&mut self, now: Time, input: FrontInput) {
+        match input {
+            FrontInput::AuthDone {
+                session,
+                attachment,
+                answer,
+            } => self.auth_done(now, session, attachment, answer),
+            FrontInput::Entered {
+                session,
+                request,
+                room,
+                member,
+            } => self.entered(now, session, request, room, member),
+            FrontInput::RequestRefused {
+                session,
+                request,
+                refusal,
+            } => self.refused(now, session, request, refusal),
+            FrontInput::List {
+                session,
+                request,
+                rooms,
+            } => self.list(now, session, request, rooms),
+            FrontInput::Room { room, output } => self.room_tells(now, room, output),
+            FrontInput::RoomEnded {
+                room,
+                reason,
+                message,
+            } => self.room_ended(now, room, reason, &message),
+            FrontInput::Removed {
+                session,
+                room,
+                reason,
+                message,
+            } => self.removed(now, session, room, reason, &message),
+            FrontInput::End {
+                session,
+                reason,
+                retry,
+                message,
+            } => self.end(now, session, reason, retry, &message),
+            FrontInput::EndAll {
+                reason,
+                retry,
+                message,
+            } => self.end_all(now, reason, retry, &message),
+        }
+    }
+
+    fn auth_done(
+        &mut self,
+        now: Time,
+        key: SessionKey,
+        attachment: u8,
+        answer: Result<Identity, Refusal>,
+    ) {
+        if let Err(refusal) = &answer {
+            self.stats.refusal(&refusal.code);
+        }
+        match self.slots.get_mut(key) {
+            Some(slot) => slot
+                .session
+                .attach_done(now, attachment, answer.map(with_clean_name)),
+            None => self.stats.inputs_late += 1,
+        }
+        self.settle(now, key);
+    }
+
+    /// The lobby has given a seat. If nobody wants it any more, it is given back.
+    fn entered(&mut self, now: Time, key: SessionKey, request: u32, room: u32, member: MemberId) {
+        let Some(slot) = self
+            .slots
+            .get_mut(key)
+            .filter(|slot| slot.session.is_ended().is_none())
+        else {
+            // The lobby hears, or has heard, that the session is gone.
+            self.stats.inputs_late += 1;
+            return;
+        };
+        let asked = slot.asked.iter().position(|asked| asked.request == request);
+        match asked.map(|at| slot.asked.swap_remove(at)) {
+            Some(asked) => {
+                let Asked {
+                    attachment, gauge, ..
+                } = asked;
+                slot.parts.push(Part {
+                    room,
+                    member,
+                    attachment,
+                    request: Some(request),
+                    gauge,
+                });
+            }
+            None => {
+                slot.session.join_refused(
+                    request,
+                    Refusal::new(code::REFUSED, "the attachment was given up"),
+                );
+                self.tell_lobby(LobbyInput::Leave {
+                    session: key,
+                    room,
+                    reason: LeaveReason::Left,
+                });
+                self.settle(now, key);
+            }
+        }
+    }
+
+    fn refused(&mut self, now: Time, key: SessionKey, request: u32, refusal: Refusal) {
+        self.stats.refusal(&refusal.code);
+        let Some(slot) = self.slots.get_mut(key) else {
+            self.stats.inputs_late += 1;
+            return;
+        };
+        slot.asked.retain(|asked| asked.request != request);
+        slot.session.join_refused(request, refusal);
+        self.settle(now, key);
+    }
+
+    fn list(&mut self, now: Time, key: SessionKey, request: u32, rooms: Vec<RoomInfoOwned>) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.session.lobby_list(request, rooms);
+            self.settle(now, key);
+        }
+    }
+
+    fn room_tells(&mut self, now: Time, room: u32, output: RoomOutput) {
+        match output {
+            RoomOutput::Joined { session, info } => self.joined(now, session, *info),
+            RoomOutput::Refused {
+                session,
+                request,
+                refusal,
+            } => {
+                if let Some(slot) = self.slots.get_mut(session) {
+                    slot.take_part(room);
+                }
+                self.tell_lobby(LobbyInput::Leave {
+                    session,
+                    room,
+                    reason: LeaveReason::Left,
+                });
+                self.refused(now, session, request, refusal);
+            }
+            RoomOutput::Updates(batch) => self.updates(batch),
+            RoomOutput::ToMember { session, frame } => {
+                if self
+                    .slots
+                    .get(session)
+                    .is_some_and(|slot| slot.member(room).is_some())
+                {
+                    self.send(now, session, frame);
+                }
+            }
+            RoomOutput::ToAll { frame, except, .. } => {
+                // Taken out while sending: a session that overflows leaves the list.
+                let sessions = self.in_room.get(&room).cloned().unwrap_or_default();
+                for session in sessions
+                    .into_iter()
+                    .filter(|session| Some(*session) != except)
+                {
+                    self.send(now, session, frame.clone());
+                }
+            }
+            RoomOutput::Ended { reason, message } => self.room_ended(now, room, reason, &message),
+        }
+    }
+
+    fn joined(&mut self, now: Time, key: SessionKey, info: JoinedInfo) {
+        let room = info.room;
+        let Some(slot) = self.slots.get_mut(key) else {
+            self.stats.inputs_late += 1;
+            return;
+        };
+        let request = Some(info.request);
+        let Some(part) = slot
+            .parts
+            .iter_mut()
+            .find(|part| part.room == room && part.request == request)
+        else {
+            self.stats.inputs_late += 1;
+            return;
+        };
+        part.request = None;
+        slot.told_rtt_ms = 0; // this room has not been told
+        slot.session.joined(now, info);
+        self.in_room.entry(room).or_default().push(key);
+        self.settle(now, key);
+    }
+
+    fn send(&mut self, now: Time, key: SessionKey, frame: Bytes) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            // An overflow ends the session: its event says so. A volatile message that cannot go is counted there.
+            let _ = slot.session.send_frame(now, frame);
+            self.settle(now, key);
+        }
+    }
+
+    /// The hot path: a few loads and two reference counts a viewer.
+    fn updates(&mut self, batch: Box<Batch>) {
+        for viewer in &batch.viewers {
+            let slot = self.slots.get_mut(viewer.session);
+            let Some(slot) = slot.filter(|slot| slot.member(batch.room).is_some()) else {
+                self.stats.inputs_late += 1;
+                continue;
+            };
+            let (private, shared) = batch.frames(viewer);
+            let dropped = slot.session.update(batch.room, batch.tick, private, shared);
+            if let Some(part) = slot.joined(batch.room) {
+                part.gauge.fetched(dropped as u32);
+            }
+            if !slot.dirty && slot.link {
+                slot.dirty = true;
+                self.dirty.push_back(viewer.session);
+            }
+        }
+        let room = batch.room;
+        self.outputs.push_back(FrontOutput::ToRoom {
+            room,
+            input: RoomInput::Recycle(batch),
+        });
+    }
+
+    /// A room is over: those in it are told, and those on their way into it are refused.
+    fn room_ended(&mut self, now: Time, room: u32, reason: RoomEnd, message: &str) {
+        self.in_room.remove(&room);
+        let concerned = self
+            .slots
+            .iter()
+            .filter(|slot| slot.parts.iter().any(|part| part.room == room));
+        let concerned: Vec<SessionKey> = concerned.map(|slot| slot.key).collect();
+        for key in concerned {
+            self.removed(now, key, room, reason, message);
+        }
+    }
+
+    fn removed(&mut self, now: Time, key: SessionKey, room: u32, reason: RoomEnd, message: &str) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let Some(part) = slot.room_ended(room, reason, message) else {
+            return;
+        };
+        self.leave_index(room, key);
+        match part.request {
+            Some(request) => {
+                let refusal = Refusal::new(
+                    code::NOT_FOUND,
+                    format!("the room has ended: {message}. Try again"),
+                );
+                self.refused(now, key, request, refusal);
+            }
+            None => self.settle(now, key),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! What sessions say, and where it goes: to auth, to the lobby, to rooms.
+
+use tickwire_proto::frame::{LeaveReason, Presence, Refusal, RoomEnd, code};
+use tickwire_proto::{ServerEvent, Tick, Time};
+
+use super::slots::Asked;
+use super::{Front, FrontOutput};
+use crate::auth::AuthRequest;
+use crate::key::SessionKey;
+use crate::lobby::{LobbyInput, LobbyJoin};
+use crate::room::RoomInput;
+
+/// The one namespace there is so far.
+const NAMESPACE: &str = "/";
+
+impl Front {
+    /// Takes all that a session has to say.
+    pub(super) fn hear_events(&mut self, now: Time, key: SessionKey) {
+        // A command carries the receipt that was told just before it: that one need not go on its own.
+        let mut held: Option<(u32, Tick)> = None;
+        while let Some(event) = self
+            .slots
+            .get_mut(key)
+            .and_then(|slot| slot.session.poll_event())
+        {
+            if let Some((room, tick)) = held.take()
+                && !matches!(event, ServerEvent::Command { room: other, .. } if other == room)
+            {
+                self.tell_room(key, room, |member| RoomInput::Held { member, tick });
+            }
+            match event {
+                ServerEvent::Held { room, tick } => held = Some((room, tick)),
+                other => self.hear(now, key, other),
+            }
+        }
+        if let Some((room, tick)) = held {
+            self.tell_room(key, room, |member| RoomInput::Held { member, tick });
+        }
+    }
+
+    fn hear(&mut self, now: Time, key: SessionKey, event: ServerEvent) {
+        match event {
+            ServerEvent::AuthWanted {
+                attachment,
+                namespace,
+                credentials,
+                messages_hash,
+            } => {
+                let guest = self.slots.get(key).map_or(0, |slot| slot.guest);
+                let request = AuthRequest {
+                    session: key,
+                    attachment,
+                    namespace,
+                    credentials,
+                    messages_hash,
+                    guest,
+                };
+                self.auth_wanted(now, request);
+            }
+            ServerEvent::Attached { .. } => self.stats.attaches += 1,
+            ServerEvent::Detached { attachment } => self.detached(key, attachment),
+            ServerEvent::JoinWanted {
+                request,
+                attachment,
+                how,
+                schema_hash,
+            } => {
+                let Some(slot) = self.slots.get_mut(key) else {
+                    return;
+                };
+                let Some(identity) = slot.session.identity(attachment).cloned() else {
+                    return;
+                };
+                let gauge = slot.gauge.of_another_room();
+                slot.asked.push(Asked {
+                    request,
+                    attachment,
+                    gauge: gauge.clone(),
+                });
+                let join = LobbyJoin {
+                    session: key,
+                    request,
+                    how,
+                    schema_hash,
+                    identity,
+                    gauge,
+                };
+                self.tell_lobby(LobbyInput::Join(Box::new(join)));
+            }
+            ServerEvent::LobbyWanted { request, kind, .. } => self.tell_lobby(LobbyInput::List {
+                session: key,
+                request,
+                kind,
+            }),
+            ServerEvent::LeaveWanted { room } => self.leave(key, room, "left as asked"),
+            ServerEvent::Command {
+                room,
+                held,
+                tick,
+                payload,
+            } => {
+                self.tell_room(key, room, |member| RoomInput::Command {
+                    member,
+                    held,
+                    tick,
+                    payload,
+                });
+            }
+            ServerEvent::Message { room: 0, .. } => self.stats.messages_unheard += 1,
+            ServerEvent::Message {
+                room,
+                channel,
+                kind,
+                payload,
+                volatile,
+            } => {
+                self.tell_room(key, room, |member| RoomInput::Message {
+                    member,
+                    channel,
+                    kind,
+                    payload,
+                    volatile,
+                });
+            }
+            ServerEvent::Held { room, tick } => {
+                self.tell_room(key, room, |member| RoomInput::Held { member, tick })
+            }
+            ServerEvent::Report { age_ms, .. } => self.stats.ages.add(age_ms),
+            ServerEvent::KeyframeWanted { room, area } => {
+                self.tell_room(key, room, |member| RoomInput::KeyframeWanted {
+                    member,
+                    area,
+                });
+            }
+            ServerEvent::LinkLost => self.presence(key, Presence::Away),
+            ServerEvent::Ended(ending) => {
+                self.stats.ending(ending.reason);
+                self.gone(key, ending.reason);
+            }
+        }
+    }
+
+    /// Credentials are checked outside, but for a namespace or messages that there are not.
+    fn auth_wanted(&mut self, now: Time, request: AuthRequest) {
+        let (ours, theirs) = (self.config.messages_hash, request.messages_hash);
+        let refusal = if request.namespace != NAMESPACE {
+            let message = format!(
+                "there is no namespace {:?} on this server. It has: {NAMESPACE}",
+                request.namespace
+            );
+            Refusal::new(code::NOT_FOUND, message)
+        } else if ours != 0 && theirs != 0 && ours != theirs {
+            let message = format!(
+                "client and server disagree about the messages of {NAMESPACE}: {theirs:016x} of the client, {ours:016x} of the server. \
+                 Rebuild the client from the same source as the server"
+            );
+            Refusal::new(code::VERSION, message)
+        } else {
+            self.outputs.push_back(FrontOutput::AuthWanted(request));
+            return;
+        };
+        self.stats.refusal(&refusal.code);
+        if let Some(slot) = self.slots.get_mut(request.session) {
+            slot.session
+                .attach_done(now, request.attachment, Err(refusal));
+        }
+    }
+
+    /// With an attachment go the rooms that were joined by it.
+    fn detached(&mut self, key: SessionKey, attachment: u8) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        slot.asked.retain(|asked| asked.attachment != attachment);
+        let rooms: Vec<u32> = slot
+            .parts
+            .iter()
+            .filter(|part| part.attachment == attachment)
+            .map(|part| part.room)
+            .collect();
+        for room in rooms {
+            self.leave(key, room, "the attachment was given up");
+        }
+    }
+
+    fn leave(&mut self, key: SessionKey, room: u32, message: &str) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        if slot.room_ended(room, RoomEnd::Left, message).is_some() {
+            self.leave_index(room, key);
+            self.tell_lobby(LobbyInput::Leave {
+                session: key,
+                room,
+                reason: LeaveReason::Left,
+            });
+        }
+    }
+
+    fn presence(&mut self, key: SessionKey, presence: Presence) {
+        let rooms = self.rooms_of(key);
+        for room in rooms {
+            self.tell_room(key, room, |member| RoomInput::Presence { member, presence });
+        }
+    }
+
+    /// Rooms pace their updates by the round trip: they are told when it has changed by more than a tenth.
+    pub(super) fn tell_rtt(&mut self, key: SessionKey) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        let rtt = slot.session.rtt();
+        if !rtt.is_known() {
+            return;
+        }
+        let least_ms = u32::try_from(rtt.least.as_millis()).unwrap_or(u32::MAX);
+        if least_ms.abs_diff(slot.told_rtt_ms) <= slot.told_rtt_ms / 10 + 4 {
+            return;
+        }
+        slot.told_rtt_ms = least_ms;
+        for room in self.rooms_of(key) {
+            self.tell_room(key, room, |member| RoomInput::Rtt { member, least_ms });
+        }
+    }
+
+    fn rooms_of(&self, key: SessionKey) -> Vec<u32> {
+        let parts = self.slots.get(key).into_iter().flat_map(|slot| &slot.parts);
+        parts
+            .filter(|part| part.request.is_none())
+            .map(|part| part.room)
+            .collect()
+    }
+
+    pub(super) fn tell_lobby(&mut self, input: LobbyInput) {
+        self.outputs.push_back(FrontOutput::ToLobby(input));
+    }
+
+    /// For a room that the session is in.
+    pub(super) fn tell_room(
+        &mut self,
+        key: SessionKey,
+        room: u32,
+        input: impl FnOnce(crate::MemberId) -> RoomInput,
+    ) {
+        if let Some(member) = self.slots.get(key).and_then(|slot| slot.member(room)) {
+            self.outputs.push_back(FrontOutput::ToRoom {
+                room,
+                input: input(member),
+            });
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a front is told and what it tells: plain values that may cross threads. Frames and links come by calls of their own.
+
+use tickwire_proto::frame::{Identity, Refusal, RoomEnd, RoomInfoOwned};
+use tickwire_proto::{Reason, Retry};
+
+use crate::auth::AuthRequest;
+use crate::key::{MemberId, SessionKey};
+use crate::lobby::LobbyInput;
+use crate::room::{RoomInput, RoomOutput};
+
+/// What a front is told by the lobby, by rooms and by whoever is in charge.
+#[derive(Debug)]
+pub enum FrontInput {
+    /// The answer to [`FrontOutput::AuthWanted`].
+    AuthDone {
+        /// Whose.
+        session: SessionKey,
+        /// Which attachment.
+        attachment: u8,
+        /// Who it is, or why not.
+        answer: Result<Identity, Refusal>,
+    },
+    /// The lobby has given a seat; the room's answer follows.
+    Entered {
+        /// Whose.
+        session: SessionKey,
+        /// The session's number for its request.
+        request: u32,
+        /// Which room.
+        room: u32,
+        /// The member's number there.
+        member: MemberId,
+    },
+    /// A join or a list is refused.
+    RequestRefused {
+        /// Whose.
+        session: SessionKey,
+        /// The session's number for it.
+        request: u32,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The list of rooms.
+    List {
+        /// Whose.
+        session: SessionKey,
+        /// The session's number for it.
+        request: u32,
+        /// The rooms.
+        rooms: Vec<RoomInfoOwned>,
+    },
+    /// A room tells something.
+    Room {
+        /// Which.
+        room: u32,
+        /// What.
+        output: RoomOutput,
+    },
+    /// A room is over for all.
+    RoomEnded {
+        /// Which.
+        room: u32,
+        /// Why.
+        reason: RoomEnd,
+        /// For people.
+        message: String,
+    },
+    /// A room is over for one session, which goes on.
+    Removed {
+        /// Whose.
+        session: SessionKey,
+        /// Which room.
+        room: u32,
+        /// Why.
+        reason: RoomEnd,
+        /// For people.
+        message: String,
+    },
+    /// Ends one session.
+    End {
+        /// Which.
+        session: SessionKey,
+        /// Why.
+        reason: Reason,
+        /// What its client does next.
+        retry: Retry,
+        /// For people.
+        message: String,
+    },
+    /// Ends all sessions: the server restarts or drains.
+    EndAll {
+        /// Why.
+        reason: Reason,
+        /// What their clients do next.
+        retry: Retry,
+        /// For people.
+        message: String,
+    },
+}
+
+impl FrontInput {
+    /// A copy for another front, of what may go to all of them; `None` for what is for one session or room.
+    #[must_use]
+    pub fn for_all(&self) -> Option<FrontInput> {
+        match self {
+            FrontInput::RoomEnded {
+                room,
+                reason,
+                message,
+            } => Some(FrontInput::RoomEnded {
+                room: *room,
+                reason: *reason,
+                message: message.clone(),
+            }),
+            FrontInput::EndAll {
+                reason,
+                retry,
+                message,
+            } => Some(FrontInput::EndAll {
+                reason: *reason,
+                retry: *retry,
+                message: message.clone(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// What a front tells. To be delivered in this order.
+#[derive(Debug)]
+pub enum FrontOutput {
+    /// For the lobby.
+    ToLobby(LobbyInput),
+    /// For a room.
+    ToRoom {
+        /// Its number.
+        room: u32,
+        /// What.
+        input: RoomInput,
+    },
+    /// Credentials to be checked; answer with [`FrontInput::AuthDone`].
+    AuthWanted(AuthRequest),
+    /// A session is over: write what its link still holds, close the link with the code, and forget the key.
+    Close {
+        /// Which.
+        session: SessionKey,
+        /// The close code of a WebSocket.
+        code: u16,
+        /// Why; the ending's frame has told the client already, if it could be told.
+        reason: Reason,
+    },
+}

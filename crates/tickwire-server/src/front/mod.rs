@@ -1,0 +1,343 @@
+//! A front: the sessions of one io shard, and the roads between them, the lobby and the rooms. It moves no bytes; a driver does.
+
+mod deliver;
+mod events;
+mod io;
+mod settle;
+mod slots;
+mod stats;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use tickwire_proto::frame::{Identity, kind_name};
+use tickwire_proto::{
+    Ending, Outgoing, Reason, Retry, RttEstimate, ServerSession, SessionConfig, Time,
+};
+
+pub use io::{FrontInput, FrontOutput};
+pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
+
+use crate::gauge::Gauge;
+use crate::key::{MemberId, SessionKey};
+use slots::{Slot, Slots};
+
+/// A link that holds bytes for so long without ever being empty is cut: its client does not read.
+pub const BACKED_UP_MS_MAX: u64 = 10_000;
+/// A session that has ended waits so long for its link to take the ending.
+pub const LINGER_MS: u64 = 2_000;
+
+/// How a front is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrontConfig {
+    /// Its number among the fronts of the server, from 0.
+    pub shard: u16,
+    /// How many fronts there are.
+    pub shards: u16,
+    /// Of its sessions.
+    pub session: SessionConfig,
+    /// The hash of the messages that clients must know; 0: it is not asked for.
+    pub messages_hash: u64,
+}
+
+impl Default for FrontConfig {
+    /// The only front of a server.
+    fn default() -> FrontConfig {
+        FrontConfig {
+            shard: 0,
+            shards: 1,
+            session: SessionConfig::default(),
+            messages_hash: 0,
+        }
+    }
+}
+
+/// What is on its way to one client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Reliable messages that wait or are not known to have arrived.
+    pub reliable_messages: usize,
+    /// Their bytes.
+    pub reliable_bytes: usize,
+    /// Bytes of updates that the link has not fetched, and of anything that it holds and the socket has not taken.
+    pub gauge_bytes: u32,
+}
+
+/// What a session is like, for whoever is in charge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SessionInfo {
+    /// Its key.
+    pub session: SessionKey,
+    /// Since when.
+    pub opened: Time,
+    /// Who it is, once that is known.
+    pub identity: Option<Identity>,
+    /// The rooms it is in, and its members' numbers there.
+    pub rooms: Vec<(u32, MemberId)>,
+    /// Its round trip.
+    pub rtt: RttEstimate,
+    /// What is on its way to it.
+    pub backlog: Backlog,
+    /// Its ending, while its link is being closed.
+    pub ending: Option<Ending>,
+}
+
+/// The sessions of one io shard.
+///
+/// A driver tells it of links and frames, of answers ([`handle`](Self::handle)) and of the time; after each call it takes what
+/// [`poll`](Self::poll) gives, and writes for each session of [`pop_dirty`](Self::pop_dirty) what [`next`](Self::next) gives. See
+/// [`Loopback`](crate::Loopback) for a whole driver on one page.
+///
+/// ```
+/// use tickwire_proto::{ClientFrame, PROTOCOL_VERSION, ServerFrame, Time};
+/// use tickwire_server::{Front, FrontConfig};
+/// let mut front = Front::new(FrontConfig::default());
+/// let session = front.link_opened(Time(0), [7; 32]);
+/// front.frame(Time(0), session, &ClientFrame::Hello { version: PROTOCOL_VERSION, resume: None }.encode());
+/// assert_eq!(front.pop_dirty(), Some(session));
+/// let welcome = front.next(Time(0), session, 1000).unwrap();
+/// assert!(matches!(ServerFrame::decode(&welcome.head), Ok(ServerFrame::Welcome { .. })));
+/// ```
+#[derive(Debug)]
+pub struct Front {
+    config: FrontConfig,
+    slots: Slots,
+    /// Who of this front is in which room.
+    in_room: BTreeMap<u32, Vec<SessionKey>>,
+    timers: BTreeSet<(Time, SessionKey)>,
+    dirty: VecDeque<SessionKey>,
+    outputs: VecDeque<FrontOutput>,
+    stats: FrontStats,
+}
+
+impl Front {
+    /// A front without sessions.
+    #[must_use]
+    pub fn new(config: FrontConfig) -> Front {
+        Front {
+            config,
+            slots: Slots::default(),
+            in_room: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            dirty: VecDeque::new(),
+            outputs: VecDeque::new(),
+            stats: FrontStats::default(),
+        }
+    }
+
+    /// A link is open. `token` is random: what a resume will have to show.
+    pub fn link_opened(&mut self, now: Time, token: [u8; 32]) -> SessionKey {
+        self.stats.sessions_ever += 1;
+        let (serial, config) = (self.stats.sessions_ever as u32, self.config);
+        let key = self.slots.insert(config.shard, |key| Slot {
+            key,
+            session: ServerSession::new(now, config.session, key.0, token),
+            gauge: Gauge::default(),
+            opened: now,
+            guest: (serial - 1)
+                .wrapping_mul(u32::from(config.shards))
+                .wrapping_add(u32::from(config.shard) + 1),
+            link: true,
+            parts: Vec::new(),
+            asked: Vec::new(),
+            told_rtt_ms: 0,
+            timer: None,
+            dirty: false,
+            backed_up: None,
+            close_by: None,
+        });
+        self.settle(now, key);
+        key
+    }
+
+    /// A frame arrived.
+    pub fn frame(&mut self, now: Time, session: SessionKey, frame: &[u8]) {
+        let Some(slot) = self.slots.get_mut(session) else {
+            self.stats.inputs_late += 1;
+            return;
+        };
+        *self.stats.bytes_in.entry(kind_name(frame)).or_default() += frame.len() as u64;
+        slot.session.handle_frame(now, frame);
+        self.settle(now, session);
+    }
+
+    /// The link is gone; nothing more can be written.
+    pub fn link_lost(&mut self, now: Time, session: SessionKey) {
+        if let Some(slot) = self.slots.get_mut(session) {
+            slot.link = false;
+            slot.backed_up = None;
+            slot.gauge.set_unwritten(0);
+            slot.session.link_lost(now);
+            self.settle(now, session);
+        }
+    }
+
+    /// So many bytes lie in the link that its socket has not taken: to be told after each try to write.
+    pub fn unwritten(&mut self, now: Time, session: SessionKey, bytes: usize) {
+        let Some(slot) = self.slots.get_mut(session) else {
+            return;
+        };
+        slot.gauge
+            .set_unwritten(u32::try_from(bytes).unwrap_or(u32::MAX));
+        let was = slot.backed_up;
+        slot.backed_up = if bytes == 0 { None } else { was.or(Some(now)) };
+        if slot.backed_up != was {
+            self.set_timer(session);
+        }
+    }
+
+    /// Time passed. Hand in frames that have arrived before it.
+    pub fn handle_timeout(&mut self, now: Time) {
+        // Each once: a timer that is set anew rings at the next call.
+        let due = self.timers.range(..=(now, SessionKey(u64::MAX)));
+        let due: Vec<(Time, SessionKey)> = due.copied().collect();
+        for (at, key) in due {
+            self.timers.remove(&(at, key));
+            let Some(slot) = self.slots.get_mut(key) else {
+                continue;
+            };
+            slot.timer = None;
+            slot.session.handle_timeout(now);
+            let backed_up = slot.backed_up.map(|since| now.since(since));
+            if backed_up >= Some(Duration::from_millis(BACKED_UP_MS_MAX)) {
+                let message = format!(
+                    "the link held bytes for {BACKED_UP_MS_MAX} ms without ever being empty: the client does not read"
+                );
+                let retry = Reason::Overflow.retry();
+                slot.session.end(now, Reason::Overflow, retry, &message);
+                slot.close_by = Some(now); // no use in waiting for this link
+            }
+            self.settle(now, key);
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// The next thing that the front tells, in order.
+    pub fn poll(&mut self) -> Option<FrontOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// The next session that has something to write, each once until it was asked for it.
+    pub fn pop_dirty(&mut self) -> Option<SessionKey> {
+        while let Some(key) = self.dirty.pop_front() {
+            if let Some(slot) = self.slots.get_mut(key) {
+                slot.dirty = false;
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// What is written next to a session's link that takes `writable` bytes, if anything: ask until there is no more, and again when the
+    /// link takes more.
+    pub fn next(&mut self, now: Time, session: SessionKey, writable: usize) -> Option<Outgoing> {
+        let slot = self.slots.get_mut(session)?;
+        let out = slot.session.next(now, writable);
+        if let Some(out) = &out {
+            if let Some((room, _)) = out.update
+                && let Some(part) = slot.joined(room)
+            {
+                part.gauge.fetched(out.len() as u32);
+            }
+            let name = if out.update.is_some() {
+                "Update"
+            } else {
+                kind_name(&out.head)
+            };
+            *self.stats.bytes_out.entry(name).or_default() += out.len() as u64;
+            *self.stats.frames_out.entry(name).or_default() += 1 + u64::from(out.body.is_some());
+        }
+        let finished = slot.session.is_finished();
+        if finished {
+            self.settle(now, session);
+        }
+        out
+    }
+
+    /// What is on its way to a session's client.
+    #[must_use]
+    pub fn backlog(&self, session: SessionKey) -> Option<Backlog> {
+        self.slots.get(session).map(backlog)
+    }
+
+    /// All sessions.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionInfo> {
+        self.slots.iter().map(|slot| SessionInfo {
+            session: slot.key,
+            opened: slot.opened,
+            identity: (0..u8::MAX)
+                .find_map(|attachment| slot.session.identity(attachment).cloned()),
+            rooms: slot
+                .parts
+                .iter()
+                .filter(|part| part.request.is_none())
+                .map(|part| (part.room, part.member))
+                .collect(),
+            rtt: slot.session.rtt(),
+            backlog: backlog(slot),
+            ending: slot.session.is_ended().cloned(),
+        })
+    }
+
+    /// How many sessions there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is no session.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn stats(&self) -> FrontStats {
+        FrontStats {
+            sessions: self.slots.len(),
+            ..self.stats.clone()
+        }
+    }
+
+    /// Ends one session, from here.
+    pub fn end(
+        &mut self,
+        now: Time,
+        session: SessionKey,
+        reason: Reason,
+        retry: Retry,
+        message: &str,
+    ) {
+        if let Some(slot) = self.slots.get_mut(session) {
+            slot.session.end(now, reason, retry, message);
+            self.settle(now, session);
+        }
+    }
+
+    /// Ends all sessions: the server restarts, or drains.
+    pub fn end_all(&mut self, now: Time, reason: Reason, retry: Retry, message: &str) {
+        for key in self.slots.keys() {
+            self.end(now, key, reason, retry, message);
+        }
+    }
+}
+
+fn backlog(slot: &Slot) -> Backlog {
+    let (reliable_messages, reliable_bytes) = slot.session.backlog();
+    Backlog {
+        reliable_messages,
+        reliable_bytes,
+        gauge_bytes: slot.gauge.unwritten()
+            + slot
+                .parts
+                .iter()
+                .map(|part| part.gauge.unfetched())
+                .sum::<u32>(),
+    }
+}

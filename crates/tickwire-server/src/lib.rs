@@ -1,0 +1,44 @@
+//! The side that is right: rooms, viewers, lobby and presence, without a clock or a socket.
+//!
+//! Three state machines, each with one owner, which talk by plain values:
+//!
+//! - a [`Front`] for each io thread holds sessions: frames in, frames out;
+//! - one [`Lobby`] holds the list of rooms and gives seats;
+//! - a [`Room`] steps one game and makes updates for its viewers: each is encoded once, however many get it.
+//!
+//! A driver moves the values: `tickwire-net` with threads and channels, `tickwire-lab` in virtual time, [`Loopback`] in a few
+//! function calls. [`FrontOutput`], [`LobbyOutput`] and [`RoomOutput`] say where each value goes. Two rules bind a driver: what one
+//! machine tells another arrives in the order in which it was told, and a panic out of [`Room::tick`] is told to the lobby as
+//! [`LobbyInput::RoomFailed`].
+//!
+//! An update is made only for a client whose link has taken the last one ([`Gauge`]) and which has proven by receipts that not
+//! too much is in flight ([`IN_FLIGHT_MS`]). So a slow client skips ticks; it grows no queue and slows no one.
+
+#![forbid(unsafe_code)]
+
+mod auth;
+mod front;
+mod gauge;
+mod key;
+mod kind;
+mod lobby;
+mod loopback;
+mod name;
+mod room;
+
+pub use auth::{AcceptAll, Auth, AuthAnswer, AuthRequest, TokenAuth};
+pub use front::{
+    AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, Front, FrontConfig, FrontInput,
+    FrontOutput, FrontStats, LINGER_MS, SessionInfo,
+};
+pub use gauge::{GAUGE_LOW_WATER, Gauge};
+pub use key::{MemberId, SessionKey};
+pub use kind::{Kind, KindOptions};
+pub use lobby::{Lobby, LobbyConfig, LobbyInput, LobbyJoin, LobbyOutput, LobbyStats, ROOMS_MAX};
+pub use loopback::Loopback;
+pub use name::{NAME_BYTES_MAX, NAME_CHARS_MAX, clean_name};
+pub use room::{
+    Batch, COMMANDS_AHEAD_MAX, ENCODES_PER_TICK_MAX, IN_FLIGHT_MS, KEYFRAMES_PER_TICK_MAX,
+    LAGGING_MS, MemberStatus, Room, RoomInput, RoomJoin, RoomOutput, RoomSpec, RoomStats,
+    ViewerUpdate,
+};

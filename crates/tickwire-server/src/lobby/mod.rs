@@ -1,0 +1,319 @@
+//! The lobby: the list of rooms and the way into one. One owner decides, so every join is atomic, whatever the race. It makes no room
+//! itself: it says which to make.
+
+mod enter;
+mod io;
+mod rooms;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tickwire_proto::Time;
+use tickwire_proto::frame::{LeaveReason, ROOMS_LISTED_MAX, RoomEnd, RoomInfoOwned};
+
+pub use io::{LobbyInput, LobbyJoin, LobbyOutput};
+
+use crate::front::FrontInput;
+use crate::key::{MemberId, SessionKey};
+use crate::kind::Kind;
+use crate::room::RoomInput;
+use rooms::{Entry, Rooms};
+
+/// Rooms of a server at most, whatever its configuration says.
+pub const ROOMS_MAX: usize = 65_536;
+
+/// How a lobby is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LobbyConfig {
+    /// Rooms at once; at most [`ROOMS_MAX`].
+    pub rooms_max: usize,
+    /// For how long an empty room stays.
+    pub empty_grace: Duration,
+    /// The ids and the chance of rooms come from it.
+    pub seed: u64,
+}
+
+impl Default for LobbyConfig {
+    /// 1,024 rooms, which stay 30 s when they are empty.
+    fn default() -> LobbyConfig {
+        LobbyConfig {
+            rooms_max: 1024,
+            empty_grace: Duration::from_secs(30),
+            seed: 0,
+        }
+    }
+}
+
+/// What a lobby counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LobbyStats {
+    /// Rooms made.
+    pub rooms_made: u64,
+    /// Rooms closed, by themselves or by somebody.
+    pub rooms_closed: u64,
+    /// Rooms that failed.
+    pub rooms_failed: u64,
+    /// Joins granted.
+    pub joins: u64,
+    /// Joins refused, by code.
+    pub refusals: BTreeMap<String, u64>,
+    /// Lists told.
+    pub lists: u64,
+}
+
+/// The list of rooms, and the way into one.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tickwire_proto::{Time, frame::{Identity, JoinHowOwned}};
+/// use tickwire_server::{FrontInput, Gauge, Kind, Lobby, LobbyConfig, LobbyInput, LobbyJoin, LobbyOutput, RoomInput, SessionKey};
+/// use tickwire_sim::{Game, GameKind};
+///
+/// let kind = Kind::from(GameKind::new("dots", |game: &mut Game| { game.seats(2); }));
+/// let mut lobby = Lobby::new(LobbyConfig::default(), vec![Arc::new(kind)]);
+/// let how = JoinHowOwned::Quick { kind: "dots".into(), attributes: vec![] };
+/// lobby.handle(Time(0), LobbyInput::Join(Box::new(LobbyJoin {
+///     session: SessionKey(1), request: 1, how, schema_hash: 0, identity: Identity::new("ann"), gauge: Gauge::default(),
+/// })));
+/// assert!(matches!(lobby.poll(), Some(LobbyOutput::CreateRoom(spec)) if spec.no == 1));
+/// assert!(matches!(lobby.poll(), Some(LobbyOutput::ToFront { input: FrontInput::Entered { room: 1, .. }, .. })));
+/// assert!(matches!(lobby.poll(), Some(LobbyOutput::ToRoom { room: 1, input: RoomInput::Join(_) })));
+/// assert_eq!(lobby.list("").next().unwrap().members, 1);
+/// ```
+#[derive(Debug)]
+pub struct Lobby {
+    config: LobbyConfig,
+    kinds: Vec<Arc<Kind>>,
+    rooms: Rooms,
+    /// Which rooms a session is in.
+    sessions: BTreeMap<SessionKey, BTreeSet<u32>>,
+    /// When which room is to be looked at, whether it is still empty.
+    closing: BTreeSet<(Time, u32)>,
+    outputs: VecDeque<LobbyOutput>,
+    stats: LobbyStats,
+}
+
+impl Lobby {
+    /// A lobby for kinds of games, the first of which is the one that `""` stands for.
+    #[must_use]
+    pub fn new(config: LobbyConfig, kinds: Vec<Arc<Kind>>) -> Lobby {
+        Lobby {
+            config: LobbyConfig {
+                rooms_max: config.rooms_max.min(ROOMS_MAX),
+                ..config
+            },
+            kinds,
+            rooms: Rooms::default(),
+            sessions: BTreeMap::new(),
+            closing: BTreeSet::new(),
+            outputs: VecDeque::new(),
+            stats: LobbyStats::default(),
+        }
+    }
+
+    /// Takes an input.
+    pub fn handle(&mut self, now: Time, input: LobbyInput) {
+        match input {
+            LobbyInput::Join(join) => self.join(*join),
+            LobbyInput::List {
+                session,
+                request,
+                kind,
+            } => self.tell_list(session, request, &kind),
+            LobbyInput::Leave {
+                session,
+                room,
+                reason,
+            } => {
+                self.leave(now, session, room, reason);
+            }
+            LobbyInput::Gone { session, reason } => {
+                for room in self.sessions.get(&session).cloned().unwrap_or_default() {
+                    self.leave(now, session, room, reason);
+                }
+            }
+            LobbyInput::Kick {
+                session,
+                room,
+                message,
+            } => self.kick(now, session, room, message),
+            LobbyInput::Lock { room, locked } => {
+                if let Some(entry) = self.rooms.get_mut(room) {
+                    entry.locked = locked;
+                }
+            }
+            LobbyInput::Close { room, message } => self.close(room, message),
+            LobbyInput::RoomEnded {
+                room,
+                reason,
+                message,
+            } => self.ended(room, reason, message),
+            LobbyInput::RoomFailed { room, message } => self.ended(room, RoomEnd::Failed, message),
+        }
+    }
+
+    /// The next thing that the lobby tells, in order.
+    pub fn poll(&mut self) -> Option<LobbyOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Time> {
+        self.closing.first().map(|(at, _)| *at)
+    }
+
+    /// Time passed: rooms that are empty for long enough are closed.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some(&(at, room)) = self.closing.first().filter(|(at, _)| *at <= now) {
+            self.closing.remove(&(at, room));
+            let due = self
+                .rooms
+                .get(room)
+                .is_some_and(|entry| entry.close_at == Some(at));
+            if due {
+                self.close(room, "nobody was in it any more".to_owned());
+            }
+        }
+    }
+
+    /// The rooms of a kind (`""`: of all), as players see them.
+    pub fn list<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = RoomInfoOwned> + 'a {
+        let told = self.rooms.iter().filter(move |entry| {
+            !entry.ending && (kind.is_empty() || entry.spec.kind.name() == kind)
+        });
+        told.map(Entry::info)
+    }
+
+    /// The numbers of all rooms, those that are about to end too.
+    pub fn rooms(&self) -> impl Iterator<Item = u32> {
+        self.rooms.iter().map(|entry| entry.spec.no)
+    }
+
+    /// The sessions in a room.
+    pub fn members(&self, room: u32) -> impl Iterator<Item = (SessionKey, MemberId)> {
+        let entry = self.rooms.get(room).into_iter();
+        entry.flat_map(|entry| {
+            entry
+                .members
+                .iter()
+                .map(|(session, member)| (*session, *member))
+        })
+    }
+
+    /// The kinds of games, in the order of their registration.
+    #[must_use]
+    pub fn kinds(&self) -> &[Arc<Kind>] {
+        &self.kinds
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn stats(&self) -> &LobbyStats {
+        &self.stats
+    }
+}
+
+/// Ways out, and what is told.
+impl Lobby {
+    /// Takes a session out of a room; whether it was in it.
+    fn leave(&mut self, now: Time, session: SessionKey, room: u32, reason: LeaveReason) -> bool {
+        let Some(member) = self
+            .rooms
+            .get_mut(room)
+            .and_then(|entry| entry.members.remove(&session))
+        else {
+            return false;
+        };
+        self.forget(session, room);
+        self.outputs.push_back(LobbyOutput::ToRoom {
+            room,
+            input: RoomInput::Leave { member, reason },
+        });
+        let at = now.plus(self.config.empty_grace);
+        if let Some(entry) = self
+            .rooms
+            .get_mut(room)
+            .filter(|entry| entry.members.is_empty() && !entry.ending)
+        {
+            entry.close_at = Some(at);
+            self.closing.insert((at, room));
+        }
+        true
+    }
+
+    fn kick(&mut self, now: Time, session: SessionKey, room: u32, message: String) {
+        if self.leave(now, session, room, LeaveReason::Kicked) {
+            self.tell_front(
+                session,
+                FrontInput::Removed {
+                    session,
+                    room,
+                    reason: RoomEnd::Kicked,
+                    message,
+                },
+            );
+        }
+    }
+
+    /// Tells a room to end; it is off the list at once, and gone when it has said that it ended.
+    fn close(&mut self, room: u32, message: String) {
+        if let Some(entry) = self.rooms.get_mut(room).filter(|entry| !entry.ending) {
+            entry.ending = true;
+            let input = RoomInput::Close {
+                reason: RoomEnd::Closed,
+                message,
+            };
+            self.outputs.push_back(LobbyOutput::ToRoom { room, input });
+        }
+    }
+
+    fn ended(&mut self, room: u32, reason: RoomEnd, message: String) {
+        let Some(entry) = self.rooms.remove(room) else {
+            return;
+        };
+        match reason {
+            RoomEnd::Failed => self.stats.rooms_failed += 1,
+            _ => self.stats.rooms_closed += 1,
+        }
+        for session in entry.members.into_keys() {
+            self.forget(session, room);
+        }
+        self.outputs
+            .push_back(LobbyOutput::ToAllFronts(FrontInput::RoomEnded {
+                room,
+                reason,
+                message,
+            }));
+    }
+
+    fn forget(&mut self, session: SessionKey, room: u32) {
+        if let Some(rooms) = self.sessions.get_mut(&session) {
+            rooms.remove(&room);
+            if rooms.is_empty() {
+                self.sessions.remove(&session);
+            }
+        }
+    }
+
+    fn tell_list(&mut self, session: SessionKey, request: u32, kind: &str) {
+        self.stats.lists += 1;
+        let rooms = self.list(kind).take(ROOMS_LISTED_MAX).collect();
+        self.tell_front(
+            session,
+            FrontInput::List {
+                session,
+                request,
+                rooms,
+            },
+        );
+    }
+
+    fn tell_front(&mut self, session: SessionKey, input: FrontInput) {
+        self.outputs.push_back(LobbyOutput::ToFront {
+            shard: session.shard(),
+            input,
+        });
+    }
+}

@@ -1,0 +1,424 @@
+//! A whole server in one thread, without time or wires of its own: for tests, for offline play, and as the shortest example of a driver.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use tickwire_proto::frame::{Identity, Refusal};
+use tickwire_proto::{Reason, Time};
+
+use crate::auth::{AcceptAll, Auth, AuthAnswer};
+use crate::front::{Front, FrontConfig, FrontInput, FrontOutput};
+use crate::key::SessionKey;
+use crate::kind::Kind;
+use crate::lobby::{Lobby, LobbyConfig, LobbyInput, LobbyOutput};
+use crate::room::{Room, RoomOutput};
+
+/// Fronts, lobby and rooms, wired together in memory.
+///
+/// ```
+/// use tickwire_proto::{ClientEvent, ClientSession, SessionConfig, Time, frame::JoinHow};
+/// use tickwire_server::{Kind, Loopback};
+/// use tickwire_sim::{Game, GameKind};
+///
+/// let mut server = Loopback::new(vec![Kind::from(GameKind::new("empty", |game: &mut Game| { game.rate(30); }))]);
+/// let mut client = ClientSession::new(Time(0), SessionConfig::default(), 7);
+/// let session = server.open(Time(0));
+/// client.link_open(Time(0));
+/// client.attach(0, "/", br#"{"guest":"Ann"}"#, 0);
+/// client.join(1, 0, &JoinHow::Quick { kind: "empty", attributes: vec![] }, 0);
+/// let mut joined = false;
+/// for ms in 0..200 {
+///     let now = Time::from_millis(ms);
+///     while let Some(frame) = client.next(now, usize::MAX) {
+///         server.send(now, session, &frame);
+///     }
+///     server.advance(now);
+///     for frame in server.take(session) {
+///         client.handle_frame(now, &frame);
+///     }
+///     while let Some(event) = client.poll_event() {
+///         joined |= matches!(event, ClientEvent::Joined { .. });
+///     }
+/// }
+/// assert!(joined);
+/// ```
+pub struct Loopback {
+    fronts: Vec<Front>,
+    lobby: Lobby,
+    rooms: BTreeMap<u32, Room>,
+    auth: Box<dyn Auth>,
+    answers: Vec<Answer>,
+    links: BTreeMap<SessionKey, Link>,
+    opened: u64,
+}
+
+/// An answer of auth that is not there yet.
+struct Answer {
+    session: SessionKey,
+    attachment: u8,
+    future: Pin<Box<dyn Future<Output = Result<Identity, Refusal>> + Send>>,
+}
+
+#[derive(Default)]
+struct Link {
+    frames: VecDeque<Bytes>,
+    blocked: bool,
+    closed: Option<(u16, Reason)>,
+}
+
+impl fmt::Debug for Loopback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loopback")
+            .field("rooms", &self.rooms)
+            .field("links", &self.links.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Loopback {
+    /// A server of these games that lets everybody in.
+    #[must_use]
+    pub fn new(kinds: Vec<Kind>) -> Loopback {
+        Loopback::with(
+            kinds,
+            AcceptAll,
+            FrontConfig::default(),
+            LobbyConfig::default(),
+        )
+    }
+
+    /// A server set up in detail; `front.shards` fronts are made.
+    #[must_use]
+    pub fn with(
+        kinds: Vec<Kind>,
+        auth: impl Auth + 'static,
+        front: FrontConfig,
+        lobby: LobbyConfig,
+    ) -> Loopback {
+        let shards = front.shards.max(1);
+        Loopback {
+            fronts: (0..shards)
+                .map(|shard| {
+                    Front::new(FrontConfig {
+                        shard,
+                        shards,
+                        ..front
+                    })
+                })
+                .collect(),
+            lobby: Lobby::new(lobby, kinds.into_iter().map(Arc::new).collect()),
+            rooms: BTreeMap::new(),
+            auth: Box::new(auth),
+            answers: Vec::new(),
+            links: BTreeMap::new(),
+            opened: 0,
+        }
+    }
+
+    /// A client opens a link. Fronts take turns. The token of its session is no secret: there is no network here.
+    pub fn open(&mut self, now: Time) -> SessionKey {
+        let shard = (self.opened % self.fronts.len() as u64) as usize;
+        self.opened += 1;
+        let mut token = [0; 32];
+        token[..8].copy_from_slice(&self.opened.to_le_bytes());
+        let key = self.fronts[shard].link_opened(now, token);
+        self.links.insert(key, Link::default());
+        key
+    }
+
+    /// A client sends a frame.
+    pub fn send(&mut self, now: Time, session: SessionKey, frame: &[u8]) {
+        self.front(session).frame(now, session, frame);
+        self.settle(now);
+    }
+
+    /// What has arrived at a client since the last time.
+    pub fn take(&mut self, session: SessionKey) -> Vec<Bytes> {
+        self.links
+            .get_mut(&session)
+            .map(|link| link.frames.drain(..).collect())
+            .unwrap_or_default()
+    }
+
+    /// A client's link takes nothing more, or again everything.
+    pub fn block(&mut self, now: Time, session: SessionKey, blocked: bool) {
+        if let Some(link) = self.links.get_mut(&session) {
+            link.blocked = blocked;
+            self.write(now, session);
+            self.settle(now);
+        }
+    }
+
+    /// A client's link is lost.
+    pub fn lose(&mut self, now: Time, session: SessionKey) {
+        self.links.remove(&session);
+        self.front(session).link_lost(now, session);
+        self.settle(now);
+    }
+
+    /// With which code the server has closed a client's link, and why.
+    #[must_use]
+    pub fn closed(&self, session: SessionKey) -> Option<(u16, Reason)> {
+        self.links.get(&session)?.closed
+    }
+
+    /// Time passes: ticks that are due, and timeouts.
+    pub fn advance(&mut self, now: Time) {
+        self.answer(now);
+        for front in &mut self.fronts {
+            front.handle_timeout(now);
+        }
+        self.lobby.handle_timeout(now);
+        self.settle(now);
+        let due: Vec<u32> = self
+            .rooms
+            .iter()
+            .filter(|(_, room)| room.next_due().is_none_or(|due| due <= now))
+            .map(|(no, _)| *no)
+            .collect();
+        for no in due {
+            self.tick(now, no);
+        }
+        self.settle(now);
+    }
+
+    /// The room of that number.
+    #[must_use]
+    pub fn room(&self, no: u32) -> Option<&Room> {
+        self.rooms.get(&no)
+    }
+
+    /// The rooms, by number.
+    pub fn rooms(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.values()
+    }
+
+    /// The lobby.
+    #[must_use]
+    pub fn lobby(&self) -> &Lobby {
+        &self.lobby
+    }
+
+    /// Tells the lobby something, as whoever is in charge.
+    pub fn tell_lobby(&mut self, now: Time, input: LobbyInput) {
+        self.lobby.handle(now, input);
+        self.settle(now);
+    }
+
+    /// The fronts.
+    #[must_use]
+    pub fn fronts(&self) -> &[Front] {
+        &self.fronts
+    }
+
+    /// Tells all fronts something, as whoever is in charge.
+    pub fn tell_fronts(&mut self, now: Time, input: &FrontInput) {
+        self.tell_all_fronts(now, input);
+        self.settle(now);
+    }
+}
+
+/// The roads: whoever tells something is heard before it tells the next thing.
+impl Loopback {
+    fn front(&mut self, session: SessionKey) -> &mut Front {
+        let at = usize::from(session.shard()).min(self.fronts.len() - 1);
+        &mut self.fronts[at]
+    }
+
+    /// Delivers everything until nobody has anything to tell, and writes what can be written.
+    fn settle(&mut self, now: Time) {
+        loop {
+            let delivered = self.hear_fronts(now) | self.hear_lobby(now) | self.hear_rooms(now);
+            if delivered {
+                continue;
+            }
+            for shard in 0..self.fronts.len() {
+                while let Some(session) = self.fronts[shard].pop_dirty() {
+                    self.write(now, session);
+                }
+            }
+            if !self.hear_fronts(now) {
+                return;
+            }
+        }
+    }
+
+    fn hear_fronts(&mut self, now: Time) -> bool {
+        let mut heard = false;
+        for shard in 0..self.fronts.len() {
+            while let Some(output) = self.fronts[shard].poll() {
+                heard = true;
+                match output {
+                    FrontOutput::ToLobby(input) => self.lobby.handle(now, input),
+                    FrontOutput::ToRoom { room, input } => {
+                        if let Some(room) = self.rooms.get_mut(&room) {
+                            room.handle(input);
+                        }
+                    }
+                    FrontOutput::AuthWanted(request) => {
+                        let (session, attachment) = (request.session, request.attachment);
+                        match self.auth.check(&request) {
+                            AuthAnswer::Accepted(identity) => {
+                                self.auth_done(now, session, attachment, Ok(identity))
+                            }
+                            AuthAnswer::Refused(refusal) => {
+                                self.auth_done(now, session, attachment, Err(refusal))
+                            }
+                            AuthAnswer::Later(future) => self.answers.push(Answer {
+                                session,
+                                attachment,
+                                future,
+                            }),
+                        }
+                    }
+                    FrontOutput::Close {
+                        session,
+                        code,
+                        reason,
+                    } => {
+                        if let Some(link) = self.links.get_mut(&session) {
+                            link.closed = Some((code, reason));
+                        }
+                    }
+                }
+            }
+        }
+        heard
+    }
+
+    fn hear_lobby(&mut self, now: Time) -> bool {
+        let mut heard = false;
+        while let Some(output) = self.lobby.poll() {
+            heard = true;
+            match output {
+                LobbyOutput::CreateRoom(spec) => {
+                    let no = spec.no;
+                    match catch_unwind(AssertUnwindSafe(|| Room::new(*spec))) {
+                        Ok(room) => drop(self.rooms.insert(no, room)),
+                        Err(_) => self.failed(now, no),
+                    }
+                }
+                LobbyOutput::ToRoom { room, input } => {
+                    if let Some(room) = self.rooms.get_mut(&room) {
+                        room.handle(input);
+                    }
+                }
+                LobbyOutput::ToFront { shard, input } => {
+                    if let Some(front) = self.fronts.get_mut(usize::from(shard)) {
+                        front.handle(now, input);
+                    }
+                }
+                LobbyOutput::ToAllFronts(input) => self.tell_all_fronts(now, &input),
+            }
+        }
+        heard
+    }
+
+    fn hear_rooms(&mut self, now: Time) -> bool {
+        let mut heard = false;
+        let numbers: Vec<u32> = self.rooms.keys().copied().collect();
+        for no in numbers {
+            while let Some(output) = self.rooms.get_mut(&no).and_then(Room::poll) {
+                heard = true;
+                match (output.shard(), output) {
+                    (Some(shard), output) => {
+                        if let Some(front) = self.fronts.get_mut(usize::from(shard)) {
+                            front.handle(now, FrontInput::Room { room: no, output });
+                        }
+                    }
+                    (None, RoomOutput::Ended { reason, message }) => {
+                        self.rooms.remove(&no);
+                        self.lobby.handle(
+                            now,
+                            LobbyInput::RoomEnded {
+                                room: no,
+                                reason,
+                                message,
+                            },
+                        );
+                    }
+                    (None, _) => {}
+                }
+            }
+        }
+        heard
+    }
+
+    fn tell_all_fronts(&mut self, now: Time, input: &FrontInput) {
+        for front in &mut self.fronts {
+            if let Some(copy) = input.for_all() {
+                front.handle(now, copy);
+            }
+        }
+    }
+
+    /// A panic in one room ends that room alone.
+    fn tick(&mut self, now: Time, no: u32) {
+        let Some(room) = self.rooms.get_mut(&no) else {
+            return;
+        };
+        if catch_unwind(AssertUnwindSafe(|| room.tick(now, Some(now.0)))).is_err() {
+            self.rooms.remove(&no);
+            self.failed(now, no);
+        }
+    }
+
+    fn failed(&mut self, now: Time, room: u32) {
+        let message = "the game failed in this room".to_owned();
+        self.lobby
+            .handle(now, LobbyInput::RoomFailed { room, message });
+    }
+
+    /// Asks the answers that were not there yet.
+    fn answer(&mut self, now: Time) {
+        let waiting = std::mem::take(&mut self.answers);
+        for mut answer in waiting {
+            match answer
+                .future
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()))
+            {
+                Poll::Ready(result) => {
+                    self.auth_done(now, answer.session, answer.attachment, result)
+                }
+                Poll::Pending => self.answers.push(answer),
+            }
+        }
+    }
+
+    fn auth_done(
+        &mut self,
+        now: Time,
+        session: SessionKey,
+        attachment: u8,
+        answer: Result<Identity, Refusal>,
+    ) {
+        self.front(session).handle(
+            now,
+            FrontInput::AuthDone {
+                session,
+                attachment,
+                answer,
+            },
+        );
+    }
+
+    fn write(&mut self, now: Time, session: SessionKey) {
+        let at = usize::from(session.shard()).min(self.fronts.len() - 1);
+        let front = &mut self.fronts[at];
+        let Some(link) = self.links.get_mut(&session).filter(|link| !link.blocked) else {
+            return;
+        };
+        while let Some(out) = front.next(now, session, usize::MAX) {
+            link.frames.push_back(out.head);
+            link.frames.extend(out.body);
+        }
+        front.unwritten(now, session, 0);
+    }
+}

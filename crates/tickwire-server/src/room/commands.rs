@@ -1,0 +1,137 @@
+//! Commands that wait for their ticks: at most one a tick, at most so far ahead. What they mean is the game's matter.
+
+use std::collections::VecDeque;
+
+use tickwire_proto::Tick;
+use tickwire_snapshot::OwnedRow;
+
+/// How many ticks ahead of the last stepped one a command is accepted.
+pub const COMMANDS_AHEAD_MAX: u32 = 32;
+
+/// Why a command was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dropped {
+    Late,
+    Early,
+    Copy,
+}
+
+/// The commands of one member, by tick.
+#[derive(Debug, Default)]
+pub(crate) struct CommandBuffer {
+    /// By rising tick; bounded, since all ticks lie in a span of [`COMMANDS_AHEAD_MAX`].
+    waiting: VecDeque<(Tick, OwnedRow)>,
+    /// The newest tick that a command was accepted for, and by how many ticks it came before it was needed.
+    newest: Option<Tick>,
+    slack: i8,
+    /// The newest one that was applied.
+    pub applied: Option<Tick>,
+}
+
+impl CommandBuffer {
+    /// Whether a command for `tick` has a place, when `stepped` is the last tick stepped. Every command is measured, late ones too.
+    pub fn admit(&mut self, stepped: Tick, tick: Tick) -> Result<(), Dropped> {
+        let ahead = i64::from(tick.0) - i64::from(stepped.0);
+        if ahead > i64::from(COMMANDS_AHEAD_MAX) {
+            return Err(Dropped::Early);
+        }
+        if self.newest.is_none_or(|newest| tick > newest) {
+            self.newest = Some(tick);
+            // Needed by the next step: a command for it has a slack of 0.
+            self.slack = (ahead - 1).clamp(i64::from(i8::MIN), i64::from(i8::MAX)) as i8;
+        }
+        if ahead <= 0 {
+            return Err(Dropped::Late);
+        }
+        match self.waiting.binary_search_by_key(&tick, |(at, _)| *at) {
+            Ok(_) => Err(Dropped::Copy),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Puts an admitted command where it belongs; whether it is the only one.
+    pub fn put(&mut self, tick: Tick, row: OwnedRow) -> bool {
+        if let Err(at) = self.waiting.binary_search_by_key(&tick, |(at, _)| *at) {
+            self.waiting.insert(at, (tick, row));
+        }
+        self.waiting.len() == 1
+    }
+
+    /// The command for `tick`, if there is one. Older ones cannot be: each tick is taken.
+    pub fn take(&mut self, tick: Tick) -> Option<OwnedRow> {
+        while self.waiting.front().is_some_and(|(at, _)| *at < tick) {
+            self.waiting.pop_front();
+        }
+        match self.waiting.front() {
+            Some((at, _)) if *at == tick => self.waiting.pop_front().map(|(_, row)| row),
+            _ => None,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// By how many ticks the newest command came before it was needed; negative: late.
+    pub fn slack(&self) -> i8 {
+        self.slack
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn give(buffer: &mut CommandBuffer, stepped: u32, tick: u32) -> Result<(), Dropped> {
+        buffer.admit(Tick(stepped), Tick(tick))?;
+        buffer.put(
+            Tick(tick),
+            OwnedRow {
+                ints: vec![tick as i32],
+                blobs: vec![],
+            },
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn stale_copied_and_far_commands_are_dropped() {
+        let mut buffer = CommandBuffer::default();
+        assert_eq!(give(&mut buffer, 10, 10), Err(Dropped::Late));
+        assert_eq!(buffer.slack(), -1);
+        assert_eq!(give(&mut buffer, 10, 11), Ok(()));
+        assert_eq!(buffer.slack(), 0);
+        assert_eq!(give(&mut buffer, 10, 11), Err(Dropped::Copy));
+        assert_eq!(give(&mut buffer, 10, 42), Ok(()));
+        assert_eq!(buffer.slack(), 31);
+        for far in [43, 1_000_000_010, u32::MAX] {
+            assert_eq!(give(&mut buffer, 10, far), Err(Dropped::Early));
+        }
+        assert_eq!(buffer.slack(), 31, "what is not accepted is not measured");
+        assert_eq!(give(&mut buffer, u32::MAX - 1, u32::MAX), Ok(()));
+        assert_eq!(give(&mut buffer, u32::MAX, 0), Err(Dropped::Late));
+    }
+
+    proptest! {
+        /// However commands come, each tick applies at most one, its own, in order; and the buffer is bounded.
+        #[test]
+        fn at_most_one_a_tick_and_in_order(come in prop::collection::vec(prop::collection::vec(0u32..120, 0..12), 1..80)) {
+            let mut buffer = CommandBuffer::default();
+            let mut accepted = std::collections::BTreeSet::new();
+            for (stepped, ticks) in come.iter().enumerate() {
+                let stepped = stepped as u32;
+                for &tick in ticks {
+                    let fits = tick > stepped && tick <= stepped + COMMANDS_AHEAD_MAX && !accepted.contains(&tick);
+                    prop_assert_eq!(give(&mut buffer, stepped, tick).is_ok(), fits);
+                    if fits {
+                        accepted.insert(tick);
+                    }
+                }
+                prop_assert!(buffer.waiting.len() <= COMMANDS_AHEAD_MAX as usize);
+                let row = buffer.take(Tick(stepped + 1));
+                prop_assert_eq!(row.map(|row| row.ints[0] as u32), accepted.contains(&(stepped + 1)).then_some(stepped + 1));
+            }
+        }
+    }
+}

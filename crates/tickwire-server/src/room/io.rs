@@ -1,0 +1,239 @@
+//! What a room is told and what it tells: plain values that may cross threads. What a room does with them is not here.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tickwire_proto::Tick;
+use tickwire_proto::frame::{Identity, JoinedInfo, LeaveReason, Presence, Refusal, RoomEnd};
+
+use crate::gauge::Gauge;
+use crate::key::{MemberId, SessionKey};
+use crate::kind::Kind;
+
+/// All that is needed to make a room.
+#[derive(Clone, Debug)]
+pub struct RoomSpec {
+    /// Its number on this server, from 1: in frames.
+    pub no: u32,
+    /// Its id, for people and links.
+    pub id: String,
+    /// The kind of game.
+    pub kind: Arc<Kind>,
+    /// Seats in all.
+    pub seats: u16,
+    /// What its maker or a quick match chose.
+    pub attributes: Vec<(String, String)>,
+    /// All chance in the room comes from it.
+    pub seed: u64,
+}
+
+/// Somebody whom the lobby has let in.
+#[derive(Clone, Debug)]
+pub struct RoomJoin {
+    /// The member's number, given by the lobby.
+    pub member: MemberId,
+    /// The session.
+    pub session: SessionKey,
+    /// The session's number for its request.
+    pub request: u32,
+    /// Who it is.
+    pub identity: Identity,
+    /// What lies between this room and the client's socket.
+    pub gauge: Gauge,
+    /// Whether it wants to be given the schema.
+    pub generic: bool,
+}
+
+/// What a room is told.
+#[derive(Debug)]
+pub enum RoomInput {
+    /// Somebody joins.
+    Join(Box<RoomJoin>),
+    /// A member goes.
+    Leave {
+        /// Who.
+        member: MemberId,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// A member's link was lost, or is back.
+    Presence {
+        /// Who.
+        member: MemberId,
+        /// Online or away.
+        presence: Presence,
+    },
+    /// A command, and the newest tick that its sender holds.
+    Command {
+        /// Who.
+        member: MemberId,
+        /// The receipt.
+        held: Tick,
+        /// The tick that it is for.
+        tick: Tick,
+        /// By the record of the game's commands.
+        payload: Bytes,
+    },
+    /// A receipt.
+    Held {
+        /// Who.
+        member: MemberId,
+        /// The newest tick held.
+        tick: Tick,
+    },
+    /// A message to the game.
+    Message {
+        /// Who.
+        member: MemberId,
+        /// The channel that it came by.
+        channel: u8,
+        /// Its kind.
+        kind: u32,
+        /// Its bytes.
+        payload: Bytes,
+        /// Whether it might have been left out.
+        volatile: bool,
+    },
+    /// A member cannot use what it was sent.
+    KeyframeWanted {
+        /// Who.
+        member: MemberId,
+        /// Which area.
+        area: u32,
+    },
+    /// The least round trip of a member's link in the last minute.
+    Rtt {
+        /// Who.
+        member: MemberId,
+        /// In milliseconds.
+        least_ms: u32,
+    },
+    /// Time goes slower from now on, or as before again: members are told.
+    Slowed {
+        /// Microseconds of a tick.
+        tick_us: u32,
+    },
+    /// A batch that was used up comes back, so that the next one needs no new memory.
+    Recycle(Box<Batch>),
+    /// The room is over.
+    Close {
+        /// Why.
+        reason: RoomEnd,
+        /// For people.
+        message: String,
+    },
+}
+
+/// What a room tells. [`RoomOutput::shard`] says to whom it goes.
+#[derive(Debug)]
+pub enum RoomOutput {
+    /// A join is done.
+    Joined {
+        /// Whose.
+        session: SessionKey,
+        /// All that it learns.
+        info: Box<JoinedInfo>,
+    },
+    /// A join that the lobby had granted failed after all.
+    Refused {
+        /// Whose.
+        session: SessionKey,
+        /// The session's number for its request.
+        request: u32,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Updates for the viewers of one shard.
+    Updates(Box<Batch>),
+    /// One encoded frame for one member.
+    ToMember {
+        /// Whose.
+        session: SessionKey,
+        /// The frame.
+        frame: Bytes,
+    },
+    /// One encoded frame for all members of one shard.
+    ToAll {
+        /// Which shard.
+        shard: u16,
+        /// The frame.
+        frame: Bytes,
+        /// But not for this one.
+        except: Option<SessionKey>,
+    },
+    /// The room is over: for the lobby, which tells all fronts.
+    Ended {
+        /// Why.
+        reason: RoomEnd,
+        /// For people.
+        message: String,
+    },
+}
+
+impl RoomOutput {
+    /// The shard that this is for; `None`: the lobby.
+    #[must_use]
+    pub fn shard(&self) -> Option<u16> {
+        match self {
+            RoomOutput::Joined { session, .. }
+            | RoomOutput::Refused { session, .. }
+            | RoomOutput::ToMember { session, .. } => Some(session.shard()),
+            RoomOutput::Updates(batch) => Some(batch.shard),
+            RoomOutput::ToAll { shard, .. } => Some(*shard),
+            RoomOutput::Ended { .. } => None,
+        }
+    }
+}
+
+/// The updates of one tick for the viewers of one shard. The shared frames in it are encoded once, however many get them.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The shard that holds all its sessions.
+    pub shard: u16,
+    /// The room's number.
+    pub room: u32,
+    /// The tick.
+    pub tick: Tick,
+    /// One after the other, the private tick frames.
+    pub private: Bytes,
+    /// The shared updates: one for each basis among the viewers.
+    pub shared: Vec<Bytes>,
+    /// Who gets which.
+    pub viewers: Vec<ViewerUpdate>,
+}
+
+/// One viewer's part of a [`Batch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewerUpdate {
+    /// Whose.
+    pub session: SessionKey,
+    /// Where its tick frame begins and ends in [`Batch::private`].
+    pub private: (u32, u32),
+    /// Which of [`Batch::shared`] follows it; `None`: the tick frame goes alone.
+    pub shared: Option<u16>,
+}
+
+impl ViewerUpdate {
+    fn range(&self) -> Range<usize> {
+        self.private.0 as usize..self.private.1 as usize
+    }
+}
+
+impl Batch {
+    /// The viewer's tick frame, and the update after it. No bytes are copied.
+    #[must_use]
+    pub fn frames(&self, viewer: &ViewerUpdate) -> (Bytes, Option<Bytes>) {
+        let shared = viewer
+            .shared
+            .and_then(|at| self.shared.get(usize::from(at)));
+        (self.private.slice(viewer.range()), shared.cloned())
+    }
+
+    /// Empties it and keeps its memory.
+    pub(crate) fn clear(&mut self) {
+        self.private = Bytes::new();
+        self.shared.clear();
+        self.viewers.clear();
+    }
+}

@@ -1,0 +1,354 @@
+//! A room: inputs in, one tick at a time, outputs out. No clock, no thread, no socket; who is let in is the lobby's matter.
+
+mod asks;
+mod beat;
+mod commands;
+mod drafts;
+mod io;
+mod lagging;
+mod member;
+mod share;
+mod stats;
+mod talk;
+mod updates;
+mod viewer;
+mod window;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tickwire_proto::frame::{Presence, RoomEnd, ServerFrame};
+use tickwire_proto::{Tick, Time};
+use tickwire_sim::{SimOptions, Simulation};
+use tickwire_snapshot::{OwnedRow, Snapshot};
+
+pub use commands::COMMANDS_AHEAD_MAX;
+pub use io::{Batch, RoomInput, RoomJoin, RoomOutput, RoomSpec, ViewerUpdate};
+pub use lagging::LAGGING_MS;
+pub use member::MemberStatus;
+pub use share::ENCODES_PER_TICK_MAX;
+pub use stats::RoomStats;
+pub use updates::KEYFRAMES_PER_TICK_MAX;
+pub use window::IN_FLIGHT_MS;
+
+use crate::key::{MemberId, SessionKey};
+use beat::Beat;
+use lagging::Lagging;
+use member::Members;
+use updates::Updates;
+use window::Pace;
+
+/// One game room: a world, its members and what they are sent.
+///
+/// Whoever drives it calls [`tick`](Self::tick) when [`next_due`](Self::next_due) says so, hands over what comes in by
+/// [`handle`](Self::handle), and takes what goes out by [`poll`](Self::poll). A panic of the game unwinds out of `tick`: the room is then
+/// to be dropped, and the lobby told ([`LobbyInput::RoomFailed`](crate::LobbyInput::RoomFailed)), which knows the members.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tickwire_proto::{Tick, Time};
+/// use tickwire_server::{Kind, Room, RoomSpec};
+/// use tickwire_sim::{Game, GameKind};
+///
+/// let kind = Arc::new(Kind::from(GameKind::new("empty", |game: &mut Game| { game.rate(30); })));
+/// let spec = RoomSpec { no: 1, id: "K7".into(), seats: 2, kind, attributes: vec![], seed: 7 };
+/// let mut room = Room::new(spec);
+/// room.tick(Time(0), None);
+/// assert_eq!(room.tick_now(), Tick(1));
+/// assert_eq!(room.next_due(), Some(Time(33_333)));
+/// ```
+pub struct Room {
+    spec: RoomSpec,
+    sim: Simulation,
+    pace: Pace,
+    beat: Beat,
+    members: Members,
+    /// Members with commands that wait for their ticks.
+    asking: Vec<MemberId>,
+    /// Rows whose memory is used again.
+    spare_rows: Vec<OwnedRow>,
+    lagging: Lagging,
+    updates: Updates,
+    outputs: VecDeque<RoomOutput>,
+    stats: RoomStats,
+    over: bool,
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Room")
+            .field("no", &self.spec.no)
+            .field("id", &self.spec.id)
+            .field("kind", &self.spec.kind.name())
+            .field("tick", &self.sim.tick())
+            .field("members", &self.members.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Room {
+    /// A new room at tick 0. Panics if the game's start systems do.
+    #[must_use]
+    pub fn new(spec: RoomSpec) -> Room {
+        let game = spec.kind.game();
+        let options = SimOptions {
+            seed: spec.seed,
+            seats: Some(spec.seats),
+            computers: spec.kind.computers(),
+            attributes: spec.attributes.clone(),
+        };
+        Room {
+            sim: Simulation::new(game, options),
+            pace: Pace {
+                tick_us: game.tick_us(),
+                send_every: u32::from(game.send_every()).max(1),
+            },
+            beat: Beat::new(game.tick_us()),
+            members: Members::default(),
+            asking: Vec::new(),
+            spare_rows: Vec::new(),
+            lagging: Lagging::default(),
+            updates: Updates::new(spec.no, game.schema()),
+            outputs: VecDeque::new(),
+            stats: RoomStats::default(),
+            over: false,
+            spec,
+        }
+    }
+
+    /// One tick: the commands that are due, the one step of the game, and what has to be told of it. `stamp` is the server's clock in
+    /// microseconds, for viewers on the same clock.
+    pub fn tick(&mut self, now: Time, stamp: Option<u64>) {
+        if self.over {
+            return;
+        }
+        self.beat.ticked(now);
+        self.give_commands();
+        self.sim.step();
+        self.stats.steps += 1;
+        let tick = self.sim.tick();
+        self.lagging
+            .look(&mut self.members, tick, self.pace.ticks(LAGGING_MS));
+        if !self.sim.outbox_is_empty() {
+            self.pass_messages();
+        }
+        if tick.0.is_multiple_of(self.pace.send_every) && !self.members.is_empty() {
+            self.send_updates(stamp);
+        }
+    }
+
+    /// The next thing that the room tells, in order.
+    pub fn poll(&mut self) -> Option<RoomOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// When the next tick is due; `None`: at once.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Time> {
+        self.beat.next_due()
+    }
+
+    /// Leaves out the ticks that are behind: the next one is due at `now`. To be counted and reported by the caller.
+    pub fn skip_to(&mut self, now: Time) {
+        self.beat.skip_to(now);
+    }
+
+    /// What the room is.
+    #[must_use]
+    pub fn spec(&self) -> &RoomSpec {
+        &self.spec
+    }
+
+    /// The last tick stepped.
+    #[must_use]
+    pub fn tick_now(&self) -> Tick {
+        self.sim.tick()
+    }
+
+    /// Microseconds of a tick.
+    #[must_use]
+    pub fn tick_us(&self) -> u32 {
+        self.pace.tick_us
+    }
+
+    /// Whether it has ended: no tick changes anything any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn stats(&self) -> RoomStats {
+        let drops = self.sim.drops();
+        RoomStats {
+            rows_captured: self.sim.capture_stats().rows_visited,
+            messages_dropped: drops.messages + drops.unfit_messages,
+            events_dropped: drops.events,
+            entities_unseen: drops.entities,
+            ..self.stats
+        }
+    }
+
+    /// What the viewers were shown last: the last capture.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Arc<Snapshot>> {
+        self.updates.newest()
+    }
+
+    /// The game, to look into.
+    #[must_use]
+    pub fn simulation(&self) -> &Simulation {
+        &self.sim
+    }
+
+    /// The members, by number.
+    pub fn members(&self) -> impl Iterator<Item = MemberStatus> {
+        self.members.iter().map(|member| MemberStatus {
+            member: member.id,
+            session: member.session,
+            seat: member.seat,
+            name: member.identity.name.clone(),
+            presence: member.presence,
+            lagging: member.heard.is_none(),
+        })
+    }
+
+    /// Ticks in flight to a session, from the oldest update that it is not known to hold to the newest, and how many were allowed when
+    /// that was sent.
+    #[must_use]
+    pub fn in_flight(&self, session: SessionKey) -> Option<(u32, u32)> {
+        let member = self
+            .members
+            .iter()
+            .find(|member| member.session == session)?;
+        Some(member.viewer.window.in_flight())
+    }
+}
+
+/// What comes in.
+impl Room {
+    /// Takes an input. What is about nobody here is counted and forgotten.
+    pub fn handle(&mut self, input: RoomInput) {
+        if self.over {
+            return;
+        }
+        match input {
+            RoomInput::Join(join) => self.join(*join),
+            RoomInput::Leave { member, reason } => self.leave(member, reason),
+            RoomInput::Presence { member, presence } => self.presence(member, presence),
+            RoomInput::Command {
+                member,
+                held,
+                tick,
+                payload,
+            } => {
+                self.held(member, held);
+                self.command(member, tick, &payload);
+            }
+            RoomInput::Held { member, tick } => self.held(member, tick),
+            RoomInput::Message {
+                member,
+                kind,
+                payload,
+                ..
+            } => self.message(member, kind, &payload),
+            RoomInput::KeyframeWanted { member, .. } => self.keyframe_wanted(member),
+            RoomInput::Rtt { member, least_ms } => {
+                if let Some(member) = self.members.get_mut(member) {
+                    member.viewer.window.set_heartbeat(least_ms);
+                }
+            }
+            RoomInput::Slowed { tick_us } => self.slow(tick_us),
+            RoomInput::Recycle(batch) => self.updates.recycle(batch),
+            RoomInput::Close { reason, message } => self.close(reason, message),
+        }
+    }
+
+    fn held(&mut self, member: MemberId, held: Tick) {
+        let now = self.sim.tick();
+        let known = self
+            .members
+            .get_mut(member)
+            .map(|member| member.viewer.window.held(now, held));
+        self.stats.inputs_late += u64::from(known.is_none());
+    }
+
+    fn keyframe_wanted(&mut self, member: MemberId) {
+        if let Some(member) = self.members.get_mut(member) {
+            self.stats.keyframes_wanted += 1;
+            self.updates
+                .want_keyframe(member, self.sim.tick(), self.pace);
+        }
+    }
+
+    fn slow(&mut self, tick_us: u32) {
+        let tick_us = tick_us.max(1);
+        self.pace.tick_us = tick_us;
+        self.beat.set_tick_us(tick_us);
+        self.tell_all(
+            ServerFrame::Rates {
+                room: self.spec.no,
+                tick_us,
+            }
+            .encode(),
+            None,
+        );
+    }
+
+    fn close(&mut self, reason: RoomEnd, message: String) {
+        self.over = true;
+        self.outputs
+            .push_back(RoomOutput::Ended { reason, message });
+    }
+}
+
+/// Updates.
+impl Room {
+    fn send_updates(&mut self, stamp: Option<u64>) {
+        let snapshot = self.sim.capture();
+        self.stats.captures += 1;
+        let (updates, outputs) = (&mut self.updates, &mut self.outputs);
+        updates.send(
+            snapshot,
+            stamp,
+            self.pace,
+            &mut self.members,
+            &mut self.stats,
+            |output| outputs.push_back(output),
+        );
+    }
+
+    /// One frame, encoded once, for all members (but one).
+    fn tell_all(&mut self, frame: Bytes, except: Option<SessionKey>) {
+        for shard in self.members.shards() {
+            self.outputs.push_back(RoomOutput::ToAll {
+                shard,
+                frame: frame.clone(),
+                except,
+            });
+        }
+    }
+
+    fn presence(&mut self, id: MemberId, presence: Presence) {
+        let Some(member) = self
+            .members
+            .get_mut(id)
+            .filter(|member| member.presence != presence)
+        else {
+            self.stats.inputs_late += 1;
+            return;
+        };
+        member.presence = presence;
+        self.sim.presence(member.seat, presence);
+        if presence == Presence::Online {
+            // What was on its way when the link was lost may or may not have arrived.
+            let tick = self.sim.tick();
+            member.viewer.window.forget();
+            self.updates.want_keyframe(member, tick, self.pace);
+        }
+        self.tell_presence(id, presence);
+    }
+}

@@ -1,0 +1,123 @@
+//! What a room counts: its work, and everything that it drops.
+
+use std::ops::AddAssign;
+
+/// Makes the struct, its sum and its list out of one list of counters, so that none is forgotten in any of them.
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// The counters of a room since it began.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct RoomStats {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl RoomStats {
+            /// Each counter by its name.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name)),*].into_iter()
+            }
+        }
+
+        impl AddAssign for RoomStats {
+            fn add_assign(&mut self, other: RoomStats) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+
+counters! {
+    /// Ticks stepped.
+    steps,
+    /// Times that the world was looked at for changes.
+    captures,
+    /// Captures that found something new.
+    captures_changed,
+    /// Rows that captures quantised.
+    rows_captured,
+    /// Deltas and keyframes encoded, however many viewers got each.
+    encodes,
+    /// Of these, keyframes.
+    keyframe_encodes,
+    /// Bytes of deltas and keyframes encoded.
+    encoded_bytes,
+    /// Times that a viewer was looked at for an update.
+    viewer_visits,
+    /// Updates handed out, keyframes and stills among them.
+    updates,
+    /// Keyframes handed out.
+    keyframes,
+    /// Updates handed out that say "still".
+    stills,
+    /// Tick frames that went alone.
+    lone_tick_frames,
+    /// Bytes of updates handed out, tick frames among them.
+    update_bytes,
+    /// Updates not made since the link had not taken the last one.
+    skipped_gauge,
+    /// Updates not made since too many ticks were in flight.
+    skipped_window,
+    /// Updates put off since the tick had encoded its share of different deltas.
+    skipped_encodes,
+    /// Keyframes put off to a later tick.
+    keyframes_paced,
+    /// Keyframes that members asked for.
+    keyframes_wanted,
+
+    /// Commands put in force.
+    commands_applied,
+    /// Ticks of members who are not lagging for which no command came in time.
+    commands_missing,
+    /// Commands dropped: for a tick already stepped.
+    commands_late,
+    /// Commands dropped: too far ahead.
+    commands_early,
+    /// Commands dropped: another one for that tick was there.
+    commands_copies,
+    /// Commands dropped: undecodable, or a value out of range.
+    commands_malformed,
+    /// Commands dropped: they name an entity that the player does not own.
+    commands_foreign,
+    /// Commands dropped: by the game, or from a member without a seat.
+    commands_refused,
+
+    /// Messages to the game.
+    messages_in,
+    /// Messages to the game that it refused.
+    messages_refused,
+    /// Messages from the game, each counted once however many got it.
+    messages_out,
+
+    /// Messages of the game dropped: too many in one tick, or too long.
+    messages_dropped,
+    /// Tick events of the game dropped: too many in one tick.
+    events_dropped,
+    /// Entities that nobody sees, since an area is full.
+    entities_unseen,
+
+    /// Joins.
+    joins,
+    /// Joins that failed.
+    joins_refused,
+    /// Leaves.
+    leaves,
+    /// Inputs about members who are not here (any more), and receipts for what was not sent.
+    inputs_late,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_is_in_the_list_and_in_the_sum() {
+        let mut sum = RoomStats {
+            steps: 2,
+            inputs_late: 3,
+            ..RoomStats::default()
+        };
+        sum += sum;
+        let counted: Vec<_> = sum.iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(counted, [("steps", 4), ("inputs_late", 6)]);
+    }
+}

@@ -1,0 +1,197 @@
+//! Members coming and going, and messages between them and the game.
+
+use tickwire_proto::frame::{
+    JoinedInfo, LeaveReason, MEMBERS_MAX, MemberChange, MemberChangeOwned, Presence, Refusal,
+    ServerFrame, code,
+};
+use tickwire_sim::{Player, PlayerInfo, To};
+
+use super::Room;
+use super::commands::CommandBuffer;
+use super::io::{RoomJoin, RoomOutput};
+use super::member::Member;
+use super::viewer::Viewer;
+use crate::key::MemberId;
+use crate::name::clean_name;
+
+/// The channel of a game's messages.
+const CHANNEL: u8 = 0;
+
+impl Room {
+    /// Somebody whom the lobby let in. Atomic: a member with the list and soon a keyframe, or refused.
+    pub(super) fn join(&mut self, join: RoomJoin) {
+        let (session, request) = (join.session, join.request);
+        match self.seat(&join) {
+            Ok(seat) => self.admit(join, seat),
+            Err(refusal) => {
+                self.stats.joins_refused += 1;
+                self.outputs.push_back(RoomOutput::Refused {
+                    session,
+                    request,
+                    refusal,
+                });
+            }
+        }
+    }
+
+    fn seat(&mut self, join: &RoomJoin) -> Result<u16, Refusal> {
+        let full = || {
+            Refusal::new(
+                code::FULL,
+                format!("room {} is full. Try another room", self.spec.id),
+            )
+        };
+        if self.members.len() >= MEMBERS_MAX {
+            return Err(full());
+        }
+        if self.members.get(join.member).is_some() {
+            return Err(Refusal::new(
+                code::FORBIDDEN,
+                "this member is in the room already",
+            ));
+        }
+        let seat = self.sim.seat_for_person().ok_or_else(full)?;
+        let info = PlayerInfo {
+            seat,
+            name: clean_name(&join.identity.name),
+            computer: false,
+        };
+        match self.sim.join(info) {
+            Ok(()) => Ok(seat),
+            Err(error) => Err(Refusal::new(code::LIMIT, format!("{error}. Try again"))),
+        }
+    }
+
+    fn admit(&mut self, join: RoomJoin, seat: u16) {
+        let now = self.sim.tick();
+        let mut identity = join.identity;
+        identity.name = clean_name(&identity.name);
+        let mut member = Member {
+            id: join.member,
+            session: join.session,
+            identity,
+            seat,
+            presence: Presence::Online,
+            gauge: join.gauge,
+            viewer: Viewer::new(now, self.pace),
+            commands: CommandBuffer::default(),
+            heard: None,
+            look_at: now,
+        };
+        self.updates.unsettle(&mut member);
+        let change = MemberChangeOwned::Joined(member.info());
+        // The others hear of the new member, and the new member of all: then every change, with no gap between.
+        self.tell_all(
+            ServerFrame::Member {
+                room: self.spec.no,
+                change: change.borrow(),
+            }
+            .encode(),
+            None,
+        );
+        self.members.insert(member);
+        self.stats.joins += 1;
+        let kind = &self.spec.kind;
+        let info = JoinedInfo {
+            request: join.request,
+            room: self.spec.no,
+            id: self.spec.id.clone(),
+            kind: kind.name().to_owned(),
+            seat,
+            member: join.member.0,
+            tick: now,
+            tick_us: self.pace.tick_us,
+            send_every: self.pace.send_every as u8,
+            schema_hash: kind.schema_hash(),
+            schema: join.generic.then(|| kind.schema_bytes().clone()),
+            members: self.members.iter().map(Member::info).collect(),
+        };
+        self.outputs.push_back(RoomOutput::Joined {
+            session: join.session,
+            info: Box::new(info),
+        });
+    }
+
+    pub(super) fn leave(&mut self, id: MemberId, reason: LeaveReason) {
+        let Some((member, last_of_shard)) = self.members.remove(id) else {
+            self.stats.inputs_late += 1;
+            return;
+        };
+        self.stats.leaves += 1;
+        if last_of_shard {
+            self.updates.forget(member.session.shard());
+        }
+        self.lagging.left(&member);
+        self.sim.leave(member.seat);
+        let change = MemberChange::Left {
+            member: id.0,
+            reason,
+        };
+        self.tell_all(
+            ServerFrame::Member {
+                room: self.spec.no,
+                change,
+            }
+            .encode(),
+            None,
+        );
+    }
+
+    pub(super) fn tell_presence(&mut self, id: MemberId, presence: Presence) {
+        let change = MemberChange::Presence {
+            member: id.0,
+            presence,
+        };
+        self.tell_all(
+            ServerFrame::Member {
+                room: self.spec.no,
+                change,
+            }
+            .encode(),
+            None,
+        );
+    }
+
+    /// A member's message to the game. What the game does not listen to, or is malformed, is dropped and counted.
+    pub(super) fn message(&mut self, id: MemberId, kind: u32, payload: &[u8]) {
+        let Some(member) = self.members.get(id) else {
+            self.stats.inputs_late += 1;
+            return;
+        };
+        self.stats.messages_in += 1;
+        if let Err(error) = self.sim.message(member.seat, kind, payload) {
+            self.stats.messages_refused += 1;
+            tracing::debug!(room = self.spec.no, member = id.0, kind, %error, "message dropped");
+        }
+    }
+
+    /// The game's messages to its players: each encoded once, however many get it.
+    pub(super) fn pass_messages(&mut self) {
+        for message in self.sim.take_outbox() {
+            self.stats.messages_out += 1;
+            let (room, kind, payload) = (self.spec.no, message.kind, &message.payload[..]);
+            let frame = ServerFrame::Message {
+                room,
+                channel: CHANNEL,
+                kind,
+                payload,
+            }
+            .encode();
+            let on_seat = |player: Player| {
+                self.members
+                    .on_seat(player.seat)
+                    .map(|member| member.session)
+            };
+            match message.to {
+                To::All => self.tell_all(frame, None),
+                To::Except(player) => self.tell_all(frame, on_seat(player)),
+                To::Player(player) => {
+                    if let Some(session) = on_seat(player) {
+                        self.outputs
+                            .push_back(RoomOutput::ToMember { session, frame });
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Who is sent what at a tick. It costs O(what changed) + O(viewers that need something), and nothing where nobody does.
+
+use std::sync::Arc;
+
+use tickwire_proto::Tick;
+use tickwire_proto::frame::{Presence, ServerFrame};
+use tickwire_snapshot::{AreaId, Encoder, Schema, Snapshot};
+
+use super::drafts::Drafts;
+use super::io::{Batch, RoomOutput};
+use super::member::{Member, Members};
+use super::share::{Share, Subject};
+use super::stats::RoomStats;
+use super::viewer::Need;
+use super::window::Pace;
+use crate::key::MemberId;
+
+/// Keyframes handed out in one tick at most, however many join at once: they are long.
+pub const KEYFRAMES_PER_TICK_MAX: usize = 16;
+/// A viewer gets one keyframe in so many milliseconds at most.
+const KEYFRAME_PAUSE_MS: u32 = 1_000;
+/// A viewer that commands gets a tick frame every so many milliseconds though there is no update.
+const LONE_TICK_FRAME_MS: u32 = 250;
+/// The same for one whose window is full: a little longer than the pause between two receipts of a client that only listens.
+const KNOCK_MS: u32 = 150;
+
+/// What a room keeps to send updates.
+pub(crate) struct Updates {
+    room: u32,
+    share: Share,
+    drafts: Drafts,
+    newest: Option<Arc<Snapshot>>,
+    /// Viewers that need something though nothing changes. When it is empty an idle room looks at nobody.
+    unsettled: Vec<MemberId>,
+    /// Memory for the same, of the tick before.
+    looked_at: Vec<MemberId>,
+    /// Viewers that may need a tick frame alone.
+    lone: Vec<MemberId>,
+}
+
+/// One tick of sending.
+struct Round<'a> {
+    subject: Subject<'a>,
+    stamp: Option<u64>,
+    pace: Pace,
+    keyframes_left: usize,
+    share: &'a mut Share,
+    drafts: &'a mut Drafts,
+    lone: &'a mut Vec<MemberId>,
+    stats: &'a mut RoomStats,
+}
+
+impl Updates {
+    pub fn new(room: u32, schema: &Arc<Schema>) -> Updates {
+        Updates {
+            room,
+            share: Share::new(Encoder::new(schema)),
+            drafts: Drafts::default(),
+            newest: None,
+            unsettled: Vec::new(),
+            looked_at: Vec::new(),
+            lone: Vec::new(),
+        }
+    }
+
+    /// The last capture.
+    pub fn newest(&self) -> Option<&Arc<Snapshot>> {
+        self.newest.as_ref()
+    }
+
+    /// A viewer needs something, even if nothing changes.
+    pub fn unsettle(&mut self, member: &mut Member) {
+        if !std::mem::replace(&mut member.viewer.unsettled, true) {
+            self.unsettled.push(member.id);
+        }
+    }
+
+    /// A viewer commands: it wants to hear what became of it, even if nothing changes.
+    pub fn commands(&mut self, member: &mut Member) {
+        note_lone(&mut self.lone, member);
+    }
+
+    /// A viewer cannot use what it was sent.
+    pub fn want_keyframe(&mut self, member: &mut Member, now: Tick, pace: Pace) {
+        member
+            .viewer
+            .want_keyframe(now, pace.ticks(KEYFRAME_PAUSE_MS));
+        self.unsettle(member);
+    }
+
+    /// A batch that was used up.
+    pub fn recycle(&mut self, batch: Box<Batch>) {
+        self.drafts.recycle(batch);
+    }
+
+    /// Nobody is left on a shard.
+    pub fn forget(&mut self, shard: u16) {
+        self.drafts.forget(shard);
+    }
+
+    /// Makes the updates of a tick.
+    pub fn send(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        stamp: Option<u64>,
+        pace: Pace,
+        members: &mut Members,
+        stats: &mut RoomStats,
+        mut give: impl FnMut(RoomOutput),
+    ) {
+        let Some(area) = snapshot.area(AreaId::ALL).cloned() else {
+            return;
+        };
+        let before = self
+            .newest
+            .as_ref()
+            .and_then(|newest| newest.area(AreaId::ALL));
+        let changed = before.is_none_or(|before| before.tick() != area.tick());
+        stats.captures_changed += u64::from(changed);
+        let tick = snapshot.tick;
+        self.newest = Some(snapshot);
+        if !changed && self.unsettled.is_empty() && self.lone.is_empty() {
+            return;
+        }
+        self.share.begin();
+        let mut round = Round {
+            subject: Subject {
+                room: self.room,
+                tick,
+                area: &area,
+            },
+            stamp,
+            pace,
+            keyframes_left: KEYFRAMES_PER_TICK_MAX,
+            share: &mut self.share,
+            drafts: &mut self.drafts,
+            lone: &mut self.lone,
+            stats,
+        };
+        // Those that stay unsettled are noted anew.
+        std::mem::swap(&mut self.unsettled, &mut self.looked_at);
+        let still_unsettled = &mut self.unsettled;
+        if changed {
+            members
+                .iter_mut()
+                .for_each(|member| round.visit(member, still_unsettled));
+        } else {
+            for id in &self.looked_at {
+                if let Some(member) = members.get_mut(*id) {
+                    round.visit(member, still_unsettled);
+                }
+            }
+        }
+        self.looked_at.clear();
+        round.send_lone(members);
+        self.drafts.finish(self.room, tick, &self.share, |batch| {
+            give(RoomOutput::Updates(batch))
+        });
+    }
+}
+
+fn note_lone(lone: &mut Vec<MemberId>, member: &mut Member) {
+    if !std::mem::replace(&mut member.viewer.lone, true) {
+        lone.push(member.id);
+    }
+}
+
+impl Round<'_> {
+    /// Looks at one viewer: sends it what it needs, if its link and its window take it.
+    fn visit(&mut self, member: &mut Member, unsettled: &mut Vec<MemberId>) {
+        self.stats.viewer_visits += 1;
+        if member.presence == Presence::Online
+            && let Some(need) = member.viewer.need(self.subject.tick, self.subject.area)
+        {
+            self.try_send(member, need);
+        }
+        // Who is away gets a fresh start when it is back.
+        let settled =
+            member.presence != Presence::Online || member.viewer.is_settled(self.subject.area);
+        member.viewer.unsettled = !settled;
+        if !settled {
+            unsettled.push(member.id);
+        }
+    }
+
+    fn try_send(&mut self, member: &mut Member, need: Need) {
+        let tick = self.subject.tick;
+        if !member.gauge.is_empty() {
+            self.stats.skipped_gauge += 1;
+            return;
+        }
+        let commands = member.heard.is_some();
+        if !member.viewer.window.is_open(tick, self.pace, commands) {
+            self.stats.skipped_window += 1;
+            // It is heard from only when it hears something: see `send_lone`.
+            note_lone(self.lone, member);
+            return;
+        }
+        if need == Need::Keyframe && self.keyframes_left == 0 {
+            self.stats.keyframes_paced += 1;
+            return;
+        }
+        let Some(at) = self
+            .share
+            .get(&self.subject, need, member.viewer.basis(), self.stats)
+        else {
+            self.stats.skipped_encodes += 1;
+            return;
+        };
+        let (length, after) = self.share.entry(at);
+        member.viewer.sent(tick, need, self.subject.area, after);
+        member.viewer.window.sent(tick, self.pace, commands);
+        let bytes = length + self.draft(member, Some(at));
+        member.gauge.made(bytes as u32);
+        self.stats.updates += 1;
+        self.stats.update_bytes += bytes as u64;
+        match need {
+            Need::Keyframe => {
+                self.keyframes_left -= 1;
+                self.stats.keyframes += 1;
+            }
+            Need::Still(_) => self.stats.stills += 1,
+            Need::Delta(_) => {}
+        }
+    }
+
+    /// Tick frames of their own: for those who command while nothing changes, lest they command blindly; and for those
+    /// whose window is full, since a client lets its receipts go when something arrives, and by no timer.
+    fn send_lone(&mut self, members: &mut Members) {
+        let tick = self.subject.tick;
+        let mut waiting = std::mem::take(self.lone);
+        waiting.retain(|id| {
+            let Some(member) = members.get_mut(*id) else {
+                return false;
+            };
+            let done = member.viewer.told == tick && tick > Tick(0);
+            if done {
+                member.viewer.lone = false;
+                return false;
+            }
+            let open = member
+                .viewer
+                .window
+                .is_open(tick, self.pace, member.heard.is_some());
+            let pause = if open { LONE_TICK_FRAME_MS } else { KNOCK_MS };
+            let due = tick.since(member.viewer.told) >= self.pace.ticks(pause);
+            if !due || member.presence != Presence::Online || !member.gauge.is_empty() {
+                return true;
+            }
+            self.draft(member, None);
+            member.viewer.told = tick;
+            member.viewer.lone = false;
+            self.stats.lone_tick_frames += 1;
+            false
+        });
+        *self.lone = waiting;
+    }
+
+    fn draft(&mut self, member: &Member, shared: Option<usize>) -> usize {
+        let frame = ServerFrame::TickFrame {
+            room: self.subject.room,
+            tick: self.subject.tick,
+            applied: member.commands.applied,
+            slack: member.commands.slack(),
+            stamp: self.stamp,
+        };
+        self.drafts.add(member.session, &frame, shared)
+    }
+}

@@ -1,0 +1,192 @@
+//! Commands: for their tick, once, in range, and for what is one's own; everything else is dropped and counted.
+
+use tickwire_proto::{ClientFrame, Tick};
+use tickwire_server::COMMANDS_AHEAD_MAX;
+use tickwire_snapshot::{OwnedRow, values};
+
+use crate::common::{World, server, steer_bytes};
+
+fn command(world: &mut World, peer: usize, tick: Tick, payload: &[u8]) {
+    let (room, held) = (world.peers[peer].room(), world.peers[peer].held());
+    let frame = ClientFrame::Command {
+        room,
+        held,
+        tick,
+        payload,
+    }
+    .encode();
+    let (key, now) = (world.peers[peer].key, world.now);
+    world.server.send(now, key, &frame);
+}
+
+fn tick_now(world: &World) -> Tick {
+    world.server.room(world.peers[0].room()).unwrap().tick_now()
+}
+
+#[test]
+fn stale_copied_and_far_commands_are_dropped_and_counted() {
+    let mut world = World::with_players(server(), "hello", 2);
+    let schema = world.peers[0].area().schema().clone();
+    let right = steer_bytes(&schema, 1, 0);
+    let (now, before) = (tick_now(&world), world.stats());
+    for tick in [
+        now.next(),
+        now.next(),
+        now.next(),
+        now,
+        Tick(1),
+        now.plus(COMMANDS_AHEAD_MAX + 1),
+        now.plus(1_000_000_000),
+        Tick(u32::MAX),
+    ] {
+        command(&mut world, 0, tick, &right);
+    }
+    world.ticks(1, |_| {});
+    let after = world.stats();
+    assert_eq!(after.commands_applied - before.commands_applied, 1);
+    assert_eq!(after.commands_copies - before.commands_copies, 2);
+    assert_eq!(after.commands_late - before.commands_late, 2);
+    assert_eq!(after.commands_early - before.commands_early, 3);
+    // One command a tick, however many come: ten times the speed is the same speed.
+    let base = tick_now(&world);
+    for ahead in 1..=20 {
+        for _ in 0..3 {
+            command(&mut world, 0, base.plus(ahead), &right);
+        }
+    }
+    let before = world.stats();
+    world.ticks(10, |_| {});
+    assert_eq!(world.stats().commands_applied - before.commands_applied, 10);
+}
+
+#[test]
+fn what_is_out_of_range_never_reaches_the_world() {
+    let mut world = World::with_players(server(), "hello", 1);
+    let schema = world.peers[0].area().schema().clone();
+    let right = steer_bytes(&schema, 1, 1);
+    let before = world.stats();
+    let area = world.peers[0].area().clone();
+    let mut wrong = vec![
+        vec![],
+        right[..right.len() - 1].to_vec(),
+        [&right[..], &[0]].concat(),
+        vec![0xff; right.len()],
+        vec![0xff; 1_000],
+    ];
+    wrong.dedup();
+    for (n, payload) in wrong.iter().enumerate() {
+        let tick = tick_now(&world).plus(1 + n as u32);
+        command(&mut world, 0, tick, payload);
+    }
+    world.ticks(8, |_| {});
+    let after = world.stats();
+    assert_eq!(
+        after.commands_malformed - before.commands_malformed,
+        wrong.len() as u64
+    );
+    assert_eq!(after.commands_applied, before.commands_applied);
+    assert!(world.peers[0].area().same(&area), "nothing moved");
+    assert!(world.peers[0].over.is_none());
+}
+
+#[test]
+fn a_command_names_nothing_that_is_not_ones_own() {
+    let mut world = World::with_players(server(), "hello", 2);
+    let schema = world.peers[0].area().schema().clone();
+    let record = schema.command.as_ref().unwrap();
+    let (which, x) = (record.field("which").unwrap(), record.field("x").unwrap());
+    let owned = schema.component("OwnedBy");
+    let dots: Vec<_> = world.peers[0].area().entities().collect();
+    let mut applied = vec![];
+    for (slot, generation) in dots
+        .iter()
+        .map(|id| (id.slot, id.generation))
+        .chain([(dots[0].slot, dots[0].generation + 1), (4_000, 0)])
+    {
+        let mut row = OwnedRow::new(record);
+        let mut columns = row.row_mut(record);
+        let field = columns.field(which);
+        field
+            .ints
+            .copy_from_slice(&[slot as i32 + 1, i32::from(generation)]);
+        let field = columns.field(x);
+        field.quant.put_number(1.0, field.ints);
+        let payload = values::encode_record(record, &row.ints, &row.blobs);
+        let before = world.stats();
+        let next = tick_now(&world).next();
+        command(&mut world, 0, next, &payload);
+        world.ticks(2, |_| {});
+        let after = world.stats();
+        assert_eq!(
+            after.commands_applied + after.commands_foreign,
+            before.commands_applied + before.commands_foreign + 1
+        );
+        applied.push(after.commands_applied > before.commands_applied);
+    }
+    assert_eq!(
+        applied.iter().filter(|applied| **applied).count(),
+        1,
+        "its own alone: {applied:?} {owned:?}"
+    );
+    assert!(
+        applied[..2].contains(&true),
+        "dead generations and empty slots are nobody's"
+    );
+}
+
+#[test]
+fn without_commands_for_a_second_a_player_is_lagging() {
+    let mut world = World::with_players(server(), "hello", 2);
+    let lagging = |world: &World| {
+        world
+            .server
+            .rooms()
+            .next()
+            .unwrap()
+            .members()
+            .map(|member| member.lagging)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        lagging(&world),
+        [true, true],
+        "who only watches counts as one who does not command"
+    );
+    world.ticks(40, |world| {
+        let World { server, peers, .. } = world;
+        peers[0].steer(server, 0, 0);
+    });
+    assert_eq!(lagging(&world), [false, true]);
+    world.run(900);
+    let missing = world.stats().commands_missing;
+    assert!((20..=28).contains(&missing), "{missing} ticks without");
+    world.run(300);
+    assert_eq!(lagging(&world), [true, true]);
+    let missing = world.stats().commands_missing;
+    world.run(1_000);
+    assert_eq!(
+        world.stats().commands_missing,
+        missing,
+        "who is lagging is not missed"
+    );
+}
+
+#[test]
+fn who_commands_while_nothing_changes_hears_four_times_a_second() {
+    let mut world = World::with_players(server(), "hello", 3);
+    world.run(1_000);
+    world.peers.iter_mut().for_each(|peer| peer.tick_frames = 0);
+    let updates = world.peers[0].updates.len();
+    world.ticks(90, |world| {
+        let World { server, peers, .. } = world;
+        peers[0].steer(server, 0, 0);
+    });
+    assert!(
+        (10..=13).contains(&world.peers[0].tick_frames),
+        "{} in three seconds",
+        world.peers[0].tick_frames
+    );
+    assert_eq!(world.peers[1].tick_frames, 0);
+    assert_eq!(world.peers[0].updates.len(), updates, "nothing changed");
+    assert!(world.peers[0].applied.unwrap().plus(12) > tick_now(&world));
+}

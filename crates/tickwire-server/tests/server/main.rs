@@ -1,0 +1,10 @@
+//! The laws of rooms, lobby and fronts, over the loopback: real sessions on both sides, no network, no time but what is handed in.
+
+mod commands;
+mod common;
+mod ends;
+mod hostile;
+mod joins;
+mod pace;
+mod sharing;
+mod talk;

@@ -1,0 +1,322 @@
+//! One registered component or resource: how its changes reach the area, and how all of it reaches an exact capture. One function
+//! compiled for each type, so that a capture is a loop over a column, not a look-up for every row.
+
+mod beside;
+
+pub(crate) use beside::{AsksColumn, Singleton};
+
+use bevy_ecs::change_detection::{ContiguousRef, DetectChanges, Ref};
+use bevy_ecs::component::{Component, ComponentId, StorageType};
+use bevy_ecs::entity::Entity;
+use bevy_ecs::lifecycle::ComponentHook;
+use bevy_ecs::query::QueryState;
+use bevy_ecs::world::World;
+use tickwire_proto::wire::{Reader, Writer};
+use tickwire_snapshot::page::{PAGE_ROWS, bits};
+use tickwire_snapshot::record::Record;
+use tickwire_snapshot::{ENTITIES_MAX, FieldSchema, Predict, RecordSchema, Scope};
+
+use crate::capture::{Pass, Rows};
+use crate::exact::{RestoreError, put_record, take_record};
+use crate::game::GameError;
+use crate::ids::{Ids, NetEntity, came_into_sight, went_out_of_sight};
+use crate::refs::{AreaRefs, ExactRefs, RestoreRefs};
+
+/// A registered type, without the type.
+pub(crate) trait Column: Send + Sync {
+    /// The whole record, all scopes. `None`: kept in exact captures only, beside what is registered.
+    fn record(&self) -> Option<RecordSchema>;
+    /// What errors call it.
+    fn name(&self) -> String;
+    /// The component that it keeps, once a world knows it.
+    fn id(&self) -> Option<ComponentId>;
+    /// Makes a world know it; `table`: where the area keeps it, if all may see it.
+    fn setup(&mut self, world: &mut World, table: Option<usize>) -> Result<(), GameError>;
+    /// Writes what changed since the tick that the world says into the area.
+    fn capture(&mut self, world: &World, pass: &mut Pass);
+    /// Writes one row of the area again, though the game did not change it.
+    fn look_again(&self, world: &World, slot: u32, pass: &mut Pass);
+    /// Whether the entity still has it. A resource: whether it is there.
+    fn is_on(&self, world: &World, entity: Entity) -> bool;
+    fn table(&self) -> Option<usize>;
+    fn write_exact(&self, world: &World, out: &mut Writer, refs: &ExactRefs);
+    /// `gone`: handles for references to entities that were gone.
+    fn read_exact(
+        &mut self,
+        world: &mut World,
+        input: &mut Reader,
+        gone: &[Entity],
+    ) -> Result<(), RestoreError>;
+    /// After all columns were restored: takes away what others brought along (required components) and the capture did not hold.
+    fn prune(&mut self, world: &mut World);
+}
+
+/// A component of entities.
+pub(crate) struct Components<C: Component + Record> {
+    id: Option<ComponentId>,
+    table: Option<usize>,
+    /// Whether a field is moved by another.
+    moves: bool,
+    rows: Option<QueryState<(&'static NetEntity, Ref<'static, C>)>>,
+    /// What happens when it is removed, beside whatever else.
+    on_remove: ComponentHook,
+    /// Whose it is after a restore, in order.
+    restored: Vec<Entity>,
+}
+
+impl<C: Component + Record> Components<C> {
+    pub(crate) fn new() -> Self {
+        Self::with_hook(went_out_of_sight)
+    }
+
+    /// The same for a component that does more on its removal. The hook calls [`went_out_of_sight`].
+    pub(crate) fn with_hook(on_remove: ComponentHook) -> Self {
+        Self {
+            id: None,
+            table: None,
+            moves: moves(&C::schema()),
+            rows: None,
+            on_remove,
+            restored: Vec::new(),
+        }
+    }
+
+    fn watch(&self, world: &mut World) -> Result<(), GameError> {
+        let hooks = world.register_component_hooks::<C>();
+        let free = hooks.try_on_add(came_into_sight).is_some()
+            && hooks.try_on_remove(self.on_remove).is_some();
+        if free {
+            return Ok(());
+        }
+        let name = C::schema().name;
+        Err(GameError::Misplaced(format!(
+            "component {name} has an on_add or on_remove hook of its own, which replication needs: use an observer for yours"
+        )))
+    }
+}
+
+impl<C: Component + Record> Column for Components<C> {
+    fn record(&self) -> Option<RecordSchema> {
+        Some(C::schema())
+    }
+
+    fn name(&self) -> String {
+        C::schema().name
+    }
+
+    fn id(&self) -> Option<ComponentId> {
+        self.id
+    }
+
+    fn setup(&mut self, world: &mut World, table: Option<usize>) -> Result<(), GameError> {
+        self.table = table;
+        // A component may require it already; then there is nothing to add.
+        let _ = world.try_register_required_components_with::<C, NetEntity>(|| NetEntity::ROOM);
+        let id = world.register_component::<C>();
+        self.id = Some(id);
+        if table.is_some() {
+            self.watch(world)?;
+            world.resource_mut::<Ids>().make_visible(id);
+            self.rows = Some(world.query());
+        }
+        Ok(())
+    }
+
+    fn capture(&mut self, world: &World, pass: &mut Pass) {
+        let (Some(table), Some(query)) = (self.table, &mut self.rows) else {
+            return;
+        };
+        let base = pass.base.clone();
+        let Some(mut rows) = pass.rows(table) else {
+            return;
+        };
+        let ids = world.resource::<Ids>();
+        let refs = AreaRefs { world, ids };
+        let mut visited = Visited::default();
+        let mut visit = |rows: &mut Rows, net: &NetEntity, value: &C| {
+            if let Some(place) = ids.get(net.id()).and_then(|known| known.area) {
+                rows.set(place.slot, value, &refs);
+                visited.note(place.slot);
+            }
+        };
+        if C::STORAGE_TYPE == StorageType::Table {
+            let tables = query.query(world).contiguous_iter_inner();
+            for (nets, values) in tables.into_iter().flatten() {
+                let (values, ticks) = ContiguousRef::split(values);
+                if ticks.summary_tick_is_changed() == Some(false) {
+                    continue; // the whole table is as it was, by one comparison
+                }
+                rows.stats.columns_scanned += 1;
+                for ((net, value), changed) in nets.iter().zip(values).zip(ticks.is_changed_iter())
+                {
+                    if changed {
+                        visit(&mut rows, net, value);
+                    }
+                }
+            }
+        } else {
+            for (net, value) in &query.query(world) {
+                if value.is_changed() {
+                    visit(&mut rows, net, &value);
+                }
+            }
+        }
+        if !self.moves {
+            return;
+        }
+        // Rows that move by their velocity change even where the game changed nothing: the track follows a truth that stands still.
+        let query = query.query(world);
+        for (first, page) in base.pages(table) {
+            for row in bits(page.moving() & !visited.page(first)) {
+                let slot = first + row as u32;
+                let entity = ids.in_area(slot).map(|(_, known)| known.entity);
+                if let Some((_, value)) = entity.and_then(|entity| query.get(entity).ok()) {
+                    rows.set(slot, &*value, &refs);
+                }
+            }
+        }
+    }
+
+    fn look_again(&self, world: &World, slot: u32, pass: &mut Pass) {
+        let Some(table) = self.table else { return };
+        let ids = world.resource::<Ids>();
+        let Some((_, known)) = ids.in_area(slot) else {
+            return;
+        };
+        let entity = world.get_entity(known.entity).ok();
+        // What the game changed is written already.
+        if let Some(value) = entity.and_then(|entity| entity.get_ref::<C>())
+            && !value.is_changed()
+        {
+            pass.set(table, slot, &*value, &AreaRefs { world, ids });
+        }
+    }
+
+    fn is_on(&self, world: &World, entity: Entity) -> bool {
+        world.get::<C>(entity).is_some()
+    }
+
+    fn table(&self) -> Option<usize> {
+        self.table
+    }
+
+    fn write_exact(&self, world: &World, out: &mut Writer, refs: &ExactRefs) {
+        write_rows(world, out, |entity, out| {
+            let value = world.get::<C>(entity)?;
+            put_record(out, value, refs);
+            Some(())
+        });
+    }
+
+    fn read_exact(
+        &mut self,
+        world: &mut World,
+        input: &mut Reader,
+        gone: &[Entity],
+    ) -> Result<(), RestoreError> {
+        let rows = read_rows(world, input, gone, |input, refs| {
+            take_record::<C>(input, refs)
+        })?;
+        self.restored = sorted(&rows);
+        for (entity, value) in rows {
+            world.entity_mut(entity).insert(value);
+        }
+        Ok(())
+    }
+
+    fn prune(&mut self, world: &mut World) {
+        for entity in strangers(world, &std::mem::take(&mut self.restored)) {
+            world.entity_mut(entity).remove::<C>();
+        }
+    }
+}
+
+/// The rows of all entities that have one, in the order of the entities' names.
+pub(super) fn write_rows(
+    world: &World,
+    out: &mut Writer,
+    row: impl Fn(Entity, &mut Writer) -> Option<()>,
+) {
+    let ids = world.resource::<Ids>();
+    let mut rows = Writer::new();
+    let mut count = 0;
+    for (id, known) in ids.all() {
+        let mut one = Writer::new();
+        if row(known.entity, &mut one).is_some() {
+            count += 1;
+            rows.varint_u32(id.slot);
+            rows.raw(&one.into_vec());
+        }
+    }
+    out.varint_u32(count);
+    out.raw(&rows.into_vec());
+}
+
+pub(super) fn read_rows<T>(
+    world: &World,
+    input: &mut Reader,
+    gone: &[Entity],
+    row: impl Fn(&mut Reader, &RestoreRefs) -> Result<T, RestoreError>,
+) -> Result<Vec<(Entity, T)>, RestoreError> {
+    let ids = world.resource::<Ids>();
+    let refs = RestoreRefs { ids, gone };
+    let count = input.at("rows").count(ENTITIES_MAX, 2)?;
+    let mut rows = Vec::with_capacity(count);
+    for _ in 0..count {
+        let slot = input.at("slot").varint_u32()?;
+        let value = row(input, &refs)?;
+        let known = ids
+            .in_room(slot)
+            .ok_or(RestoreError::Damaged("a row of nobody"))?;
+        rows.push((known.entity, value));
+    }
+    Ok(rows)
+}
+
+pub(super) fn sorted<T>(rows: &[(Entity, T)]) -> Vec<Entity> {
+    let mut entities: Vec<Entity> = rows.iter().map(|(entity, _)| *entity).collect();
+    entities.sort_unstable();
+    entities
+}
+
+/// Everybody in the room who is not among these.
+pub(super) fn strangers(world: &World, these: &[Entity]) -> Vec<Entity> {
+    let all = world.resource::<Ids>().all().map(|(_, known)| known.entity);
+    all.filter(|entity| these.binary_search(entity).is_err())
+        .collect()
+}
+
+fn moves(record: &RecordSchema) -> bool {
+    let by_velocity = |field: &FieldSchema| {
+        field.velocity.is_some() || matches!(field.predict, Predict::Velocity { .. })
+    };
+    record.fields.iter().any(by_velocity)
+}
+
+/// Slots whose rows were written in this capture.
+#[derive(Default)]
+struct Visited {
+    /// By page of the area.
+    masks: Vec<u64>,
+}
+
+impl Visited {
+    #[inline]
+    fn note(&mut self, slot: u32) {
+        let (index, row) = (slot as usize / PAGE_ROWS, slot as usize % PAGE_ROWS);
+        if self.masks.len() <= index {
+            self.masks.resize(index + 1, 0);
+        }
+        self.masks[index] |= 1 << row;
+    }
+
+    fn page(&self, first: u32) -> u64 {
+        let mask = self.masks.get(first as usize / PAGE_ROWS);
+        mask.copied().unwrap_or(0)
+    }
+}
+
+/// Whether an area that all may see holds this record.
+pub(crate) fn is_shown(record: &RecordSchema) -> bool {
+    record.scope == Scope::All
+}

@@ -1,0 +1,341 @@
+//! The parts of an exact capture, each written and read beside its twin: seats, what waits, names, events, the published area.
+
+use std::sync::Arc;
+
+use bevy_ecs::change_detection::Mut;
+use bevy_ecs::entity::Entity;
+use bevy_ecs::world::World;
+use bytes::Bytes;
+use tickwire_proto::Tick;
+use tickwire_proto::frame::Presence;
+use tickwire_proto::wire::{Reader, Writer};
+use tickwire_snapshot::{
+    Area, AreaId, Basis, ENTITIES_MAX, Encoder, HISTORY_MAX, NetId, OwnedRow, Schema,
+    SlotAllocator, Snapshot, TickEvent, decode,
+};
+
+use super::RestoreError;
+use crate::event::{EVENTS_WAITING_MAX, EventQueue};
+use crate::ids::{Ids, Known, NetEntity};
+use crate::inbox::{INBOX_MAX, Inbox, Input, Plan};
+use crate::player::{PlayerInfo, Roster, SEATS_MAX, Seated};
+
+/// Bytes of a name or message in an exact capture at most.
+const TEXT_MAX: usize = 1 << 16;
+/// Entities that are gone and still referred to, at most.
+const GONE_MAX: usize = 1 << 20;
+/// Bytes of the published area in an exact capture at most.
+const AREA_MAX: usize = 1 << 28;
+
+pub(crate) fn write_attributes(attributes: &[(String, String)], out: &mut Writer) {
+    out.varint_u32(attributes.len() as u32);
+    for (key, value) in attributes {
+        out.str(key, TEXT_MAX);
+        out.str(value, TEXT_MAX);
+    }
+}
+
+pub(crate) fn read_attributes(input: &mut Reader) -> Result<Vec<(String, String)>, RestoreError> {
+    let count = input.at("attributes").count(TEXT_MAX, 2)?;
+    let mut attributes = Vec::new();
+    for _ in 0..count {
+        let key = input.at("attribute").str(TEXT_MAX)?.to_owned();
+        attributes.push((key, input.at("attribute").str(TEXT_MAX)?.to_owned()));
+    }
+    Ok(attributes)
+}
+
+pub(crate) fn write_roster(roster: &Roster, out: &mut Writer) {
+    for seat in &roster.seats {
+        out.bool(seat.is_some());
+        if let Some(who) = seat {
+            out.str(&who.name, TEXT_MAX);
+            out.u8(who.presence as u8);
+            out.bool(who.computer);
+        }
+    }
+}
+
+pub(crate) fn read_roster(input: &mut Reader, seats: u16) -> Result<Roster, RestoreError> {
+    let mut roster = Roster::new(seats);
+    for seat in &mut roster.seats {
+        if input.at("seat").bool()? {
+            *seat = Some(Seated {
+                name: input.at("name").str(TEXT_MAX)?.to_owned(),
+                presence: presence(input)?,
+                computer: input.at("computer").bool()?,
+            });
+        }
+    }
+    Ok(roster)
+}
+
+fn presence(input: &mut Reader) -> Result<Presence, RestoreError> {
+    match input.at("presence").u8()? {
+        0 => Ok(Presence::Online),
+        1 => Ok(Presence::Away),
+        2 => Ok(Presence::Gone),
+        _ => Err(RestoreError::Damaged("a presence")),
+    }
+}
+
+pub(crate) fn write_inbox(inbox: &Inbox, out: &mut Writer) {
+    out.varint_u32(inbox.waiting().count() as u32);
+    for input in inbox.waiting() {
+        match input {
+            Input::Join(info) => {
+                out.u8(0);
+                out.u16_le(info.seat);
+                out.str(&info.name, TEXT_MAX);
+                out.bool(info.computer);
+            }
+            Input::Leave(seat) => {
+                out.u8(1);
+                out.u16_le(*seat);
+            }
+            Input::Presence(seat, presence) => {
+                out.u8(2);
+                out.u16_le(*seat);
+                out.u8(*presence as u8);
+            }
+            Input::Message {
+                seat,
+                kind,
+                payload,
+            } => {
+                out.u8(3);
+                out.u16_le(*seat);
+                out.u32_le(*kind);
+                out.bytes(payload);
+            }
+        }
+    }
+    for seat in 0..SEATS_MAX {
+        match inbox.plan(seat) {
+            Plan::Free => {}
+            Plan::Person => out.u16_le(seat << 1),
+            Plan::Computer => out.u16_le(seat << 1 | 1),
+        }
+    }
+    out.u16_le(u16::MAX);
+}
+
+pub(crate) fn read_inbox(input: &mut Reader, seats: u16) -> Result<Inbox, RestoreError> {
+    let mut inbox = Inbox::new(seats);
+    // Leaves may go past the bound of the inbox, by one for each seat.
+    let count = input
+        .at("inbox")
+        .count(INBOX_MAX + usize::from(SEATS_MAX), 3)?;
+    for _ in 0..count {
+        let one = read_input(input)?;
+        inbox.put_back(one);
+    }
+    let mut plans = vec![Plan::Free; usize::from(seats)];
+    loop {
+        let word = input.at("plan").u16_le()?;
+        if word == u16::MAX {
+            inbox.set_plans(plans.into_iter());
+            return Ok(inbox);
+        }
+        let plan = plans
+            .get_mut(usize::from(word >> 1))
+            .ok_or(RestoreError::Damaged("a seat"))?;
+        *plan = match word & 1 {
+            0 => Plan::Person,
+            _ => Plan::Computer,
+        };
+    }
+}
+
+fn read_input(input: &mut Reader) -> Result<Input, RestoreError> {
+    let kind = input.at("input").u8()?;
+    let seat = input.at("seat").u16_le()?;
+    match kind {
+        0 => Ok(Input::Join(PlayerInfo {
+            seat,
+            name: input.at("name").str(TEXT_MAX)?.to_owned(),
+            computer: input.at("computer").bool()?,
+        })),
+        1 => Ok(Input::Leave(seat)),
+        2 => Ok(Input::Presence(seat, presence(input)?)),
+        3 => Ok(Input::Message {
+            seat,
+            kind: input.at("kind").u32_le()?,
+            payload: Bytes::copy_from_slice(input.at("payload").bytes(TEXT_MAX)?),
+        }),
+        _ => Err(RestoreError::Damaged("an input")),
+    }
+}
+
+pub(crate) fn write_ids(ids: &Ids, out: &mut Writer) {
+    ids.room.write(out);
+    ids.area.write(out);
+    out.varint_u32(ids.all().count() as u32);
+    for (id, known) in ids.all() {
+        out.varint_u32(id.slot);
+        out.u16_le(id.generation);
+        out.u16_le(known.shown());
+        out.bool(known.area.is_some());
+        if let Some(area) = known.area {
+            out.varint_u32(area.slot);
+            out.u16_le(area.generation);
+        }
+    }
+}
+
+/// Handles of nobody, one for each entity that was gone and is still referred to.
+pub(crate) fn read_gone(
+    world: &mut World,
+    input: &mut Reader,
+) -> Result<Vec<Entity>, RestoreError> {
+    let count = input.at("gone").count(GONE_MAX, 6)?;
+    let gone: Vec<Entity> = (0..count).map(|_| world.spawn_empty().id()).collect();
+    for entity in &gone {
+        world.despawn(*entity);
+    }
+    Ok(gone)
+}
+
+/// Despawns everybody and spawns those of the capture, with their names and nothing else.
+pub(crate) fn read_ids(
+    world: &mut World,
+    input: &mut Reader,
+    now: Tick,
+) -> Result<(), RestoreError> {
+    empty_world(world);
+    let room = SlotAllocator::read(HISTORY_MAX as u32, input)?;
+    let area = SlotAllocator::read(HISTORY_MAX as u32, input)?;
+    let count = input.at("entities").count(ENTITIES_MAX, 6)?;
+    world.resource_scope(|world, mut ids: Mut<Ids>| {
+        ids.clear();
+        ids.set_now(now);
+        (ids.room, ids.area) = (room, area);
+        for _ in 0..count {
+            let id = read_id(input)?;
+            let shown = input.at("shown").u16_le()?;
+            let place = match input.at("area").bool()? {
+                true => Some(read_id(input)?),
+                false => None,
+            };
+            // The book is out of the world at this moment, so that no hook gives it another name.
+            let entity = world.spawn(NetEntity::of(id)).id();
+            ids.put_back(id, Known::new(entity, id.generation, place, shown));
+        }
+        Ok(())
+    })
+}
+
+fn read_id(input: &mut Reader) -> Result<NetId, RestoreError> {
+    let slot = input.at("slot").varint_u32()?;
+    let generation = input.at("generation").u16_le()?;
+    if slot == 0 || slot as usize >= ENTITIES_MAX {
+        return Err(RestoreError::Damaged("a slot"));
+    }
+    Ok(NetId { slot, generation })
+}
+
+fn empty_world(world: &mut World) {
+    let mut all = world.query::<(Entity, &NetEntity)>();
+    let all: Vec<Entity> = all.iter(world).map(|(entity, _)| entity).collect();
+    for entity in all {
+        // Despawning one may have despawned another.
+        if let Ok(entity) = world.get_entity_mut(entity) {
+            entity.despawn();
+        }
+    }
+}
+
+pub(crate) fn write_events(queue: &EventQueue, out: &mut Writer) {
+    out.varint_u32(queue.waiting.len() as u32);
+    for event in &queue.waiting {
+        out.u32_le(event.tick.0);
+        out.u16_le(event.kind);
+        out.u16_le(event.lifetime);
+        out.varint_u32(event.ints.len() as u32);
+        for &int in &event.ints {
+            out.varint_i64(i64::from(int));
+        }
+        out.varint_u32(event.blobs.len() as u32);
+        for blob in &event.blobs {
+            out.bytes(blob);
+        }
+    }
+}
+
+pub(crate) fn read_events(
+    input: &mut Reader,
+    schema: &Schema,
+) -> Result<Vec<TickEvent>, RestoreError> {
+    let count = input.at("events").count(EVENTS_WAITING_MAX, 10)?;
+    let mut events = Vec::with_capacity(count);
+    for _ in 0..count {
+        let event = read_event(input)?;
+        let record = schema.events.get(usize::from(event.kind));
+        let fits = record.is_some_and(|record| {
+            let empty = OwnedRow::new(record);
+            (empty.ints.len(), empty.blobs.len()) == (event.ints.len(), event.blobs.len())
+        });
+        if !fits {
+            return Err(RestoreError::Damaged("an event"));
+        }
+        events.push(event);
+    }
+    Ok(events)
+}
+
+fn read_event(input: &mut Reader) -> Result<TickEvent, RestoreError> {
+    let tick = Tick(input.at("event tick").u32_le()?);
+    let kind = input.at("event kind").u16_le()?;
+    let lifetime = input.at("event lifetime").u16_le()?;
+    let mut ints = Vec::new();
+    for _ in 0..input.at("event columns").count(TEXT_MAX, 1)? {
+        let int = i32::try_from(input.at("event column").varint_i64()?);
+        ints.push(int.map_err(|_| RestoreError::Damaged("an event's column"))?);
+    }
+    let mut blobs = Vec::new();
+    for _ in 0..input.at("event blobs").count(TEXT_MAX, 1)? {
+        blobs.push(input.at("event blob").bytes(TEXT_MAX)?.to_vec());
+    }
+    Ok(TickEvent {
+        tick,
+        kind,
+        lifetime,
+        ints,
+        blobs,
+    })
+}
+
+/// What was published last: its canonical tracks are a part of the room's state. Its living events are not, viewers have heard of them.
+pub(crate) fn write_published(
+    last: Option<&Arc<Snapshot>>,
+    schema: &Arc<Schema>,
+    out: &mut Writer,
+) {
+    let area = last.and_then(|last| last.area(AreaId::ALL));
+    let Some((last, area)) = last.zip(area) else {
+        out.bool(false);
+        return;
+    };
+    out.bool(true);
+    out.u32_le(last.tick.0);
+    let (keyframe, _) = Encoder::new(schema).encode(&Basis::nothing(), area, last.tick);
+    out.bytes(&keyframe);
+}
+
+pub(crate) fn read_published(
+    input: &mut Reader,
+    schema: &Arc<Schema>,
+) -> Result<Option<Arc<Snapshot>>, RestoreError> {
+    if !input.at("published").bool()? {
+        return Ok(None);
+    }
+    let tick = Tick(input.at("published").u32_le()?);
+    let keyframe = input.at("area").bytes(AREA_MAX)?;
+    let decoded = decode(schema, &Basis::nothing(), AreaId::ALL, tick, keyframe);
+    let area: Option<Arc<Area>> = decoded.ok().and_then(|decoded| decoded.basis.area);
+    let area = area.ok_or(RestoreError::Damaged("the published area"))?;
+    Ok(Some(Arc::new(Snapshot {
+        tick,
+        areas: vec![area],
+    })))
+}

@@ -1,0 +1,397 @@
+//! A game as it introduces itself: its records, its systems, its rules. What becomes of them is `kind`'s and `simulation`'s matter.
+
+use std::any::{TypeId, type_name};
+
+use bevy_ecs::component::Component;
+use bevy_ecs::resource::Resource;
+use bevy_ecs::schedule::{
+    IntoScheduleConfigs, LogLevel, Schedule, ScheduleBuildSettings, ScheduleLabel,
+    SingleThreadedExecutor,
+};
+use bevy_ecs::system::{BoxedSystem, In, IntoSystem, ScheduleSystem};
+use bevy_ecs::world::FromWorld;
+use tickwire_snapshot::message::Message;
+use tickwire_snapshot::record::Record;
+use tickwire_snapshot::{MessageSchema, RecordSchema, SchemaError, Scope};
+
+use crate::column::{AsksColumn, Column, Components, Singleton};
+use crate::command::{CommandLine, Line, MissingCommand, PlayerCommand};
+use crate::event::{EventKind, GameEvent};
+use crate::message::{FromPlayer, Hears, Listener};
+use crate::player::{OwnedBy, Player, SEATS_MAX, disowned};
+
+/// Ticks a second at most.
+pub const RATE_MAX: u16 = 240;
+
+/// A component that viewers may see. Made by `#[derive(Replicate)]`, which makes it a [`Component`] too.
+pub trait Replicate: Record + Component {}
+
+/// A resource that viewers may see. Made by `#[derive(Replicate)]` with `#[net(resource)]`, which makes it a [`Resource`] too.
+pub trait ReplicateResource: Record + Resource {}
+
+/// The label of the game's one schedule.
+#[derive(ScheduleLabel, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Ticking;
+
+/// Why a game cannot be: its author's fault, with what to do.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum GameError {
+    /// A tick rate that is none.
+    #[error("rate({0}): choose 1 to {RATE_MAX} ticks a second")]
+    Rate(u32),
+    /// A send rate that does not divide the tick rate.
+    #[error(
+        "send({send}): updates go every so many ticks, so choose a divisor of rate({rate}), such as {better}"
+    )]
+    Send {
+        /// Updates a second, as asked for.
+        send: u32,
+        /// Ticks a second.
+        rate: u16,
+        /// The next divisor.
+        better: u32,
+    },
+    /// No seat, or too many.
+    #[error("seats({0}): choose 1 to {SEATS_MAX}")]
+    Seats(u32),
+    /// One thing registered twice.
+    #[error("{what} {name} is registered twice: keep one")]
+    Twice {
+        /// What kind of thing.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// More than one type of command.
+    #[error("commands {0} and {1}: a game has one type of command; make them fields of one")]
+    TwoCommands(String, String),
+    /// A record in the wrong place.
+    #[error("{0}")]
+    Misplaced(String),
+    /// Records that make no schema.
+    #[error("{0}")]
+    Schema(#[from] SchemaError),
+    /// Systems that make no schedule.
+    #[error("{0}")]
+    Schedule(String),
+}
+
+/// The book in which a game writes what it is made of. The function that fills it in is the game.
+///
+/// ```
+/// use bevy_ecs::prelude::*;
+/// use tickwire_sim::prelude::*;
+/// use tickwire_sim::{GameKind, Simulation};
+///
+/// #[derive(Resource, Default)]
+/// struct Rounds(u32);
+///
+/// fn count(mut rounds: ResMut<Rounds>) {
+///     rounds.0 += 1;
+/// }
+///
+/// fn game(game: &mut Game) {
+///     game.rate(20).seats(4).on_start(|mut commands: Commands| commands.init_resource::<Rounds>()).systems(count);
+/// }
+///
+/// let kind = GameKind::new("rounds", game);
+/// let mut simulation = Simulation::new(&kind, Default::default());
+/// simulation.step();
+/// assert_eq!(simulation.world().resource::<Rounds>().0, 1);
+/// ```
+pub struct Game {
+    pub(crate) rate: u16,
+    pub(crate) send: Option<u32>,
+    pub(crate) seats: u16,
+    pub(crate) computers: u16,
+    pub(crate) computer_names: Vec<String>,
+    pub(crate) missing: MissingCommand,
+    pub(crate) name_any: bool,
+    pub(crate) components: Vec<Box<dyn Column>>,
+    pub(crate) resources: Vec<Box<dyn Column>>,
+    /// Kept in exact captures beside what is registered.
+    pub(crate) beside: Vec<Box<dyn Column>>,
+    pub(crate) command: Option<Box<dyn CommandLine>>,
+    pub(crate) events: Vec<(EventKind, RecordSchema)>,
+    pub(crate) messages: Vec<MessageSchema>,
+    pub(crate) listeners: Vec<Box<dyn Listener>>,
+    pub(crate) on_start: Vec<BoxedSystem>,
+    pub(crate) on_join: Vec<BoxedSystem<In<Player>>>,
+    pub(crate) on_leave: Vec<BoxedSystem<In<Player>>>,
+    pub(crate) schedule: Schedule,
+    pub(crate) faults: Vec<GameError>,
+}
+
+impl Game {
+    pub(crate) fn new() -> Self {
+        let mut schedule = Schedule::new(Ticking);
+        schedule.set_executor(SingleThreadedExecutor::new());
+        schedule.set_build_settings(ScheduleBuildSettings {
+            ambiguity_detection: LogLevel::Error,
+            ..ScheduleBuildSettings::default()
+        });
+        let mut game = Self {
+            rate: 30,
+            send: None,
+            seats: 16,
+            computers: 0,
+            computer_names: Vec::new(),
+            missing: MissingCommand::default(),
+            name_any: false,
+            components: Vec::new(),
+            resources: Vec::new(),
+            beside: Vec::new(),
+            command: None,
+            events: Vec::new(),
+            messages: Vec::new(),
+            listeners: Vec::new(),
+            on_start: Vec::new(),
+            on_join: Vec::new(),
+            on_leave: Vec::new(),
+            schedule,
+            faults: Vec::new(),
+        };
+        let owned = Components::<OwnedBy>::with_hook(disowned);
+        game.components.push(Box::new(owned));
+        game
+    }
+
+    /// Ticks a second: 30 unless said otherwise.
+    pub fn rate(&mut self, hz: u32) -> &mut Self {
+        match u16::try_from(hz) {
+            Ok(rate @ 1..=RATE_MAX) => self.rate = rate,
+            _ => self.faults.push(GameError::Rate(hz)),
+        }
+        self
+    }
+
+    /// Updates a second, a divisor of the tick rate; unless said otherwise the greatest one up to 30.
+    pub fn send(&mut self, hz: u32) -> &mut Self {
+        self.send = Some(hz);
+        self
+    }
+
+    /// Seats of a room: 16 unless said otherwise.
+    pub fn seats(&mut self, seats: u32) -> &mut Self {
+        match u16::try_from(seats) {
+            Ok(seats @ 1..=SEATS_MAX) => self.seats = seats,
+            _ => self.faults.push(GameError::Seats(seats)),
+        }
+        self
+    }
+
+    /// Fills seats with computer players so that there are `n` players; each gives its seat to a person who comes.
+    ///
+    /// They join and leave like people (see [`Roster::is_computer`](crate::Roster::is_computer)); what they ask for is the game's to
+    /// write, into the [`Asks`](crate::Asks) of what they own.
+    pub fn computer_players(&mut self, n: u32) -> &mut Self {
+        self.computers = u16::try_from(n).unwrap_or(u16::MAX);
+        self
+    }
+
+    /// Names of computer players, taken in turn.
+    pub fn computer_names<N: Into<String>>(
+        &mut self,
+        names: impl IntoIterator<Item = N>,
+    ) -> &mut Self {
+        self.computer_names = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Shows a component to viewers. Its entities get a [`NetEntity`](crate::NetEntity) by themselves.
+    ///
+    /// In this version there is one area, which all may see: fields and components of other scopes are in exact captures only.
+    pub fn replicate<C: Record + Component>(&mut self) -> &mut Self {
+        self.components.push(Box::new(Components::<C>::new()));
+        self
+    }
+
+    /// Shows a resource to viewers, and starts the room with it.
+    pub fn resource<R: Record + Resource + FromWorld>(&mut self) -> &mut Self {
+        self.resources.push(Box::new(Singleton::<R>::new()));
+        self
+    }
+
+    /// Keeps a component in exact captures. Its scope must be `server`: no viewer ever hears of it.
+    pub fn state<C: Record + Component>(&mut self) -> &mut Self {
+        self.must_be_hidden(&C::schema(), "replicate");
+        self.components.push(Box::new(Components::<C>::new()));
+        self
+    }
+
+    /// Keeps a resource in exact captures, and starts the room with it. Its scope must be `server`.
+    pub fn state_resource<R: Record + Resource + FromWorld>(&mut self) -> &mut Self {
+        self.must_be_hidden(&R::schema(), "resource");
+        self.resources.push(Box::new(Singleton::<R>::new()));
+        self
+    }
+
+    /// What players ask for. A game has at most one such type.
+    pub fn command<C: PlayerCommand>(&mut self) -> &mut Self {
+        if let Some(other) = &self.command {
+            let other = other.record().name.clone();
+            let fault = GameError::TwoCommands(other, C::schema().name);
+            self.faults.push(fault);
+            return self;
+        }
+        self.command = Some(Box::new(Line::<C>::new()));
+        self.beside.push(Box::new(AsksColumn::<C>::new()));
+        self
+    }
+
+    /// What a person asks for when no command comes in time.
+    pub fn missing(&mut self, rule: MissingCommand) -> &mut Self {
+        self.missing = rule;
+        self
+    }
+
+    /// Commands may name entities that their player does not own. Else such a command is dropped and counted.
+    pub fn commands_may_name_any(&mut self) -> &mut Self {
+        self.name_any = true;
+        self
+    }
+
+    /// Something that happens at a tick, for [`Emit`](crate::Emit).
+    pub fn event<E: GameEvent>(&mut self) -> &mut Self {
+        let record = E::schema();
+        let kind = EventKind {
+            type_id: TypeId::of::<E>(),
+            name: record.name.clone(),
+            lifetime: E::LIFETIME,
+        };
+        self.events.push((kind, record));
+        self
+    }
+
+    /// A message that the game sends, by its [`Outbox`](crate::Outbox).
+    pub fn message<M: Message>(&mut self) -> &mut Self {
+        self.messages.push(M::schema());
+        self
+    }
+
+    /// A system that hears one kind of message, at the start of the tick after it came.
+    pub fn on_message<M, Marker>(
+        &mut self,
+        system: impl IntoSystem<In<FromPlayer<M>>, (), Marker>,
+    ) -> &mut Self
+    where
+        M: Message + Send + Sync + 'static,
+    {
+        let system: BoxedSystem<In<FromPlayer<M>>> = Box::new(IntoSystem::into_system(system));
+        self.listeners.push(Box::new(Hears { system }));
+        self
+    }
+
+    /// A system that runs once, when the room begins: for maps and for what is always there.
+    ///
+    /// It also runs before a restore, which then replaces all entities that have registered components, and all registered resources.
+    pub fn on_start<Marker>(&mut self, system: impl IntoSystem<(), (), Marker>) -> &mut Self {
+        let system = IntoSystem::into_system(system);
+        self.on_start.push(Box::new(system));
+        self
+    }
+
+    /// A system that runs for each player who takes a seat, at the start of a tick.
+    pub fn on_join<Marker>(
+        &mut self,
+        system: impl IntoSystem<In<Player>, (), Marker>,
+    ) -> &mut Self {
+        let system = IntoSystem::into_system(system);
+        self.on_join.push(Box::new(system));
+        self
+    }
+
+    /// A system that runs for each player who leaves, at the start of a tick; what they own is despawned after it.
+    pub fn on_leave<Marker>(
+        &mut self,
+        system: impl IntoSystem<In<Player>, (), Marker>,
+    ) -> &mut Self {
+        let system = IntoSystem::into_system(system);
+        self.on_leave.push(Box::new(system));
+        self
+    }
+
+    /// Systems that run each tick, on one thread. Two that touch the same data must be ordered, by `.chain()` or `.before()`: that their
+    /// order is left open is an error, since the outcome would be too.
+    pub fn systems<Marker>(
+        &mut self,
+        systems: impl IntoScheduleConfigs<ScheduleSystem, Marker>,
+    ) -> &mut Self {
+        self.schedule.add_systems(systems);
+        self
+    }
+
+    fn must_be_hidden(&mut self, record: &RecordSchema, instead: &str) {
+        if record.scope != Scope::Server {
+            let name = &record.name;
+            let fault = format!(
+                "{name} is state of the server, but its scope is {:?}: add #[net(scope = server)], or register it by {instead}::<{name}>()",
+                record.scope
+            );
+            self.faults.push(GameError::Misplaced(fault));
+        }
+    }
+
+    /// Ticks from update to update.
+    pub(crate) fn send_every(&self) -> Result<u8, GameError> {
+        let rate = u32::from(self.rate);
+        let wanted = self.send.unwrap_or(30.min(rate));
+        let fits = |hz: &u32| rate.is_multiple_of(*hz) && rate / hz <= u32::from(u8::MAX);
+        // The greatest divisor up to what is wanted, else the least that can be said in a byte.
+        let divisor = (1..=wanted.min(rate)).rev().find(fits);
+        let divisor = divisor.or_else(|| (1..=rate).find(fits)).unwrap_or(rate);
+        if self.send.is_some_and(|send| send != divisor) {
+            return Err(GameError::Send {
+                send: wanted,
+                rate: self.rate,
+                better: divisor,
+            });
+        }
+        Ok((rate / divisor) as u8) // it fits
+    }
+}
+
+impl std::fmt::Debug for Game {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = |columns: &[Box<dyn Column>]| -> Vec<String> {
+            columns.iter().map(|column| column.name()).collect()
+        };
+        f.debug_struct(type_name::<Self>())
+            .field("rate", &self.rate)
+            .field("seats", &self.seats)
+            .field("components", &names(&self.components))
+            .field("resources", &names(&self.resources))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn every(rate: u32, send: Option<u32>) -> Result<u8, GameError> {
+        let mut game = Game::new();
+        game.rate(rate);
+        if let Some(send) = send {
+            game.send(send);
+        }
+        game.send_every()
+    }
+
+    #[test]
+    fn updates_go_every_so_many_ticks() {
+        assert_eq!(every(60, None), Ok(2));
+        assert_eq!(every(60, Some(30)), Ok(2));
+        assert_eq!(every(30, None), Ok(1));
+        assert_eq!(every(20, None), Ok(1));
+        assert_eq!(every(50, None), Ok(2));
+        assert_eq!(every(240, Some(1)), Ok(240));
+        let error = every(60, Some(25)).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "send(25): updates go every so many ticks, so choose a divisor of rate(60), such as 20"
+        );
+        assert!(every(60, Some(0)).is_err());
+        assert!(every(60, Some(120)).is_err());
+    }
+}

@@ -1,0 +1,240 @@
+//! A kind of game: the function that makes it, checked, with the sealed schema that its rooms and viewers agree on. No world yet.
+
+use std::sync::Arc;
+
+use bevy_ecs::world::World;
+use tickwire_snapshot::{RecordSchema, Schema};
+
+use crate::column::{Column, is_shown};
+use crate::game::{Game, GameError};
+use crate::simulation::{SimOptions, Simulation};
+
+/// What a game is: a function that says what it is made of.
+pub trait GameFn: Fn(&mut Game) + Send + Sync {}
+
+impl<F: Fn(&mut Game) + Send + Sync> GameFn for F {}
+
+/// A kind of game, ready to be played: rooms of it are [simulations](Simulation). Cheap to clone.
+///
+/// ```
+/// use tickwire_sim::prelude::*;
+/// let kind = tickwire_sim::GameKind::new("empty", |game: &mut Game| { game.rate(60); });
+/// assert_eq!((kind.rate(), kind.tick_us(), kind.send_every()), (60, 16_667, 2));
+/// ```
+#[derive(Clone)]
+pub struct GameKind {
+    name: Arc<str>,
+    make: Arc<dyn GameFn>,
+    schema: Arc<Schema>,
+    exact_hash: u64,
+    rate: u16,
+    send_every: u8,
+    seats: u16,
+    computers: u16,
+}
+
+impl GameKind {
+    /// Checks a game and seals its schema. Panics with what to do if it cannot be: a game is wrong when it is written, not when it runs.
+    #[track_caller]
+    pub fn new(name: impl Into<String>, game: impl GameFn + 'static) -> Self {
+        let name = name.into();
+        match Self::try_new(name.clone(), game) {
+            Ok(kind) => kind,
+            Err(error) => panic!("game {name}: {error}"),
+        }
+    }
+
+    /// The same with an error in place of the panic.
+    pub fn try_new(
+        name: impl Into<String>,
+        game: impl GameFn + 'static,
+    ) -> Result<Self, GameError> {
+        let name: Arc<str> = name.into().into();
+        let mut book = Game::new();
+        game(&mut book);
+        if let Some(fault) = book.faults.first() {
+            return Err(fault.clone());
+        }
+        no_twins(&book)?;
+        let kind = Self {
+            schema: Arc::new(published(&name, &book)?),
+            exact_hash: exact(&name, &book)?.hash(),
+            rate: book.rate,
+            send_every: book.send_every()?,
+            seats: book.seats,
+            computers: book.computers.min(book.seats),
+            make: Arc::new(game),
+            name,
+        };
+        Simulation::try_make(&kind, SimOptions::default())?;
+        Ok(kind)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The sealed schema of what all may see: the one that viewers agree on.
+    #[must_use]
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// Ticks a second.
+    #[must_use]
+    pub fn rate(&self) -> u16 {
+        self.rate
+    }
+
+    /// Length of a tick in microseconds.
+    #[must_use]
+    pub fn tick_us(&self) -> u32 {
+        tick_us(self.rate)
+    }
+
+    /// Ticks from update to update.
+    #[must_use]
+    pub fn send_every(&self) -> u8 {
+        self.send_every
+    }
+
+    /// Seats of a room.
+    #[must_use]
+    pub fn seats(&self) -> u16 {
+        self.seats
+    }
+
+    /// Players that computer players fill up to.
+    #[must_use]
+    pub fn computers(&self) -> u16 {
+        self.computers
+    }
+
+    /// The hash of all records, hidden ones too: what an exact capture must agree with.
+    pub(crate) fn exact_hash(&self) -> u64 {
+        self.exact_hash
+    }
+
+    /// The book of a new room.
+    pub(crate) fn book(&self) -> Game {
+        let mut book = Game::new();
+        (self.make)(&mut book);
+        book
+    }
+}
+
+impl std::fmt::Debug for GameKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GameKind")
+            .field("name", &self.name)
+            .field("rate", &self.rate)
+            .field("seats", &self.seats)
+            .finish_non_exhaustive()
+    }
+}
+
+fn tick_us(rate: u16) -> u32 {
+    let rate = u32::from(rate);
+    (1_000_000 + rate / 2) / rate
+}
+
+fn no_twins(book: &Game) -> Result<(), GameError> {
+    let columns = book.components.iter().chain(&book.resources);
+    let mut names: Vec<String> = columns.map(|column| column.name()).collect();
+    names.sort_unstable();
+    let twice = |what, name: &str| GameError::Twice {
+        what,
+        name: name.to_owned(),
+    };
+    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(twice("component or resource", &pair[0]));
+    }
+    let mut heard: Vec<u32> = book.listeners.iter().map(|l| l.kind()).collect();
+    heard.sort_unstable();
+    match heard.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => {
+            let schemas = book.listeners.iter().map(|l| l.schema());
+            let name = schemas.filter(|m| m.kind == pair[0]).map(|m| m.name).next();
+            Err(twice("a system for message", &name.unwrap_or_default()))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The schema of what all may see.
+fn published(name: &str, book: &Game) -> Result<Schema, GameError> {
+    let mut schema = Schema::new(name, tick_us(book.rate));
+    schema.components = records(&book.components).filter(is_shown).collect();
+    schema.resources = records(&book.resources).filter(is_shown).collect();
+    let visible = |records: &mut Vec<RecordSchema>| {
+        for record in records {
+            *record = record.visible();
+        }
+    };
+    visible(&mut schema.components);
+    visible(&mut schema.resources);
+    schema.events = book
+        .events
+        .iter()
+        .map(|(_, record)| record.visible())
+        .collect();
+    let command = book.command.as_ref();
+    schema.command = command.map(|command| command.record().visible());
+    schema.messages = book.messages.clone();
+    for listener in &book.listeners {
+        let message = listener.schema();
+        // One that is heard and sent is one message.
+        if !schema.messages.contains(&message) {
+            schema.messages.push(message);
+        }
+    }
+    schema.seal()?;
+    Ok(schema)
+}
+
+/// The schema of everything, to tell games apart that look alike to viewers.
+fn exact(name: &str, book: &Game) -> Result<Schema, GameError> {
+    let mut schema = Schema::new(name, tick_us(book.rate));
+    schema.components = records(&book.components).collect();
+    schema.resources = records(&book.resources).collect();
+    schema.events = book
+        .events
+        .iter()
+        .map(|(_, record)| record.clone())
+        .collect();
+    let command = book.command.as_ref();
+    schema.command = command.map(|command| command.record().clone());
+    schema.seal()?;
+    Ok(schema)
+}
+
+fn records(columns: &[Box<dyn Column>]) -> impl Iterator<Item = RecordSchema> {
+    columns.iter().filter_map(|column| column.record())
+}
+
+/// Where the area keeps a registered record, if all may see it.
+pub(crate) fn table_of(schema: &Schema, column: &dyn Column, resource: bool) -> Option<usize> {
+    let record = column.record().filter(is_shown)?;
+    match resource {
+        true => schema.resource(&record.name),
+        false => schema.component(&record.name),
+    }
+}
+
+/// Makes a world know everything that the book says.
+pub(crate) fn set_up(world: &mut World, book: &mut Game, schema: &Schema) -> Result<(), GameError> {
+    for column in &mut book.components {
+        let table = table_of(schema, column.as_ref(), false);
+        column.setup(world, table)?;
+    }
+    for column in &mut book.resources {
+        let table = table_of(schema, column.as_ref(), true);
+        column.setup(world, table)?;
+    }
+    for column in &mut book.beside {
+        column.setup(world, None)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Who sits down and gets up in a simulation, and what waits for its next step. The book-keeping of what waits is `inbox`'s.
+
+use bevy_ecs::entity::Entity;
+use bytes::Bytes;
+use tickwire_proto::frame::Presence;
+use tickwire_proto::wire::cut;
+
+use crate::ids::NetEntity;
+use crate::inbox::{Input, JoinRefused, Plan};
+use crate::message::MessageRefused;
+use crate::player::{PLAYER_NAME_MAX, Player, PlayerInfo, Roster, Seated};
+use crate::simulation::Simulation;
+use crate::system::run;
+
+impl Simulation {
+    /// Seats somebody in the next step. A computer player gives its seat up.
+    pub fn join(&mut self, mut info: PlayerInfo) -> Result<(), JoinRefused> {
+        info.name = cut(&info.name, PLAYER_NAME_MAX).to_owned();
+        self.inbox.join(info)
+    }
+
+    /// Whoever holds the seat leaves in the next step: leave systems run, then what they own is despawned.
+    pub fn leave(&mut self, seat: u16) {
+        self.inbox.leave(seat);
+    }
+
+    /// Says that a player went away or came back. Who is away asks for nothing; what they own stays.
+    pub fn presence(&mut self, seat: u16, presence: Presence) {
+        if self.inbox.plan(seat) == Plan::Person {
+            // Past the bound it is lost; the next change tells it again.
+            self.inbox.push(Input::Presence(seat, presence));
+        }
+    }
+
+    /// A message of a player for the game. Its bytes are checked now, its system runs in the next step.
+    pub fn message(&mut self, seat: u16, kind: u32, payload: &[u8]) -> Result<(), MessageRefused> {
+        if self.inbox.plan(seat) != Plan::Person {
+            return Err(MessageRefused::Seat(seat));
+        }
+        let listener = self.listeners.iter().find(|l| l.kind() == kind);
+        listener
+            .ok_or(MessageRefused::Unknown(kind))?
+            .check(payload)?;
+        let payload = Bytes::copy_from_slice(payload);
+        let taken = self.inbox.push(Input::Message {
+            seat,
+            kind,
+            payload,
+        });
+        if taken {
+            Ok(())
+        } else {
+            Err(MessageRefused::Full)
+        }
+    }
+
+    /// A seat for a person: an empty one, else a computer player's, which gives it up. Counts joins and leaves that wait.
+    #[must_use]
+    pub fn seat_for_person(&self) -> Option<u16> {
+        let free = self.inbox.free();
+        // Once the room has its players, a person replaces a computer rather than come beside it.
+        let full = self.inbox.count(Plan::Person) + self.inbox.count(Plan::Computer)
+            >= usize::from(self.computers);
+        let computer = self.inbox.last_computer();
+        if full {
+            computer.or(free)
+        } else {
+            free.or(computer)
+        }
+    }
+
+    /// Keeps as many computer players as seats are to be filled, and no more.
+    pub(crate) fn keep_computers(&mut self) {
+        let people = self.inbox.count(Plan::Person);
+        let wanted = usize::from(self.computers).saturating_sub(people);
+        let mut there = self.inbox.count(Plan::Computer);
+        while there > wanted
+            && let Some(seat) = self.inbox.last_computer()
+        {
+            self.inbox.leave(seat);
+            there -= 1;
+        }
+        while there < wanted
+            && let Some(seat) = self.inbox.free()
+        {
+            let info = PlayerInfo {
+                seat,
+                name: self.computer_name(seat),
+                computer: true,
+            };
+            if self.inbox.join(info).is_err() {
+                return; // a full inbox: in the next tick
+            }
+            there += 1;
+        }
+    }
+
+    fn computer_name(&self, seat: u16) -> String {
+        let count = self.computer_names.len().max(1);
+        let lap = usize::from(seat) / count;
+        match self.computer_names.get(usize::from(seat) % count) {
+            Some(name) if lap == 0 => name.clone(),
+            Some(name) => format!("{name} {}", lap + 1),
+            None => format!("Computer {}", seat + 1),
+        }
+    }
+
+    pub(crate) fn take(&mut self, input: Input) {
+        match input {
+            Input::Join(info) => self.seat(info),
+            Input::Leave(seat) => self.unseat(seat),
+            Input::Presence(seat, presence) => self.note_presence(seat, presence),
+            Input::Message {
+                seat,
+                kind,
+                payload,
+            } => {
+                let listener = self.listeners.iter_mut().find(|l| l.kind() == kind);
+                if let Some(listener) = listener {
+                    listener.hear(&mut self.world, Player::new(seat), &payload);
+                }
+            }
+        }
+    }
+
+    fn note_presence(&mut self, seat: u16, presence: Presence) {
+        let mut roster = self.world.resource_mut::<Roster>();
+        if let Some(Some(seated)) = roster.seats.get_mut(usize::from(seat)) {
+            seated.presence = presence;
+        }
+        // Who is away asks for nothing, rather than for their last command until they come back.
+        if presence != Presence::Online
+            && let Some(command) = &self.command
+        {
+            command.vacate(&mut self.world, seat);
+        }
+    }
+
+    fn seat(&mut self, info: PlayerInfo) {
+        let player = Player::new(info.seat);
+        let mut roster = self.world.resource_mut::<Roster>();
+        if let Some(seat) = roster.seats.get_mut(usize::from(info.seat)) {
+            *seat = Some(Seated {
+                name: info.name,
+                presence: Presence::Online,
+                computer: info.computer,
+            });
+        }
+        for system in &mut self.on_join {
+            run(system, player, &mut self.world);
+        }
+    }
+
+    fn unseat(&mut self, seat: u16) {
+        let player = Player::new(seat);
+        for system in &mut self.on_leave {
+            run(system, player, &mut self.world);
+        }
+        let owned = self.owned.iter(&self.world);
+        let mut theirs: Vec<(NetEntity, Entity)> = owned
+            .filter(|(_, _, owner)| owner.0 == player)
+            .map(|(entity, net, _)| (*net, entity))
+            .collect();
+        theirs.sort_unstable(); // the order of despawning decides which slots are free first
+        for (_, entity) in theirs {
+            if let Ok(entity) = self.world.get_entity_mut(entity) {
+                entity.despawn();
+            }
+        }
+        let mut roster = self.world.resource_mut::<Roster>();
+        if let Some(at) = roster.seats.get_mut(usize::from(seat)) {
+            *at = None;
+        }
+        if let Some(command) = &self.command {
+            command.vacate(&mut self.world, seat);
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! A room's world and its one step. No clock: whoever owns it says when to step; no viewer: whoever owns it sends what it captures.
+
+use std::sync::Arc;
+
+use bevy_ecs::entity::Entity;
+use bevy_ecs::query::QueryState;
+use bevy_ecs::resource::Resource;
+use bevy_ecs::schedule::Schedule;
+use bevy_ecs::system::{BoxedSystem, In};
+use bevy_ecs::world::World;
+use tickwire_proto::Tick;
+use tickwire_snapshot::{OwnedRow, Schema, Snapshot};
+
+use crate::capture::{Capture, CaptureStats};
+use crate::chance::Seed;
+use crate::column::Column;
+use crate::command::{CommandLine, CommandRefused, CommandRules, ForeignEntity};
+use crate::event::EventQueue;
+use crate::game::GameError;
+use crate::ids::{Ids, NetEntity};
+use crate::inbox::Inbox;
+use crate::kind::{GameKind, set_up};
+use crate::message::{Listener, OutMessage, Outbox};
+use crate::player::{OwnedBy, Player, Roster, SEATS_MAX};
+use crate::system::run;
+use crate::time::CurrentTick;
+
+/// What a room is made with, beside its kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SimOptions {
+    /// The seed of its chance.
+    pub seed: u64,
+    /// Its seats; `None`: as many as the game says.
+    pub seats: Option<u16>,
+    /// Players that computer players fill up to; `None`: as the game says.
+    pub computers: Option<u16>,
+    /// What was agreed on when it was created, such as a mode: for the game to read from [`RoomAttributes`].
+    pub attributes: Vec<(String, String)>,
+}
+
+/// What was agreed on when the room was created: a resource for systems to read.
+#[derive(Resource, Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoomAttributes(pub(crate) Vec<(String, String)>);
+
+impl RoomAttributes {
+    /// The value of an attribute.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(name, _)| name == key);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+/// What was dropped by design, counted since the room began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SimDrops {
+    /// Messages of the game past [`OUTBOX_MAX`](crate::OUTBOX_MAX).
+    pub messages: u64,
+    /// Messages of the game that are longer than their own shape allows.
+    pub unfit_messages: u64,
+    /// Tick events past [`EVENTS_WAITING_MAX`](crate::EVENTS_WAITING_MAX).
+    pub events: u64,
+    /// Entities that found no slot, and that nobody sees.
+    pub entities: u64,
+}
+
+/// A room's world, stepped tick by tick. The contract:
+///
+/// - Inputs between two steps ([`join`](Self::join), [`leave`](Self::leave), [`presence`](Self::presence), [`message`](Self::message),
+///   [`command`](Self::command)) wait for the next [`step`](Self::step), which does them in order.
+/// - A step: the commands in force are set; joins, leaves and messages run their systems; the game's schedule runs.
+/// - Equal kinds, options and inputs give equal rooms: equal [exact captures](Self::capture_exact), on every machine.
+/// - A panic in a system unwinds out of `step`; the simulation is then to be dropped.
+///
+/// The law of restoring (`capture_exact`, [`restore`](Self::restore), on and on: the same bits) asks four things of a game. What it
+/// remembers is registered ([`replicate`](crate::Game::replicate), [`state`](crate::Game::state), resources): not in `Local`, statics or
+/// bevy's messages. Where order matters it visits entities by [`NetEntity`]. It does not use bevy's `Entity` as a number, and neither
+/// `Added`, `Changed` nor observers of insertion to decide what happens: after a restore all is new.
+///
+/// ```
+/// use tickwire_sim::prelude::*;
+/// use tickwire_sim::{GameKind, SimOptions, Simulation};
+///
+/// let kind = GameKind::new("empty", |game: &mut Game| { game.seats(2); });
+/// let mut simulation = Simulation::new(&kind, SimOptions { seed: 7, ..Default::default() });
+/// simulation.join(PlayerInfo { seat: 0, name: "Ann".into(), computer: false })?;
+/// simulation.step();
+/// assert_eq!(simulation.roster().name(Player::new(0)), "Ann");
+/// assert_eq!(simulation.capture().tick, simulation.tick());
+/// # Ok::<(), tickwire_sim::JoinRefused>(())
+/// ```
+pub struct Simulation {
+    pub(crate) world: World,
+    pub(crate) schedule: Schedule,
+    pub(crate) schema: Arc<Schema>,
+    pub(crate) tick: Tick,
+    pub(crate) seats: u16,
+    pub(crate) computers: u16,
+    pub(crate) computer_names: Vec<String>,
+    pub(crate) inbox: Inbox,
+    pub(crate) columns: Vec<Box<dyn Column>>,
+    pub(crate) command: Option<Box<dyn CommandLine>>,
+    pub(crate) listeners: Vec<Box<dyn Listener>>,
+    pub(crate) on_join: Vec<BoxedSystem<In<Player>>>,
+    pub(crate) on_leave: Vec<BoxedSystem<In<Player>>>,
+    pub(crate) owned: QueryState<(Entity, &'static NetEntity, &'static OwnedBy)>,
+    pub(crate) capture: Capture,
+    pub(crate) exact_hash: u64,
+}
+
+impl Simulation {
+    /// A new room of a kind, at tick 0, after its start systems ran.
+    #[must_use]
+    pub fn new(kind: &GameKind, options: SimOptions) -> Self {
+        let made = Self::try_make(kind, options);
+        let (mut simulation, mut start) =
+            made.unwrap_or_else(|error| panic!("game {}: {error}", kind.name()));
+        for system in &mut start {
+            system.initialize(&mut simulation.world);
+            run(system, (), &mut simulation.world);
+        }
+        simulation
+    }
+
+    /// A room before its start systems ran, and these.
+    pub(crate) fn try_make(
+        kind: &GameKind,
+        options: SimOptions,
+    ) -> Result<(Self, Vec<BoxedSystem>), GameError> {
+        let mut book = kind.book();
+        let schema = kind.schema().clone();
+        let seats = options.seats.unwrap_or(kind.seats()).clamp(1, SEATS_MAX);
+        let computers = options.computers.unwrap_or(kind.computers());
+        let mut world = new_world(kind, &schema, seats, &book, options);
+        set_up(&mut world, &mut book, &schema)?;
+        if let (Some(command), Some(sealed)) = (&mut book.command, &schema.command) {
+            let rules = CommandRules {
+                seats,
+                missing: book.missing,
+                name_any: book.name_any,
+            };
+            command.setup(&mut world, sealed, rules);
+        }
+        let initialized = book.schedule.initialize(&mut world);
+        initialized.map_err(|e| GameError::Schedule(e.to_string(book.schedule.graph(), &world)))?;
+        for system in book.on_join.iter_mut().chain(&mut book.on_leave) {
+            system.initialize(&mut world);
+        }
+        for listener in &mut book.listeners {
+            listener.initialize(&mut world);
+        }
+        let mut columns = book.components;
+        columns.append(&mut book.resources);
+        columns.append(&mut book.beside);
+        let simulation = Self {
+            owned: world.query(),
+            capture: Capture::new(&schema),
+            world,
+            schedule: book.schedule,
+            schema,
+            tick: Tick(0),
+            seats,
+            computers: computers.min(seats),
+            computer_names: book.computer_names,
+            inbox: Inbox::new(seats),
+            columns,
+            command: book.command,
+            listeners: book.listeners,
+            on_join: book.on_join,
+            on_leave: book.on_leave,
+            exact_hash: kind.exact_hash(),
+        };
+        Ok((simulation, book.on_start))
+    }
+
+    /// The tick of the last step; 0 before the first.
+    #[must_use]
+    pub fn tick(&self) -> Tick {
+        self.tick
+    }
+
+    /// The schema of what it captures.
+    #[must_use]
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// Who sits where, as of the last step.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        self.world.resource::<Roster>()
+    }
+
+    /// The world, to look at.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The world, to change: for tests and tools. What is changed here is not an input, so that nothing can repeat it.
+    pub fn world_mut(&mut self) -> &mut World {
+        &mut self.world
+    }
+
+    /// What a player asks for in the next step. `None`, or no call at all: nothing came, and the game's rule acts.
+    pub fn command(&mut self, seat: u16, row: Option<&OwnedRow>) -> Result<(), CommandRefused> {
+        let Some(command) = &self.command else {
+            return Err(CommandRefused::None);
+        };
+        let roster = self.world.resource::<Roster>();
+        let who = roster.get(Player::new(seat));
+        if who.is_none_or(|who| who.computer) {
+            return Err(CommandRefused::Seat(seat));
+        }
+        match row {
+            Some(row) => command.give(&mut self.world, seat, row)?,
+            None => command.withhold(&mut self.world, seat),
+        }
+        Ok(())
+    }
+
+    /// Whether a command names only entities that its player owns, or may name all the same. To be asked when the command is due.
+    pub fn check_command(&self, seat: u16, row: &OwnedRow) -> Result<(), ForeignEntity> {
+        match &self.command {
+            Some(command) => command.check(&self.world, seat, row),
+            None => Ok(()),
+        }
+    }
+
+    /// The one step.
+    pub fn step(&mut self) {
+        self.begin_tick();
+        self.keep_computers();
+        if let Some(command) = &mut self.command {
+            command.settle(&mut self.world);
+        }
+        while let Some(input) = self.inbox.pop() {
+            self.take(input);
+        }
+        self.schedule.run(&mut self.world);
+        self.world.clear_trackers();
+    }
+
+    /// The state of the room at this tick as viewers may see it. Costs what changed; of an untouched world, the same areas come again.
+    pub fn capture(&mut self) -> Arc<Snapshot> {
+        self.capture
+            .take(&mut self.world, &mut self.columns, self.tick)
+    }
+
+    /// What captures cost so far.
+    #[must_use]
+    pub fn capture_stats(&self) -> CaptureStats {
+        self.capture.stats
+    }
+
+    /// What was dropped so far.
+    #[must_use]
+    pub fn drops(&self) -> SimDrops {
+        SimDrops {
+            messages: self.world.resource::<Outbox>().dropped,
+            unfit_messages: self.world.resource::<Outbox>().unfit,
+            events: self.world.resource::<EventQueue>().dropped,
+            entities: self.world.resource::<Ids>().refused,
+        }
+    }
+
+    /// What the game has sent since the last call.
+    #[must_use]
+    pub fn take_outbox(&mut self) -> Vec<OutMessage> {
+        let outbox = &mut self.world.resource_mut::<Outbox>().queue;
+        std::mem::take(outbox)
+    }
+
+    /// Whether [`take_outbox`](Self::take_outbox) would give nothing.
+    #[must_use]
+    pub fn outbox_is_empty(&self) -> bool {
+        self.world.resource::<Outbox>().queue.is_empty()
+    }
+
+    fn begin_tick(&mut self) {
+        self.tick = self.tick.next();
+        // Before the schedule does it: only here is what it returns passed on to the systems outside of bevy's own schedules.
+        if let Some(check) = self.world.check_change_ticks() {
+            self.schedule.check_change_ticks(check);
+            for system in self.on_join.iter_mut().chain(&mut self.on_leave) {
+                system.check_change_tick(check);
+            }
+            for listener in &mut self.listeners {
+                listener.check_change_tick(check);
+            }
+        }
+        self.world.resource_mut::<CurrentTick>().set(self.tick);
+        self.world.resource_mut::<Ids>().set_now(self.tick);
+        self.world.resource_mut::<EventQueue>().expire(self.tick);
+    }
+}
+
+impl std::fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulation")
+            .field("game", &self.schema.name)
+            .field("tick", &self.tick)
+            .field("roster", self.roster())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A world with the resources that every game may read.
+fn new_world(
+    kind: &GameKind,
+    schema: &Arc<Schema>,
+    seats: u16,
+    book: &crate::game::Game,
+    options: SimOptions,
+) -> World {
+    let kinds: Vec<_> = book.events.iter().map(|(kind, _)| kind).collect();
+    let mut world = World::new();
+    world.insert_resource(Ids::new());
+    world.insert_resource(CurrentTick::new(kind.rate()));
+    world.insert_resource(Seed(options.seed));
+    world.insert_resource(Roster::new(seats));
+    world.insert_resource(RoomAttributes(options.attributes));
+    world.insert_resource(EventQueue::new(schema, &kinds, kind.rate()));
+    world.insert_resource(Outbox::default());
+    world
+}

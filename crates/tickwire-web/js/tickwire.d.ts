@@ -1,0 +1,139 @@
+// The types of tickwire.js: what a page says to Tickwire.
+
+/** What a game has; `any` unless a page brings its own (`connect<Arena>()`). */
+export interface GameTypes {
+  components: { [name: string]: any }
+  resources: { [name: string]: any }
+  command: any
+  events: { [name: string]: any }
+  messages: { [name: string]: any }
+  rooms: { [kind: string]: any }
+}
+
+export type Reason = 'Kicked' | 'Banned' | 'Refused' | 'Left' | 'Violation' | 'Draining' | 'Restarting' | 'Overflow' | 'Expired' | 'Version'
+export type Code = 'Full' | 'Locked' | 'NotFound' | 'Forbidden' | 'Limit' | 'Refused' | 'Origin' | 'Version' | 'Unreachable' | 'Away'
+  | 'BadCommand' | 'BadMessage' | 'BadName' | 'Mismatch' | 'Lost' | Reason | (string & {})
+
+/** An error with a code for programs and advice for people. */
+export class TickwireError extends Error {
+  constructor(code: Code, message: string, fix?: string, data?: unknown)
+  readonly code: Code
+  /** What to do. */
+  readonly fix?: string
+  readonly data?: unknown
+}
+
+export type State =
+  | { at: 'online'; link: 'ws' }
+  | { at: 'away'; retryInMs: number }
+  | { at: 'ended'; reason: Reason | Code; message: string }
+
+/** An entity with the component asked for, and any other that it has. */
+export type Entity<C, K extends keyof C = keyof C> = Pick<C, K> & Partial<Omit<C, K>> & {
+  /** The same for as long as the entity lives. */
+  readonly id: number
+  /** Whether one's own seat owns it. */
+  readonly mine: boolean
+}
+
+export interface Member {
+  readonly member: number
+  /** null: only watches. */
+  readonly seat: number | null
+  readonly name: string
+  readonly presence: 'online' | 'away' | 'gone'
+  /** Oneself. */
+  readonly mine: boolean
+}
+
+export interface Figures {
+  readonly pingMs: number
+  readonly jitterMs: number
+  readonly tick: number
+  readonly kBps: number
+  readonly updatesPerS: number
+  readonly entities: number
+  /** How old the newest update was on arrival. */
+  readonly ageMs: number
+  /** How far the picture is behind the newest update. */
+  readonly delayMs: number
+  /** How far commands are ahead, beyond the round trip. */
+  readonly leadTicks: number
+  /** Ticks that the newest command came before it was needed. */
+  readonly slack: number
+  readonly underruns: number
+  readonly faults: number
+  readonly link: 'ws' | 'away'
+}
+
+export interface RoomInfo {
+  readonly id: string
+  readonly kind: string
+  readonly members: number
+  readonly seats: number
+  readonly locked: boolean
+  readonly attributes: { readonly [name: string]: string }
+}
+
+export interface RoomEvents {
+  /** Joined again after a lost link. The entities are new ones. */
+  joined: Room<any>
+  /** The link is lost; the room is joined again by itself. */
+  away: undefined
+  /** Over for good. */
+  ended: { reason: string; message: string }
+  members: readonly Member[]
+}
+
+/** A room that one is in. The same object when the link is lost and the room is joined again. */
+export interface Room<G extends GameTypes = GameTypes> {
+  readonly id: string
+  readonly kind: string
+  readonly seat: number | null
+  readonly members: readonly Member[]
+  readonly figures: Figures
+  /** Asked once a tick for what the player wants; null (or an answer of null): nothing. */
+  command: (() => G['command'] | null | undefined) | null
+  /** Calls a function at each picture of the browser. Returns what stops it. */
+  frame(f: (view: Room<G>) => void): () => void
+  /** For a loop of one's own: moves the picture to this moment. */
+  draw(): void
+  all<K extends keyof G['components'] & string>(kind: K): Entity<G['components'], K>[]
+  resource<K extends keyof G['resources'] & string>(name: K): G['resources'][K] | undefined
+  /** Keeps something of the page for each entity: updated by `draw` and `frame`. */
+  bind<K extends keyof G['components'] & string, S>(kind: K, handlers: {
+    add(e: Entity<G['components'], K>): S
+    frame?(thing: S, e: Entity<G['components'], K>): void
+    remove?(thing: S, e: Entity<G['components'], K>): void
+  }): () => void
+  on<K extends keyof RoomEvents>(name: K, f: (e: RoomEvents[K]) => void): () => void
+  /** Tick events fire when the picture reaches their tick, messages when they come. */
+  on<K extends keyof G['events'] & string>(name: K, f: (e: G['events'][K]) => void): () => void
+  on<K extends keyof G['messages'] & string>(name: K, f: (m: G['messages'][K]) => void): () => void
+  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K]): void
+  leave(): Promise<void>
+}
+
+export interface Net<G extends GameTypes = GameTypes> {
+  readonly state: State
+  on(name: 'state', f: (s: State) => void): () => void
+  on(name: 'error', f: (e: TickwireError) => void): () => void
+  /** A room with a free seat, or a new one. */
+  quick<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R]): Promise<Room<G>>
+  create<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R]): Promise<Room<G>>
+  join(id: string): Promise<Room<G>>
+  lobby(kind?: keyof G['rooms'] & string): Promise<RoomInfo[]>
+  close(): void
+}
+
+/** A connection to a server (where the page came from, by default), opened when the first room is asked for. */
+export function connect<G extends GameTypes = GameTypes>(url?: string, options?: {
+  /** Asked before each attach; sent as JSON. */
+  auth?: () => unknown
+}): Net<G>
+
+/** The keyboard, by the code of keys ('KeyA', 'Space'). */
+export const keys: {
+  axis(negative: string, positive: string): -1 | 0 | 1
+  down(code: string): boolean
+}

@@ -1,0 +1,735 @@
+// What a page says to Tickwire, and how the core (WebAssembly) meets the browser: sockets, timers, pictures, errors.
+// @ts-check
+import init, { Core } from './tickwire_core.js'
+
+/** What to do, by code, where the server does not say it. @type {Record<string, string>} */
+const FIX = {
+  Full: 'Try again later, or take another room.',
+  Locked: 'Wait until the room is opened, or take another one.',
+  NotFound: 'Ask for the list of rooms with lobby(), or create one.',
+  Forbidden: 'Ask with other credentials, or take another room.',
+  Limit: 'Ask less often, or leave something first.',
+  Refused: 'Give other credentials: connect(url, { auth: () => … }).',
+  Version: 'Reload the page. If that does not help, the server and its page are of two versions.',
+  Unreachable: 'Is the server running, and is the address right?',
+  Away: 'Wait for the state "online".',
+}
+/** Bytes that may wait in a socket: more would only grow old there. */
+const WRITABLE = 64 * 1024
+/** A timer that comes later than this slept with the page: what waits in the socket is heard first. */
+const SLEPT_MS = 3000
+/** Tries of the first connection before a page is told that there is no server. */
+const FIRST_TRIES = 3
+const KEPT = 'tickwire.rooms', RELOADED = 'tickwire.reloaded'
+
+/** An error with a code for programs, and advice for people. */
+export class TickwireError extends Error {
+  /** @param {string} code @param {string} message @param {string} [fix] @param {unknown} [data] */
+  constructor(code, message, fix, data) {
+    super(message)
+    this.name = 'TickwireError'
+    this.code = code
+    this.fix = fix ?? FIX[code]
+    this.data = data
+  }
+  toString() { return [`${this.code}: ${this.message}`, this.fix].filter(Boolean).map(text => (/[.!?]$/.test(`${text}`) ? text : `${text}.`)).join(' ') }
+}
+
+/** Functions by name; one that throws disturbs no other. */
+class Listeners {
+  /** @type {Map<string, Set<Function>>} */
+  #of = new Map()
+  /** @param {string} name @param {Function} f */
+  on(name, f) {
+    const set = this.#of.get(name) ?? new Set()
+    this.#of.set(name, set.add(f))
+    return () => { set.delete(f) }
+  }
+  /** @param {string} name @param {unknown[]} args */
+  emit(name, ...args) {
+    const set = this.#of.get(name)
+    for (const f of [...(set ?? [])]) guard(() => f(...args))
+    return (set?.size ?? 0) > 0
+  }
+}
+
+/** Runs code of the page; what it throws goes to the console, not into our loops. @param {() => void} f */
+function guard(f) {
+  try { f() } catch (e) { reportError(e) }
+}
+
+const now = () => performance.now()
+/** @type {Promise<{ memory: WebAssembly.Memory }> | undefined} */
+let loading
+function load() {
+  loading ??= init({ module_or_path: new URL('./tickwire_core_bg.wasm', import.meta.url) })
+  loading.catch(() => { loading = undefined })
+  return loading
+}
+
+/**
+ * A connection to a server, opened when the first room is asked for.
+ * @param {string} [url] http(s) or ws(s); where the page came from by default
+ * @param {{ auth?: () => unknown }} [options]
+ */
+export function connect(url, options) { return new Net(url, options) }
+
+class Net {
+  /** @type {URL} */ #base
+  /** @type {{ auth?: () => unknown }} */ #options
+  /** @type {Core | undefined} */ #core
+  /** @type {WebAssembly.Memory | undefined} */ #memory
+  /** @type {Promise<void> | undefined} */ #starting
+  /** @type {WebSocket | undefined} */ #ws
+  /** @type {Map<number, Room>} */ #rooms = new Map()
+  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object }>} */ #asked = new Map()
+  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */ #lists = new Map()
+  #heard = new Listeners()
+  #timer = 0
+  #due = 0
+  /** Until then no timeouts: the page slept, and what waits in the socket is to be heard first. */
+  #patience = 0
+  #pumping = false
+  #online = false
+  #everOnline = false
+  #attempt = 0
+  /** @type {any} */ #state = { at: 'away', retryInMs: 0 }
+
+  constructor(url = location.origin, options = {}) {
+    this.#base = new URL(url, globalThis.location?.href)
+    if (!this.#base.pathname.endsWith('/')) this.#base.pathname += '/'
+    this.#options = options
+  }
+
+  /** Where the connection is. */
+  get state() { return this.#state }
+  /** @param {string} name 'state' or 'error' @param {Function} f */
+  on(name, f) { return this.#heard.on(name, f) }
+
+  /** A room of that kind with those attributes: one with a free seat, or a new one. @param {string} kind */
+  quick(kind, attributes = {}) {
+    const text = JSON.stringify(attributes)
+    return this.#want(core => core.quick(kind, text, recall(kind, text)), { kind, text })
+  }
+  /** A new room. @param {string} kind */
+  create(kind, attributes = {}) { return this.#want(core => core.create(kind, JSON.stringify(attributes))) }
+  /** The room with that id. @param {string} id */
+  join(id) { return this.#want(core => core.join(id)) }
+  /** The rooms of a kind, or all. */
+  async lobby(kind = '') {
+    const core = await this.#start()
+    return new Promise((resolve, reject) => {
+      this.#lists.set(core.lobby(kind), { resolve, reject })
+      this.#pump()
+    })
+  }
+  /** Leaves all rooms and closes the connection. */
+  close() {
+    this.#core?.close()
+    this.#pump()
+  }
+
+  async #start() {
+    this.#starting ??= load().then(wasm => {
+      const [low, high] = crypto.getRandomValues(new Uint32Array(2))
+      this.#memory = wasm.memory
+      this.#core = new Core(low, high, now())
+      for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
+      globalThis.document?.addEventListener('visibilitychange', () => this.#beat())
+    })
+    try { await this.#starting } catch (e) {
+      this.#starting = undefined
+      throw new TickwireError('Unreachable', `the client could not be loaded: ${e}`)
+    }
+    const core = /** @type {Core} */ (this.#core)
+    if (this.#state.at === 'ended') {
+      this.#state = { at: 'away', retryInMs: 0 }
+      this.#everOnline = false
+      core.reconnect(now())
+    }
+    return core
+  }
+
+  /** @param {(core: Core) => number} ask @param {object} [how] */
+  async #want(ask, how) {
+    const core = await this.#start()
+    return new Promise((resolve, reject) => {
+      this.#asked.set(ask(core), { resolve, reject, how })
+      this.#pump()
+    })
+  }
+
+  /** Does what the core asks for, writes what it wants to write, and sets the timer. */
+  #pump() {
+    const core = this.#core
+    if (!core || this.#pumping) return
+    this.#pumping = true
+    try {
+      for (let text; (text = core.poll()) !== undefined;) this.#do(JSON.parse(text))
+      this.#write(core)
+    } finally { this.#pumping = false }
+    this.#arm(core)
+  }
+
+  /** @param {Core} core */
+  #write(core) {
+    const ws = this.#ws
+    while (ws?.readyState === 1 && ws.bufferedAmount < WRITABLE) {
+      const frame = core.next(now(), WRITABLE - ws.bufferedAmount)
+      if (!frame) break
+      ws.send(frame)
+    }
+  }
+
+  /** @param {Core} core */
+  #arm(core) {
+    clearTimeout(this.#timer)
+    let due = core.next_timeout()
+    if (due >= 0) due = Math.max(due, this.#patience)
+    const sooner = (/** @type {number} */ at) => { if (at >= 0 && (due < 0 || at < due)) due = at }
+    for (const room of this.#rooms.values()) sooner(room._nextCommand())
+    if (this.#ws?.bufferedAmount) sooner(now() + 50)
+    if (due < 0) return
+    this.#due = due
+    this.#timer = setTimeout(() => this.#beat(), Math.min(Math.max(0, due - now()), 2 ** 31 - 1))
+  }
+
+  /** Time has passed: commands, timeouts. */
+  #beat() {
+    const core = this.#core
+    if (!core) return
+    const at = now()
+    if (this.#due && at - this.#due > SLEPT_MS) this.#patience = at + SLEPT_MS / 2
+    if (at >= this.#patience) core.timeout(at)
+    for (const room of this.#rooms.values()) room._sample()
+    this.#pump()
+  }
+
+  #wake() {
+    if (this.#state.at === 'away') this.#core?.reconnect(now())
+    this.#pump()
+  }
+
+  /** @param {any} it */
+  #do(it) {
+    const room = this.#rooms.get(it.room)
+    switch (it.do) {
+      case 'connect': this.#attempt = it.attempt; return this.#open(it.number)
+      case 'close':
+        this.#write(/** @type {Core} */ (this.#core)) // the last words
+        return this.#drop()
+      case 'credentials': return void this.#credentials()
+      case 'state': return this.#stateIs(it)
+      case 'attach_refused': return this.#giveUp(new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
+      case 'joined': return this.#joined(it)
+      case 'join_refused': return this.#refused(it)
+      case 'away': return void room?._tell('away')
+      case 'members': return room?._members()
+      case 'message': return void room?._tell(it.name, it.data)
+      case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
+        `${it.count} messages went down with the last link; nobody knows whether they were heard.`, 'Send them again if they matter.'))
+      case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
+      case 'lobby': this.#lists.get(it.request)?.resolve(it.rooms); return void this.#lists.delete(it.request)
+      case 'ended':
+        this.#rooms.delete(it.room)
+        return room?._ended(it.reason, it.message)
+    }
+  }
+
+  /** @param {number} number */
+  #open(number) {
+    this.#drop()
+    const core = /** @type {Core} */ (this.#core), url = this.#at('ws', number)
+    url.protocol = /^(https|wss):$/.test(this.#base.protocol) ? 'wss:' : 'ws:'
+    const ws = new WebSocket(url)
+    let opened = false
+    this.#ws = ws
+    ws.binaryType = 'arraybuffer'
+    /** @param {() => void} f */
+    const mine = f => { if (this.#ws === ws) { f(); this.#pump() } }
+    ws.onopen = () => mine(() => { opened = true; core.link_open(now()) })
+    ws.onmessage = e => mine(() => { if (typeof e.data !== 'string') core.frame(now(), new Uint8Array(e.data)) })
+    ws.onclose = e => mine(() => {
+      this.#ws = undefined
+      core.link_lost(now(), opened ? e.code : 0)
+      if (!opened) this.#why(number)
+    })
+  }
+
+  #drop() {
+    const ws = this.#ws
+    this.#ws = undefined
+    if (ws && ws.readyState < 2) ws.close(1000)
+  }
+
+  /** @param {string} path @param {number} number */
+  #at(path, number) {
+    const url = new URL(`tickwire/${path}?try=${number}`, this.#base)
+    url.protocol = url.protocol.replace(/^ws/, 'http')
+    return url
+  }
+
+  /** A browser hides why an upgrade failed: ask. @param {number} number */
+  async #why(number) {
+    /** @type {TickwireError} */
+    let error
+    try {
+      const answer = await fetch(this.#at('why', number), { cache: 'no-store', signal: AbortSignal.timeout(3000) })
+      const { code, message, fix } = await answer.json()
+      error = new TickwireError(code, message, fix)
+    } catch {
+      error = new TickwireError('Unreachable', `there is no answer from ${this.#base.host}.`)
+    }
+    if (this.#online) return
+    if (!this.#everOnline && (error.code !== 'Unreachable' || this.#attempt >= FIRST_TRIES)) this.#giveUp(error)
+    else if (error.code !== 'Unreachable') this.#heard.emit('error', error)
+    this.#pump()
+  }
+
+  async #credentials() {
+    const ws = this.#ws
+    try {
+      const credentials = JSON.stringify((await this.#options.auth?.()) ?? {})
+      if (this.#ws === ws) this.#core?.attach(credentials)
+    } catch (e) {
+      if (this.#ws === ws) this.#giveUp(e instanceof TickwireError ? e : new TickwireError('Refused', `auth() failed: ${e}`))
+    }
+    this.#pump()
+  }
+
+  /** @param {any} it */
+  #stateIs({ at, retryInMs, reason, message, reload }) {
+    this.#online = at === 'online'
+    if (at === 'connecting') return
+    if (at === 'online') this.#everOnline = true
+    if (at === 'ended' && reload && this.#reload()) return
+    this.#state = at === 'online' ? { at, link: 'ws' } : at === 'away' ? { at, retryInMs } : { at, reason, message }
+    if (at === 'ended') this.#over(new TickwireError(reason, message || `the connection has ended: ${reason}`))
+    // a first connection that does not come is told by its promise
+    if (at !== 'away' || this.#everOnline) this.#heard.emit('state', this.#state)
+  }
+
+  /** The client is too old for the server: one reload, into the same rooms. */
+  #reload() {
+    try {
+      if (Date.now() - Number(sessionStorage.getItem(RELOADED) ?? 0) < 60_000) return false
+      sessionStorage.setItem(RELOADED, String(Date.now()))
+      const rooms = [...this.#rooms.values()].filter(room => room._how).map(room => ({ ...room._how, id: room.id }))
+      sessionStorage.setItem(KEPT, JSON.stringify(rooms))
+      location.reload()
+      return true
+    } catch { return false }
+  }
+
+  /** There is no use in trying on. @param {TickwireError} error */
+  #giveUp(error) {
+    const core = /** @type {Core} */ (this.#core)
+    core.close()
+    while (core.poll() !== undefined); // it says that we left; the error says more
+    this.#drop()
+    this.#online = false
+    this.#state = { at: 'ended', reason: error.code, message: error.message }
+    this.#over(error)
+    this.#heard.emit('error', error)
+    this.#heard.emit('state', this.#state)
+  }
+
+  /** All that waits, and all rooms, are over. @param {TickwireError} error */
+  #over(error) {
+    const waiting = [...this.#asked.values(), ...this.#lists.values()], rooms = [...this.#rooms.values()]
+    this.#asked.clear()
+    this.#lists.clear()
+    this.#rooms.clear()
+    for (const { reject } of waiting) reject(error)
+    for (const room of rooms) room._ended(error.code, error.message)
+  }
+
+  /** @param {any} it */
+  #joined(it) {
+    const asked = this.#asked.get(it.room)
+    let room = this.#rooms.get(it.room)
+    if (!room) {
+      room = new Room(/** @type {Core} */ (this.#core), /** @type {WebAssembly.Memory} */ (this.#memory), it.room, {
+        beat: () => this.#beat(),
+        pump: () => this.#pump(),
+        left: () => { this.#rooms.delete(it.room) },
+        fault: (/** @type {unknown} */ e) => { if (!this.#heard.emit('error', e)) reportError(e) },
+        link: () => (this.#online ? 'ws' : 'away'),
+      })
+      room._how = asked?.how
+      this.#rooms.set(it.room, room)
+    }
+    room._joined(it)
+    this.#asked.delete(it.room)
+    asked?.resolve(room)
+  }
+
+  /** @param {any} it */
+  #refused(it) {
+    const error = new TickwireError(it.code, it.message, undefined, it.data ?? undefined)
+    this.#asked.get(it.room)?.reject(error)
+    this.#asked.delete(it.room)
+    const room = this.#rooms.get(it.room)
+    this.#rooms.delete(it.room)
+    room?._ended(it.code, it.message)
+  }
+}
+
+/** The id of the room that this page was in before it reloaded itself, or ''. @param {string} kind @param {string} text */
+function recall(kind, text) {
+  try {
+    /** @type {any[]} */
+    const rooms = JSON.parse(sessionStorage.getItem(KEPT) ?? '[]')
+    const at = rooms.findIndex(room => room.kind === kind && room.text === text)
+    if (at < 0) return ''
+    const [{ id }] = rooms.splice(at, 1)
+    sessionStorage.setItem(KEPT, JSON.stringify(rooms))
+    return String(id)
+  } catch { return '' }
+}
+
+/** Names of a room's own events; a game's are written large. */
+const OWN = ['joined', 'away', 'ended', 'members']
+
+/** A room that one is in. It stays the same object when the link is lost and the room is joined again. */
+class Room {
+  /** @type {Core} */ #core
+  /** @type {WebAssembly.Memory} */ #memory
+  /** @type {number} */ #key
+  /** @type {any} */ #net
+  #heard = new Listeners()
+  /** @type {any} */ #layout = {}
+  /** @type {Map<string, any>} */ #records = new Map()
+  /** @type {any} */ #Entity
+  /** Components of the picture drawn last, by name; each a map from id to value. @type {Map<string, Map<number, any>>} */
+  #tables = new Map()
+  /** @type {Set<any>} */ #binds = new Set()
+  /** @type {Set<Function>} */ #frames = new Set()
+  #looping = false
+  #drawn = false
+  #over = false
+  /** @type {(() => any) | null} */ #command = null
+  #complaint = ''
+  id = ''
+  kind = ''
+  /** @type {number | null} */ seat = null
+  /** @type {any[]} */ members = []
+  /** @type {any} */ _how
+
+  /** @param {Core} core @param {WebAssembly.Memory} memory @param {number} key @param {any} net */
+  constructor(core, memory, key, net) {
+    this.#core = core
+    this.#memory = memory
+    this.#key = key
+    this.#net = net
+    Object.defineProperty(this, '_how', { enumerable: false, writable: true })
+  }
+
+  /** The function that is asked once a tick for what the player wants; null: nobody is asked. */
+  get command() { return this.#command }
+  set command(f) {
+    // a wrong name is told here and now, where its line is, not out of a timer
+    if (f && this.#layout.command) this.#encode(f() ?? {})
+    this.#command = f
+    this.#net.beat()
+  }
+
+  /** Calls a function at each picture of the browser; returns what stops it. @param {(view: Room) => void} f */
+  frame(f) {
+    this.#frames.add(f)
+    if (!this.#looping) {
+      this.#looping = true
+      requestAnimationFrame(() => this.#loop())
+    }
+    return () => { this.#frames.delete(f) }
+  }
+  #loop() {
+    if (!this.#frames.size || this.#over) { this.#looping = false; return }
+    requestAnimationFrame(() => this.#loop())
+    guard(() => this.draw())
+    for (const f of this.#frames) guard(() => f(this))
+  }
+
+  /** Moves the picture to this moment: tick events fire, bound things are added, moved and removed. */
+  draw() {
+    if (this.#over) return
+    this.#tables.clear()
+    this.#drawn = true
+    this.#core.draw(this.#key, now())
+    for (let text; (text = this.#core.event_due(this.#key)) !== undefined;) {
+      const { name, data } = JSON.parse(text)
+      this.#heard.emit(name, data)
+    }
+    for (const bound of this.#binds) this.#update(bound)
+    this.#net.beat()
+  }
+
+  /** All entities with a component, as the picture shows them. @param {string} kind */
+  all(kind) {
+    const table = this.#table(kind)
+    return Array.from(table, ([id, row]) => new this.#Entity(id, row.mine))
+  }
+
+  /** A resource of the room, or undefined. @param {string} name */
+  resource(name) {
+    const record = this.#record('resources', name)
+    if (!this.#drawn) this.draw()
+    return this.#core.resource(this.#key, name) ? this.#values(record, this.#buffer(), 0) : undefined
+  }
+
+  /** Keeps something of the page for each entity with a component. @param {string} kind @param {any} handlers */
+  bind(kind, handlers) {
+    this.#record('components', kind)
+    const bound = { kind, ...handlers, pairs: new Map() }
+    this.#binds.add(bound)
+    return () => {
+      this.#binds.delete(bound)
+      this.#unbind(bound)
+    }
+  }
+
+  /** Hears a tick event or a message of the game by its name, or 'joined', 'away', 'ended', 'members'. @param {string} name @param {Function} f */
+  on(name, f) {
+    const names = [...this.#layout.events, ...this.#layout.messages].map(record => record.name)
+    if (!OWN.includes(name) && !names.includes(name)) throw unknown('event or message', name, [...names, ...OWN])
+    return this.#heard.on(name, f)
+  }
+
+  /** Sends a message to the room. @param {string} name @param {unknown} message */
+  send(name, message) {
+    const wrong = this.#core.send(this.#key, name, JSON.stringify(message ?? null))
+    this.#net.pump()
+    if (wrong === undefined) return
+    const { code, message: text } = JSON.parse(wrong)
+    throw new TickwireError(code, text)
+  }
+
+  /** Leaves the room. */
+  async leave() {
+    if (this.#over) return
+    this.#core.leave(this.#key)
+    this.#net.left()
+    this._ended('Left', '')
+    this.#net.pump()
+  }
+
+  /** How the room is doing, seen from here. */
+  get figures() {
+    const text = this.#over ? undefined : this.#core.figures(this.#key, now())
+    return { ...(text ? JSON.parse(text) : {}), link: this.#net.link() }
+  }
+
+  /** @param {any} it */
+  _joined(it) {
+    this.id = it.id
+    this.kind = it.kind
+    this.seat = it.seat
+    this.members = it.members
+    this.#layout = it.layout
+    this.#records.clear()
+    this.#tables.clear()
+    this.#drawn = false
+    this.#Entity = entityClass(it.layout.components.map((/** @type {any} */ c) => c.name), (name, id) => this.#table(name).get(id)?.value)
+    // another world: ids begin anew
+    for (const bound of this.#binds) this.#unbind(bound)
+    if (it.again) this.#heard.emit('joined', this)
+    this.#heard.emit('members', this.members)
+  }
+  _members() {
+    this.members = JSON.parse(this.#core.members(this.#key)) ?? []
+    this.#heard.emit('members', this.members)
+  }
+  /** @param {string} name @param {unknown} [data] */
+  _tell(name, data) { this.#heard.emit(name, data) }
+  /** @param {string} reason @param {string} message */
+  _ended(reason, message) {
+    if (this.#over) return
+    this.#over = true
+    this.#tables.clear()
+    for (const bound of this.#binds) this.#unbind(bound)
+    this.#heard.emit('ended', { reason, message })
+  }
+  _nextCommand() { return this.#command ? this.#core.next_command(this.#key) : -1 }
+  /** Asks the page for commands, one for each tick that wants one. */
+  _sample() {
+    if (!this.#command || !this.#layout.command) return
+    for (let tick; (tick = this.#core.command_tick(this.#key, now())) >= 0;) {
+      try {
+        const asked = this.#command()
+        if (asked == null) continue
+        const { numbers, texts } = this.#encode(asked)
+        const wrong = this.#core.command(this.#key, tick, numbers, texts)
+        if (wrong !== undefined) throw new TickwireError('BadCommand', wrong)
+        this.#complaint = ''
+      } catch (e) {
+        if (this.#complaint !== String(e)) this.#net.fault(e) // once, not at each tick
+        this.#complaint = String(e)
+      }
+    }
+  }
+
+  /** @param {any} bound */
+  #update(bound) {
+    const table = this.#table(bound.kind)
+    for (const [id, { mine }] of table) {
+      let pair = bound.pairs.get(id)
+      if (!pair) {
+        const entity = new this.#Entity(id, mine)
+        pair = { entity, thing: undefined }
+        bound.pairs.set(id, pair)
+        guard(() => { pair.thing = bound.add(entity) })
+      }
+      pair.entity.mine = mine
+      if (bound.frame) guard(() => bound.frame(pair.thing, pair.entity))
+    }
+    for (const [id, pair] of bound.pairs) if (!table.has(id)) this.#remove(bound, id, pair)
+  }
+  /** @param {any} bound */
+  #unbind(bound) { for (const [id, pair] of bound.pairs) this.#remove(bound, id, pair) }
+  /** @param {any} bound @param {number} id @param {any} pair */
+  #remove(bound, id, pair) {
+    bound.pairs.delete(id)
+    if (bound.remove) guard(() => bound.remove(pair.thing, pair.entity))
+  }
+
+  /** The rows of a component in the picture, read once for each picture. @param {string} kind */
+  #table(kind) {
+    let table = this.#tables.get(kind)
+    if (table) return table
+    const record = this.#record('components', kind)
+    if (!this.#drawn) this.draw()
+    table = new Map()
+    const count = this.#over ? 0 : this.#core.rows(this.#key, kind), rows = this.#buffer()
+    for (let i = 0, at = 0; i < count; i++, at += record.width + 2) {
+      table.set(rows[at], { mine: rows[at + 1] !== 0, value: this.#values(record, rows, at + 2) })
+    }
+    this.#tables.set(kind, table)
+    return table
+  }
+
+  /** The doubles that the core wrote, copied: reading a text may move the core's memory. */
+  #buffer() { return new Float64Array(this.#memory.buffer, this.#core.buffer(), this.#core.buffered()).slice() }
+
+  /** @param {any} record @param {Float64Array} rows @param {number} at */
+  #values(record, rows, at) {
+    /** @type {any} */
+    const out = {}
+    for (const field of record.fields) {
+      const { name, width, len } = field
+      out[name] = len === 1 ? this.#value(field, rows, at) : Array.from({ length: len }, (_, i) => this.#value(field, rows, at + i * width))
+      at += width * len
+    }
+    return out
+  }
+
+  /** @param {any} field @param {Float64Array} rows @param {number} at */
+  #value(field, rows, at) {
+    const number = rows[at]
+    switch (field.kind) {
+      case 'b': return number !== 0
+      case 'e': return field.variants[number]
+      case 'v': return Array.from(rows.subarray(at, at + field.width))
+      case 'r': return number >= 0 ? number : null
+      case 't': return this.#core.text(number)
+      case 'j': return JSON.parse(this.#core.text(number) || 'null')
+      default: return number
+    }
+  }
+
+  /** @param {string} group @param {string} name */
+  #record(group, name) {
+    let record = this.#records.get(name)
+    if (record) return record
+    const records = this.#layout[group]
+    record = records.find((/** @type {any} */ r) => r.name === name)
+    if (!record) throw unknown(group.slice(0, -1), name, records.map((/** @type {any} */ r) => r.name))
+    record.width = record.fields.reduce((/** @type {number} */ sum, /** @type {any} */ f) => sum + f.width * f.len, 0)
+    this.#records.set(name, record)
+    return record
+  }
+
+  /** A command as doubles and texts, in the order of the layout. @param {any} asked */
+  #encode(asked) {
+    const { name, fields } = this.#layout.command
+    const names = fields.map((/** @type {any} */ f) => f.name)
+    for (const key of Object.keys(asked)) if (!names.includes(key)) throw unknown('field', key, names, `the command ${name} has`)
+    /** @type {number[]} */ const numbers = []
+    /** @type {string[]} */ const texts = []
+    for (const field of fields) {
+      const value = asked[field.name], items = field.len === 1 ? [value] : (value ?? [])
+      for (let i = 0; i < field.len; i++) this.#encodeValue(name, field, items[i], numbers, texts)
+    }
+    return { numbers: Float64Array.from(numbers), texts }
+  }
+
+  /** @param {string} command @param {any} field @param {any} value @param {number[]} numbers @param {string[]} texts */
+  #encodeValue(command, field, value, numbers, texts) {
+    const wrong = (/** @type {string} */ wanted) => new TickwireError('BadCommand',
+      `field ${field.name} of the command ${command} is ${JSON.stringify(value)}.`, `It wants ${wanted}.`)
+    switch (field.kind) {
+      case 'e': {
+        const variant = value === undefined ? 0 : field.variants.indexOf(value)
+        if (variant < 0) throw wrong(`one of ${field.variants.join(', ')}`)
+        return void numbers.push(variant)
+      }
+      case 'v': {
+        const parts = value ?? Array(field.width).fill(0)
+        if (!Array.isArray(parts) || parts.length !== field.width || !parts.every(Number.isFinite)) throw wrong(`${field.width} numbers`)
+        return void numbers.push(...parts)
+      }
+      case 'r':
+        if (value != null && !Number.isInteger(value)) throw wrong('the id of an entity, or null')
+        return void numbers.push(value ?? -1)
+      case 't':
+        if (value !== undefined && typeof value !== 'string') throw wrong('a text')
+        return void numbers.push(texts.push(value ?? '') - 1)
+      case 'j': return void numbers.push(texts.push(JSON.stringify(value ?? null)) - 1)
+      default:
+        if (value !== undefined && typeof value !== 'boolean' && !Number.isFinite(value)) throw wrong('a number')
+        return void numbers.push(Number(value ?? 0))
+    }
+  }
+}
+
+/**
+ * Entities of a room: an id, and a property for each of the game's components, read from the picture when asked for.
+ * @param {string[]} names @param {(name: string, id: number) => any} read
+ */
+function entityClass(names, read) {
+  class Entity {
+    /** @param {number} id @param {boolean} mine */
+    constructor(id, mine) {
+      this.id = id
+      this.mine = mine
+    }
+  }
+  for (const name of names) {
+    Object.defineProperty(Entity.prototype, name, { enumerable: true, get() { return read(name, this.id) } })
+  }
+  return Entity
+}
+
+/** @param {string} what @param {string} name @param {string[]} names */
+function unknown(what, name, names, where = 'there is') {
+  return new TickwireError('BadName', `${where} no ${what} "${name}".`, names.length ? `There are: ${names.join(', ')}.` : 'There are none.')
+}
+
+/** The keyboard, by the code of keys ('KeyA', 'Space'). Typing into a field of the page is not playing. */
+export const keys = (() => {
+  /** @type {Set<string>} */
+  const held = new Set()
+  const typing = (/** @type {any} */ target) => target?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName ?? '')
+  if (globalThis.document) {
+    addEventListener('keydown', e => { if (!typing(e.target) && !e.metaKey && !e.ctrlKey) held.add(e.code) })
+    addEventListener('keyup', e => { held.delete(e.code) })
+    // what is released elsewhere is never told
+    addEventListener('blur', () => held.clear())
+    document.addEventListener('visibilitychange', () => held.clear())
+  }
+  return {
+    /** Whether a key is held. @param {string} code */
+    down: code => held.has(code),
+    /** -1, 0 or 1. @param {string} negative @param {string} positive */
+    axis: (negative, positive) => Number(held.has(positive)) - Number(held.has(negative)),
+  }
+})()

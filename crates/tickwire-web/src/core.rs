@@ -1,0 +1,304 @@
+//! The client as a class for JavaScript: thin, with numbers, bytes and JSON at its border.
+
+use bytes::Bytes;
+use serde_json::{Value as Json, json};
+use tickwire_client::{Client, ClientConfig, Picture, RoomKey};
+use tickwire_proto::{Tick, Time};
+use tickwire_snapshot::AreaId;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::layout;
+use crate::report;
+
+/// One client, driven by the page's module.
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen)]
+pub struct Core {
+    client: Client,
+    /// Pictures drawn last, by room.
+    pictures: Vec<(RoomKey, Picture)>,
+    rows: Vec<f64>,
+    texts: Vec<String>,
+}
+
+/// Milliseconds of the page's clock as time.
+fn time(now_ms: f64) -> Time {
+    Time((now_ms.max(0.0) * 1000.0) as u64)
+}
+
+/// Time as milliseconds of the page's clock; -1: never.
+fn millis(at: Option<Time>) -> f64 {
+    at.map_or(-1.0, |at| at.0 as f64 / 1000.0)
+}
+
+#[cfg_attr(target_arch = "wasm32", wasm_bindgen)]
+impl Core {
+    /// A client that wants to connect at once; two halves of a random seed.
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen(constructor))]
+    pub fn new(seed_low: u32, seed_high: u32, now: f64) -> Core {
+        let seed = u64::from(seed_high) << 32 | u64::from(seed_low);
+        Core {
+            client: Client::new(ClientConfig::default(), seed, time(now)),
+            pictures: Vec::new(),
+            rows: Vec::new(),
+            texts: Vec::new(),
+        }
+    }
+
+    /// The link is open.
+    pub fn link_open(&mut self, now: f64) {
+        self.client.link_open(time(now));
+    }
+
+    /// A frame came in.
+    pub fn frame(&mut self, now: f64, bytes: Vec<u8>) {
+        self.client.frame(time(now), &Bytes::from(bytes));
+    }
+
+    /// The link is lost; the close code, or 0.
+    pub fn link_lost(&mut self, now: f64, code: u16) {
+        self.client
+            .link_lost(time(now), (code != 0).then_some(code));
+    }
+
+    /// Time has passed.
+    pub fn timeout(&mut self, now: f64) {
+        self.client.handle_timeout(time(now));
+    }
+
+    /// When `timeout` is due; -1: never.
+    pub fn next_timeout(&self) -> f64 {
+        millis(self.client.next_timeout())
+    }
+
+    /// The next frame to write.
+    pub fn next(&mut self, now: f64, writable: u32) -> Option<Vec<u8>> {
+        self.client
+            .next(time(now), writable as usize)
+            .map(|frame| frame.to_vec())
+    }
+
+    /// The next thing to do or to tell, as JSON.
+    pub fn poll(&mut self) -> Option<String> {
+        while let Some(output) = self.client.poll() {
+            if let Some(json) = report::output(&self.client, &output) {
+                return Some(json.to_string());
+            }
+        }
+        None
+    }
+
+    /// The credentials that were asked for, as JSON.
+    pub fn attach(&mut self, credentials: &str) {
+        self.client.attach(credentials.as_bytes());
+    }
+
+    /// No waiting for the back-off; what was over begins again.
+    pub fn reconnect(&mut self, now: f64) {
+        self.client.reconnect(time(now));
+    }
+
+    /// Ends it all.
+    pub fn close(&mut self) {
+        self.client.close();
+    }
+
+    /// Wants a room of a kind; attributes as a JSON object of texts. `again`: the id of the room one was in, or "".
+    pub fn quick(&mut self, kind: &str, attributes: &str, again: &str) -> u32 {
+        let pairs = pairs(attributes);
+        let borrowed = borrow(&pairs);
+        match again {
+            "" => self.client.quick(kind, &borrowed).0,
+            id => self.client.quick_again(id, kind, &borrowed).0,
+        }
+    }
+
+    /// Wants a new room.
+    pub fn create(&mut self, kind: &str, attributes: &str) -> u32 {
+        let pairs = pairs(attributes);
+        self.client.create(kind, &borrow(&pairs)).0
+    }
+
+    /// Wants the room with that id.
+    pub fn join(&mut self, id: &str) -> u32 {
+        self.client.join(id).0
+    }
+
+    /// Does not want the room any more.
+    pub fn leave(&mut self, room: u32) {
+        self.client.leave(RoomKey(room));
+        self.pictures.retain(|(key, _)| key.0 != room);
+    }
+
+    /// Asks for the list of rooms.
+    pub fn lobby(&mut self, kind: &str) -> u32 {
+        self.client.lobby(kind).0
+    }
+
+    /// Members of a room, as JSON.
+    pub fn members(&self, room: u32) -> String {
+        self.client
+            .view(RoomKey(room))
+            .map_or(Json::Null, report::members)
+            .to_string()
+    }
+
+    /// Moves the room's picture to `now`; its time in ticks, or -1 while there is nothing to show.
+    pub fn draw(&mut self, room: u32, now: f64) -> f64 {
+        let key = RoomKey(room);
+        let Some(picture) = self.client.draw(key, time(now)) else {
+            return -1.0;
+        };
+        let tick = picture.tick();
+        match self.pictures.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, held)) => *held = picture,
+            None => self.pictures.push((key, picture)),
+        }
+        tick.max(0.0)
+    }
+
+    /// The next tick event whose moment has come in the picture, as JSON `{"name":…,"data":{…}}`.
+    pub fn event_due(&mut self, room: u32) -> Option<String> {
+        let event = self.client.event_due(RoomKey(room))?;
+        let record = event.schema()?;
+        let mut data = serde_json::Map::new();
+        for (index, field) in record.fields.iter().enumerate() {
+            let value = event.value(index)?;
+            let id_of = |id| tickwire_client::entity_id(AreaId::ALL, id);
+            data.insert(
+                field.name.clone(),
+                layout::to_json(&value, &field.quant, id_of),
+            );
+        }
+        Some(json!({"name": record.name, "tick": event.tick().0, "data": data}).to_string())
+    }
+
+    /// Writes the rows of a component in the picture to the buffer: id, mine, fields; how many rows.
+    pub fn rows(&mut self, room: u32, component: &str) -> u32 {
+        self.rows.clear();
+        self.texts.clear();
+        let Some((_, picture)) = self.pictures.iter().find(|(key, _)| key.0 == room) else {
+            return 0;
+        };
+        let Some(number) = picture.schema().component(component) else {
+            return 0;
+        };
+        let Some(record) = picture.schema().record(number) else {
+            return 0;
+        };
+        let mut count = 0;
+        for row in picture.entities(number) {
+            self.rows.push(row.id() as f64);
+            self.rows.push(f64::from(u8::from(row.mine())));
+            layout::flatten(&row, record, &mut self.rows, &mut self.texts);
+            count += 1;
+        }
+        count
+    }
+
+    /// Writes a resource to the buffer: its fields; whether the room has it.
+    pub fn resource(&mut self, room: u32, name: &str) -> bool {
+        self.rows.clear();
+        self.texts.clear();
+        let Some((_, picture)) = self.pictures.iter().find(|(key, _)| key.0 == room) else {
+            return false;
+        };
+        let Some(row) = picture.resource(name) else {
+            return false;
+        };
+        let Some(record) = row.schema() else {
+            return false;
+        };
+        layout::flatten(&row, record, &mut self.rows, &mut self.texts);
+        true
+    }
+
+    /// Where the buffer of doubles is in the module's memory.
+    pub fn buffer(&self) -> *const f64 {
+        self.rows.as_ptr()
+    }
+
+    /// How many doubles are in it.
+    pub fn buffered(&self) -> u32 {
+        self.rows.len() as u32
+    }
+
+    /// A text that the doubles point to.
+    pub fn text(&self, index: u32) -> String {
+        self.texts.get(index as usize).cloned().unwrap_or_default()
+    }
+
+    /// The next tick that wants a command; -1: none now.
+    pub fn command_tick(&mut self, room: u32, now: f64) -> f64 {
+        self.client
+            .command_tick(RoomKey(room), time(now))
+            .map_or(-1.0, |tick| f64::from(tick.0))
+    }
+
+    /// When a tick will want a command; -1: not known.
+    pub fn next_command(&self, room: u32) -> f64 {
+        millis(self.client.next_command(RoomKey(room)))
+    }
+
+    /// Asks for something in one tick: doubles in the order of the layout, and texts. What was wrong, if anything.
+    pub fn command(
+        &mut self,
+        room: u32,
+        tick: u32,
+        numbers: &[f64],
+        texts: Vec<String>,
+    ) -> Option<String> {
+        let view = self.client.view(RoomKey(room))?;
+        let record = view.schema().command.as_ref()?;
+        match layout::command_row(record, numbers, &texts) {
+            // a command that cannot go now is late, which the server's rule for missing ones covers
+            Ok(row) => self
+                .client
+                .command(RoomKey(room), Tick(tick), &row)
+                .err()
+                .and(None),
+            Err(text) => Some(text),
+        }
+    }
+
+    /// Sends a message, by its name, from JSON. What was wrong, if anything, as JSON `{"code":…,"message":…}`.
+    pub fn send(&mut self, room: u32, name: &str, message: &str) -> Option<String> {
+        report::send(&mut self.client, RoomKey(room), name, message)
+            .err()
+            .map(|json| json.to_string())
+    }
+
+    /// The room's figures as JSON, and whether the link is there.
+    pub fn figures(&mut self, room: u32, now: f64) -> Option<String> {
+        self.client
+            .figures(RoomKey(room), time(now))
+            .map(|figures| report::figures(&figures).to_string())
+    }
+}
+
+#[cfg(test)]
+impl Core {
+    /// The buffer, as a page reads it from memory.
+    pub fn rows_read(&self) -> &[f64] {
+        &self.rows
+    }
+}
+
+fn pairs(attributes: &str) -> Vec<(String, String)> {
+    let Ok(Json::Object(map)) = serde_json::from_str(attributes) else {
+        return Vec::new();
+    };
+    map.into_iter()
+        .map(|(key, value)| match value {
+            Json::String(text) => (key, text),
+            other => (key, other.to_string()),
+        })
+        .collect()
+}
+
+fn borrow(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+    pairs
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect()
+}

@@ -1,0 +1,170 @@
+//! What the client tells, as JSON for the page's module.
+
+use serde_json::{Value as Json, json};
+use tickwire_client::{
+    Client, ClientEvent, ClientOutput, Figures, RoomKey, SendError, State, View,
+};
+use tickwire_proto::frame::{Presence, RoomInfoOwned};
+use tickwire_proto::{Retry, frame};
+
+use crate::layout;
+
+/// An output of the client; `None`: of no interest to a page.
+pub(crate) fn output(client: &Client, output: &ClientOutput) -> Option<Json> {
+    Some(match output {
+        ClientOutput::Connect { attempt, number } => {
+            json!({"do": "connect", "attempt": attempt, "number": number})
+        }
+        ClientOutput::Close => json!({"do": "close"}),
+        ClientOutput::CredentialsWanted => json!({"do": "credentials"}),
+        ClientOutput::Event(event) => return self::event(client, event),
+        _ => return None,
+    })
+}
+
+fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
+    Some(match event {
+        ClientEvent::State(state) => self::state(state),
+        ClientEvent::Attached { identity } => json!({"do": "attached", "identity": identity}),
+        ClientEvent::AttachRefused(refusal) => refused("attach_refused", 0, refusal),
+        ClientEvent::Joined { room, again } => joined(client, *room, *again)?,
+        ClientEvent::JoinRefused { room, refusal } => refused("join_refused", room.0, refusal),
+        ClientEvent::RoomAway { room } => json!({"do": "away", "room": room.0}),
+        ClientEvent::RoomEnded {
+            room,
+            reason,
+            message,
+        } => {
+            json!({"do": "ended", "room": room.0, "reason": format!("{reason:?}"), "message": message})
+        }
+        ClientEvent::Member { room, .. } => json!({"do": "members", "room": room.0}),
+        ClientEvent::Message {
+            room,
+            kind,
+            payload,
+            ..
+        } => message(client, *room, *kind, payload)?,
+        ClientEvent::Fault { room, fault } => {
+            json!({"do": "fault", "room": room.0, "message": fault.to_string()})
+        }
+        ClientEvent::MessagesLost { count } => json!({"do": "lost", "count": count}),
+        ClientEvent::Lobby { request, rooms } => {
+            json!({"do": "lobby", "request": request.0, "rooms": rooms.iter().map(room_info).collect::<Vec<_>>()})
+        }
+        _ => return None,
+    })
+}
+
+fn state(state: &State) -> Json {
+    match state {
+        State::Connecting => json!({"do": "state", "at": "connecting"}),
+        State::Online => json!({"do": "state", "at": "online"}),
+        State::Away { retry_in } => {
+            json!({"do": "state", "at": "away", "retryInMs": retry_in.as_millis() as u64})
+        }
+        State::Ended {
+            reason,
+            retry,
+            message,
+        } => json!({
+            "do": "state", "at": "ended", "reason": reason.name(), "message": message,
+            "reload": matches!(retry, Retry::Reload),
+        }),
+    }
+}
+
+fn refused(what: &str, room: u32, refusal: &frame::Refusal) -> Json {
+    let data: Json = serde_json::from_slice(&refusal.data).unwrap_or(Json::Null);
+    json!({"do": what, "room": room, "code": refusal.code, "message": refusal.message, "data": data})
+}
+
+fn joined(client: &Client, room: RoomKey, again: bool) -> Option<Json> {
+    let view = client.view(room)?;
+    Some(json!({
+        "do": "joined", "room": room.0, "again": again, "id": view.id(), "kind": view.kind(),
+        "seat": view.seat(), "member": view.member(), "tickMs": view.tick_length().as_secs_f64() * 1e3,
+        "members": members(view), "layout": layout::describe(view.schema()),
+    }))
+}
+
+/// The members of a room.
+pub(crate) fn members(view: &View) -> Json {
+    let own = view.member();
+    view.members()
+        .iter()
+        .map(|info| {
+            let seat = (info.seat != frame::parts::NO_SEAT).then_some(info.seat);
+            let presence = match info.presence {
+                Presence::Online => "online",
+                Presence::Away => "away",
+                Presence::Gone => "gone",
+            };
+            json!({"member": info.member, "seat": seat, "name": info.name, "presence": presence, "mine": info.member == own})
+        })
+        .collect()
+}
+
+fn message(client: &Client, room: Option<RoomKey>, kind: u32, payload: &[u8]) -> Option<Json> {
+    let room = room?;
+    let schema = client.view(room)?.schema().message(kind)?;
+    let data = schema.shape.to_value(payload).ok()?;
+    Some(json!({"do": "message", "room": room.0, "name": schema.name, "data": data}))
+}
+
+fn room_info(info: &RoomInfoOwned) -> Json {
+    let attributes: serde_json::Map<String, Json> = info
+        .attributes
+        .iter()
+        .map(|(key, value)| (key.clone(), json!(value)))
+        .collect();
+    json!({
+        "id": info.id, "kind": info.kind, "members": info.members, "seats": info.seats, "locked": info.locked,
+        "attributes": attributes,
+    })
+}
+
+/// Sends a message by its name; what was wrong, as JSON.
+pub(crate) fn send(
+    client: &mut Client,
+    room: RoomKey,
+    name: &str,
+    message: &str,
+) -> Result<(), Json> {
+    let fault = |code: &str, text: String| json!({"code": code, "message": text});
+    let away = || fault("Away", "the room is not joined now".to_owned());
+    let view = client.view(room).ok_or_else(away)?;
+    let messages = &view.schema().messages;
+    let Some(schema) = messages.iter().find(|schema| schema.name == name) else {
+        let names: Vec<&str> = messages.iter().map(|schema| schema.name.as_str()).collect();
+        return Err(fault(
+            "BadMessage",
+            format!(
+                "there is no message {name}; there are: {}",
+                names.join(", ")
+            ),
+        ));
+    };
+    let value: Json =
+        serde_json::from_str(message).map_err(|e| fault("BadMessage", e.to_string()))?;
+    let payload = schema
+        .shape
+        .from_value(&value)
+        .map_err(|e| fault("BadMessage", format!("message {name}: {e}")))?;
+    let kind = schema.kind;
+    client
+        .send(room, kind, &payload)
+        .map_err(|error| match error {
+            SendError::NotJoined(_) => away(),
+            other => fault("Full", other.to_string()),
+        })
+}
+
+/// Figures for a HUD.
+pub(crate) fn figures(figures: &Figures) -> Json {
+    json!({
+        "pingMs": figures.ping_ms, "jitterMs": figures.jitter_ms, "kBps": figures.kilobytes_per_s,
+        "updatesPerS": figures.updates_per_s, "tick": figures.tick.0, "entities": figures.entities,
+        "ageMs": figures.age_ms, "delayMs": figures.delay_ms, "leadTicks": figures.lead_ticks, "slack": figures.slack,
+        "underruns": figures.underruns, "faults": figures.faults,
+    })
+}

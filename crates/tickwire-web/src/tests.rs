@@ -1,0 +1,394 @@
+//! The core as the page's module uses it, against a real session of the server.
+
+#[path = "../../tickwire-client/tests/support/mod.rs"]
+mod support;
+
+use serde_json::{Value as Json, json};
+use support::{ROOM, SEAT, Truth, boom, own, set_ball, tick_frame};
+use tickwire_proto::frame::{Identity, JoinedInfo, Refusal, code};
+use tickwire_proto::{ServerEvent, ServerSession, SessionConfig, Tick, Time};
+use tickwire_snapshot::shape::Shape;
+use tickwire_snapshot::{AreaId, FieldSchema, NetId, Quant, RecordSchema, Value, values};
+
+use crate::Core;
+
+/// The page's side: what it would do with the core, without a browser.
+struct Page {
+    core: Core,
+    server: ServerSession,
+    now: f64,
+    told: Vec<Json>,
+    commands: Vec<Vec<u8>>,
+    messages: Vec<(u32, bytes::Bytes)>,
+    credentials: Vec<u8>,
+}
+
+impl Page {
+    fn new() -> Self {
+        let server = ServerSession::new(Time(0), SessionConfig::default(), 1, [1; 32]);
+        Self {
+            core: Core::new(1, 2, 0.0),
+            server,
+            now: 1_000.0,
+            told: Vec::new(),
+            commands: Vec::new(),
+            messages: Vec::new(),
+            credentials: Vec::new(),
+        }
+    }
+
+    fn time(&self) -> Time {
+        Time((self.now * 1000.0) as u64)
+    }
+
+    fn talk(&mut self, answer: impl Fn(u32) -> Result<JoinedInfo, &'static str>) {
+        loop {
+            let mut quiet = true;
+            while let Some(text) = self.core.poll() {
+                let it: Json = serde_json::from_str(&text).expect("JSON");
+                match it["do"].as_str() {
+                    Some("connect") => self.core.link_open(self.now),
+                    Some("credentials") => self.core.attach(r#"{"guest":"Ann"}"#),
+                    _ => {}
+                }
+                self.told.push(it);
+                quiet = false;
+            }
+            while let Some(frame) = self.core.next(self.now, 1 << 16) {
+                self.server.handle_frame(self.time(), &frame);
+                quiet = false;
+            }
+            while let Some(event) = self.server.poll_event() {
+                self.serve(event, &answer);
+            }
+            while let Some(out) = self.server.next(self.time(), 1 << 20) {
+                self.core.frame(self.now, out.head.to_vec());
+                if let Some(body) = out.body {
+                    self.core.frame(self.now, body.to_vec());
+                }
+                quiet = false;
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn serve(
+        &mut self,
+        event: ServerEvent,
+        answer: &impl Fn(u32) -> Result<JoinedInfo, &'static str>,
+    ) {
+        let now = self.time();
+        match event {
+            ServerEvent::AuthWanted {
+                attachment,
+                credentials,
+                ..
+            } => {
+                self.credentials = credentials.to_vec();
+                self.server
+                    .attach_done(now, attachment, Ok(Identity::new("guest:Ann")));
+            }
+            ServerEvent::JoinWanted { request, .. } => match answer(request) {
+                Ok(info) => self.server.joined(now, info),
+                Err(code) => self
+                    .server
+                    .join_refused(request, Refusal::new(code, "64 of 64 seats are taken")),
+            },
+            ServerEvent::Command { payload, .. } => self.commands.push(payload.to_vec()),
+            ServerEvent::Message { kind, payload, .. } => self.messages.push((kind, payload)),
+            _ => {}
+        }
+    }
+
+    fn heard(&self, what: &str) -> Option<&Json> {
+        self.told.iter().rev().find(|it| it["do"] == what)
+    }
+
+    fn buffer(&self) -> Vec<f64> {
+        self.core.rows_read().to_vec()
+    }
+}
+
+fn ok(request: u32) -> Result<JoinedInfo, &'static str> {
+    Ok(support::joined_info(request, "AAAA"))
+}
+
+#[test]
+fn a_page_joins_draws_commands_and_hears() {
+    let mut page = Page::new();
+    let room = page.core.quick("balls", r#"{"mode":"ffa","n":3}"#, "");
+    page.talk(ok);
+    assert_eq!(page.credentials, br#"{"guest":"Ann"}"#);
+    let joined = page.heard("joined").expect("joined").clone();
+    assert_eq!(
+        (&joined["room"], &joined["id"], &joined["seat"]),
+        (&json!(room), &json!("AAAA"), &json!(SEAT))
+    );
+    assert_eq!(joined["members"][1]["mine"], json!(true));
+    let fields = &joined["layout"]["components"][0]["fields"];
+    let kinds: Vec<_> = fields
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| (f["name"].clone(), f["kind"].clone()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [("name", "t"), ("turn", "n"), ("x", "n")].map(|(n, k)| (json!(n), json!(k)))
+    );
+
+    let mut truth = Truth::new();
+    truth.change(10, |edit, schema| {
+        for slot in 1..=3 {
+            set_ball(edit, schema, slot, 0, f64::from(slot) * 10.0);
+            own(edit, schema, slot, slot as u16 + 1);
+        }
+        edit.set(schema.resource("Score").unwrap(), 0, |row| {
+            row.field(0).ints[0] = 9
+        });
+    });
+    for tick in 10..20 {
+        if tick == 12 {
+            truth.change(tick, |edit, _| boom(edit, tick, 77));
+        }
+        let update = truth.update(tick);
+        page.server.update(
+            ROOM,
+            Tick(tick),
+            tick_frame(Tick(tick), None, 2),
+            Some(update),
+        );
+        page.talk(ok);
+        page.now += 33.333;
+    }
+    assert!(page.core.draw(room, page.now) > 12.0);
+    assert_eq!(page.core.rows(room, "Ball"), 3);
+    let rows = page.buffer();
+    assert_eq!(rows.len(), 3 * 5);
+    let own: Vec<f64> = rows.chunks(5).map(|row| row[1]).collect();
+    assert_eq!(own, [0.0, 1.0, 0.0], "seat 3 owns the ball in slot 2");
+    let texts: Vec<String> = rows
+        .chunks(5)
+        .map(|row| page.core.text(row[2] as u32))
+        .collect();
+    assert_eq!(texts, ["ball 1", "ball 2", "ball 3"]);
+    assert_eq!(rows[4], 10.0);
+    assert!(page.core.resource(room, "Score"));
+    assert_eq!(page.buffer(), [9.0]);
+    let event: Json = serde_json::from_str(&page.core.event_due(room).expect("a boom")).unwrap();
+    assert_eq!(
+        (&event["name"], &event["data"]),
+        (&json!("Boom"), &json!({"x": 77.0}))
+    );
+    assert_eq!(page.core.event_due(room), None);
+
+    let tick = page.core.command_tick(room, page.now);
+    assert!(tick > 0.0);
+    assert_eq!(page.core.command(room, tick as u32, &[-1.0], vec![]), None);
+    page.talk(ok);
+    let record = truth.schema.command.clone().unwrap();
+    let sent = values::decode_record(&record, page.commands.last().expect("it came")).unwrap();
+    assert_eq!(sent.ints, [0], "-1 is the first step of -1..=1");
+    assert!(
+        page.core
+            .command(room, tick as u32, &[], vec![])
+            .is_some_and(|text| text.contains('x'))
+    );
+    assert!(page.core.next_command(room) > 0.0);
+    let figures: Json = serde_json::from_str(&page.core.figures(room, page.now).unwrap()).unwrap();
+    assert_eq!(
+        (&figures["entities"], &figures["tick"]),
+        (&json!(3), &json!(19))
+    );
+
+    assert_eq!(page.core.send(room, "Chat", r#"{"text":"hi"}"#), None);
+    let wrong = page
+        .core
+        .send(room, "Chat", r#"{"txt":5}"#)
+        .expect("no text");
+    assert!(wrong.contains("BadMessage"), "{wrong}");
+    let wrong = page.core.send(room, "Shout", "{}").expect("there is none");
+    assert!(wrong.contains("there are: Chat"), "{wrong}");
+    page.talk(ok);
+    let (kind, payload) = page.messages.pop().expect("it came");
+    assert_eq!(kind, support::CHAT);
+    page.server
+        .send(page.time(), ROOM, 0, kind, payload)
+        .unwrap();
+    page.talk(ok);
+    let heard = page.heard("message").expect("it came back");
+    assert_eq!(
+        (&heard["name"], &heard["data"]),
+        (&json!("Chat"), &json!({"text": "hi"}))
+    );
+}
+
+#[test]
+fn a_refusal_comes_with_its_code() {
+    let mut page = Page::new();
+    let room = page.core.join("QQQQ");
+    page.talk(|_| Err(code::FULL));
+    let refused = page.heard("join_refused").expect("refused");
+    assert_eq!(
+        (&refused["room"], &refused["code"]),
+        (&json!(room), &json!("Full"))
+    );
+    assert_eq!(refused["message"], json!("64 of 64 seats are taken"));
+}
+
+#[test]
+fn what_is_not_there_is_nothing_and_not_a_panic() {
+    let mut page = Page::new();
+    assert_eq!(page.core.draw(9, 5.0), -1.0);
+    assert_eq!(page.core.rows(9, "Ball"), 0);
+    assert!(!page.core.resource(9, "Score"));
+    assert_eq!(page.core.text(5), "");
+    assert_eq!(page.core.event_due(9), None);
+    assert_eq!(page.core.command(9, 1, &[], vec![]), None);
+    assert_eq!(page.core.command_tick(9, 5.0), -1.0);
+    assert!(page.core.send(9, "Chat", "not json").is_some());
+    assert_eq!(page.core.members(9), "null");
+    page.core.leave(9);
+    page.core.frame(5.0, vec![1, 2, 3]);
+    page.core.link_lost(5.0, 4400);
+    page.core.timeout(f64::NAN);
+    page.core.close();
+}
+
+/// One field of each kind, some in arrays.
+fn everything() -> RecordSchema {
+    let shape = Shape::Option(Box::new(Shape::U8));
+    let field = |name: &str, quant| FieldSchema::new(name, quant);
+    let mut record = RecordSchema::new(
+        "Everything",
+        vec![
+            field("angle", Quant::Angle { bits: 12 }),
+            field(
+                "bits",
+                Quant::Bits {
+                    bits: 9,
+                    signed: true,
+                },
+            ),
+            field("blob", Quant::Blob { shape, max: 8 }),
+            field("float", Quant::F32),
+            field("flags", Quant::Bool).with_len(3),
+            field(
+                "mood",
+                Quant::Enum {
+                    variants: vec!["Calm".to_owned(), "Wild".to_owned()],
+                },
+            ),
+            field(
+                "place",
+                Quant::Range {
+                    min: -10.0,
+                    max: 10.0,
+                    step: 0.5,
+                },
+            )
+            .with_len(2),
+            field("quat", Quant::Quat { bits: 12 }),
+            field("target", Quant::Entity),
+            field("text", Quant::Text { max: 10 }),
+            field("unit", Quant::Unit2 { bits: 12 }),
+            field("unit3", Quant::Unit3 { bits: 12 }),
+            field("var", Quant::Varint),
+        ],
+    );
+    record.seal(33_333).expect("sound");
+    record
+}
+
+#[test]
+fn a_command_may_hold_every_kind_of_field() {
+    let record = everything();
+    let target = tickwire_client::entity_id(
+        AreaId::ALL,
+        NetId {
+            slot: 7,
+            generation: 2,
+        },
+    ) as f64;
+    let texts = ["5".to_owned(), "hello".to_owned()];
+    let numbers = [
+        1.5, -100.0, 0.0, 1.0, 0.0, 1.0, 0.25, 1.0, 3.0, -4.5, 0.0, 0.0, 0.0, 1.0, target, 1.0,
+        0.0, 1.0, 0.0, 0.0, 1.0, -70_000.0,
+    ];
+    let row = crate::layout::command_row(&record, &numbers, &texts).expect("it fits");
+    let values: Vec<(String, Value)> = record
+        .fields
+        .iter()
+        .enumerate()
+        .map(|(index, field)| {
+            let at = row.row(&record);
+            let read = at.field(index);
+            (
+                field.name.clone(),
+                field.value(read.ints, read.blob.unwrap_or(&[])),
+            )
+        })
+        .collect();
+    let value = |name: &str| {
+        &values
+            .iter()
+            .find(|(field, _)| field == name)
+            .expect("a field")
+            .1
+    };
+    assert_eq!(value("bits"), &Value::Int(-100));
+    assert_eq!(value("blob"), &Value::Bytes(vec![1, 5]));
+    assert_eq!(
+        value("flags"),
+        &Value::List([true, false, true].map(Value::Bool).to_vec())
+    );
+    assert_eq!(value("float"), &Value::Number(0.25));
+    assert_eq!(value("mood"), &Value::Text("Wild".to_owned()));
+    assert_eq!(
+        value("place"),
+        &Value::List([3.0, -4.5].map(Value::Number).to_vec())
+    );
+    assert_eq!(
+        value("target"),
+        &Value::Entity(Some(NetId {
+            slot: 7,
+            generation: 2
+        }))
+    );
+    assert_eq!(value("text"), &Value::Text("hello".to_owned()));
+    assert_eq!(value("var"), &Value::Int(-70_000));
+    let Value::Vector(unit) = value("unit") else {
+        panic!("a vector")
+    };
+    assert!((unit[1] - 1.0).abs() < 1e-2, "{unit:?}");
+    let bytes = values::encode_record(&record, &row.ints, &row.blobs);
+    assert_eq!(
+        values::decode_record(&record, &bytes).as_ref(),
+        Ok(&row),
+        "the server takes it"
+    );
+
+    // whatever the doubles, what comes out is a row that the server can read, or a text
+    for wild in [f64::NAN, f64::INFINITY, -1e300, 1e300, -0.0, 4e9] {
+        for at in 0..numbers.len() {
+            let mut numbers = numbers;
+            numbers[at] = wild;
+            if let Ok(row) = crate::layout::command_row(&record, &numbers, &texts) {
+                let bytes = values::encode_record(&record, &row.ints, &row.blobs);
+                assert_eq!(
+                    values::decode_record(&record, &bytes).as_ref(),
+                    Ok(&row),
+                    "{wild} at {at}"
+                );
+            }
+        }
+    }
+    for cut in 0..numbers.len() {
+        assert!(crate::layout::command_row(&record, &numbers[..cut], &texts).is_err());
+    }
+    let wrong = crate::layout::command_row(&record, &numbers, &["no".to_owned(), String::new()])
+        .unwrap_err();
+    assert!(wrong.starts_with("field blob"), "{wrong}");
+}

@@ -1,0 +1,60 @@
+//! The hash of what the prebuilt browser client is built from. Used by the test that it is not stale, and by `cargo xtask web`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folders, below the root, whose files count.
+const FOLDERS: [&str; 5] = [
+    "crates/tickwire-proto/src",
+    "crates/tickwire-snapshot/src",
+    "crates/tickwire-client/src",
+    "crates/tickwire-web/src",
+    "crates/tickwire-web/js",
+];
+
+/// What begins the tests at the end of a file: they do not reach the browser.
+const TESTS: &str = "#[cfg(test)]\nmod tests";
+
+/// Hexadecimal digits of the hash over names and contents of all sources.
+pub fn hash(root: &Path) -> String {
+    let mut files: Vec<PathBuf> = FOLDERS
+        .iter()
+        .flat_map(|folder| files_below(&root.join(folder)))
+        .collect();
+    files.sort();
+    let mut hasher = blake3::Hasher::new();
+    for file in files {
+        let name = file
+            .strip_prefix(root)
+            .unwrap_or(&file)
+            .to_string_lossy()
+            .replace('\\', "/");
+        let text = fs::read_to_string(&file)
+            .unwrap_or_default()
+            .replace("\r\n", "\n");
+        let counted = text.split(TESTS).next().unwrap_or_default().trim_end();
+        hasher
+            .update(name.as_bytes())
+            .update(&[0])
+            .update(counted.as_bytes())
+            .update(&[0]);
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .map(|entry| entry.path())
+        .flat_map(
+            |path| match path.file_name().and_then(|name| name.to_str()) {
+                Some("tests" | "tests.rs") => Vec::new(),
+                _ if path.is_dir() => files_below(&path),
+                _ => vec![path],
+            },
+        )
+        .collect()
+}

@@ -1,0 +1,118 @@
+//! The arena as a game: what is replicated, what players ask for, and in which order the systems run. How each part works stands in its own file.
+
+mod bolts;
+mod computer;
+mod map;
+mod page;
+mod ships;
+
+use std::sync::Arc;
+
+use tickwire::prelude::*;
+
+pub use crate::{
+    bolts::{Bolt, Boom, Scores, Spark},
+    map::{Map, MapError, Wall},
+    page::{FILES, PAGE},
+    ships::{Pilot, Ship, Steer, Team},
+};
+
+/// Ticks in a second; an update leaves every other tick.
+pub const HZ: u32 = 60;
+/// Length of a tick, in seconds.
+pub const DT: f32 = 1.0 / HZ as f32;
+/// Seats of a room unless told otherwise.
+pub const SEATS: u16 = 64;
+
+/// What a server decides about its arenas.
+#[derive(Clone)]
+pub struct Options {
+    /// The ground, its walls and its spawns.
+    pub map: Arc<Map>,
+    /// Computer players fill a room up to this many players and give their seats to people.
+    pub players: u16,
+    /// People and computer players that fit into a room.
+    pub seats: u16,
+}
+
+impl Default for Options {
+    /// The night map, eight players, 64 seats.
+    fn default() -> Self {
+        Self {
+            map: Arc::new(Map::night()),
+            players: 8,
+            seats: SEATS,
+        }
+    }
+}
+
+/// The size of the ground, for whoever draws it.
+#[derive(Replicate, Clone, Default)]
+#[net(resource)]
+pub struct Ground {
+    /// In units, along x.
+    pub width: u16,
+    /// In units, along y.
+    pub height: u16,
+}
+
+/// The game, ready to be hosted: `Server::new("arena", arena(Options::default()))`.
+///
+/// ```
+/// use tickwire::prelude::*;
+/// let kind = GameKind::new("arena", arena::arena(arena::Options::default()));
+/// let mut room = Simulation::new(&kind, SimOptions { seed: 1, ..SimOptions::default() });
+/// for _ in 0..60 { room.step(); }
+/// let ships = room.world_mut().query::<&arena::Ship>().iter(room.world()).count();
+/// assert_eq!(ships, 8, "computer players fill the room");
+/// ```
+pub fn arena(options: Options) -> impl Fn(&mut Game) + Send + Sync + 'static {
+    move |game| {
+        let map = options.map.clone();
+        game.rate(HZ)
+            .send(30)
+            .seats(u32::from(options.seats))
+            .computer_players(u32::from(options.players))
+            .computer_names(computer::NAMES)
+            .command::<Steer>()
+            .replicate::<Ship>()
+            .replicate::<Pilot>()
+            .replicate::<Bolt>()
+            .replicate::<Wall>()
+            .resource::<Ground>()
+            .resource::<Scores>()
+            .state::<ships::Helm>()
+            .state::<ships::Clockwork>()
+            .state::<computer::Brain>()
+            .state::<bolts::Shot>()
+            .event::<Boom>()
+            .event::<Spark>()
+            .on_start(move |mut commands: Commands| lay_out(&map, &mut commands))
+            .on_join(ships::join)
+            .on_leave(ships::leave)
+            .systems(
+                (
+                    ships::listen,
+                    computer::think,
+                    ships::respawn,
+                    ships::fly,
+                    bolts::fire,
+                    bolts::fly,
+                    bolts::hit,
+                )
+                    .chain(),
+            );
+    }
+}
+
+fn lay_out(map: &Arc<Map>, commands: &mut Commands) {
+    commands.insert_resource(Ground {
+        width: map.width,
+        height: map.height,
+    });
+    commands.insert_resource(Scores::default());
+    commands.insert_resource(map::Terrain(map.clone()));
+    for wall in &map.walls {
+        commands.spawn(wall.clone());
+    }
+}

@@ -1,0 +1,51 @@
+//! The arena as a server: flags, map, and the page that it hands out. The game itself is the library beside it.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use arena::{FILES, Map, Options, PAGE, SEATS, arena};
+use clap::Parser;
+use tickwire::{net::parse, prelude::*};
+
+/// Afterglow: a night arena where light is ammunition. Serves the game and its page on one port.
+#[derive(Parser)]
+#[command(name = "arena", version)]
+struct Args {
+    /// Players in a room: computer players fill up to this number and give their seats to people; 0: none
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=64))]
+    players: u16,
+    /// Seats of a room
+    #[arg(long, value_name = "N", default_value_t = SEATS, value_parser = clap::value_parser!(u16).range(1..=64))]
+    seats: u16,
+    /// The map to play on, instead of the one that is built in
+    #[arg(long, value_name = "FILE")]
+    map: Option<PathBuf>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+fn main() -> ExitCode {
+    let args: Args = match parse() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    let map = match args
+        .map
+        .as_deref()
+        .map_or_else(|| Ok(Map::night()), Map::load)
+    {
+        Ok(map) => Arc::new(map),
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    let options = Options {
+        map,
+        players: args.players,
+        seats: args.seats,
+    };
+    Server::new("arena", arena(options))
+        .page(PAGE)
+        .files(FILES)
+        .run_with(&args.server)
+}

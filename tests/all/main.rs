@@ -1,0 +1,11 @@
+//! The one test binary of the whole: each module is a kind of proof, named by what it proves.
+
+mod browser;
+mod games;
+mod golden;
+mod hall;
+mod hostile;
+mod laws;
+mod loopback;
+mod seeds;
+mod tidy;

@@ -1,0 +1,113 @@
+//! Seeds: whole servers and clients over bad links in virtual time, several dozen a run; `TICKWIRE_SEEDS=1000` runs more, from `TICKWIRE_SEED` on.
+
+use std::{io::Write, time::Duration};
+
+use arena::{Options, arena};
+use tickwire_lab::{Faults, Lab, Profile, Running, Violation, profile, seeds, storm};
+
+use crate::games::hello;
+
+/// Seeds of a run, unless the environment says otherwise.
+const SEEDS: u64 = 48;
+/// What each has of virtual time, before the links heal and all must agree.
+const SPAN: Duration = Duration::from_secs(12);
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    match std::env::var(name) {
+        Err(_) => otherwise,
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")),
+    }
+}
+
+/// The real arena, with its computer players, or the dots of hello; every storm is another.
+fn weather(seed: u64) -> Lab {
+    if seed.is_multiple_of(2) {
+        storm("arena", arena(Options::default()), seed)
+    } else {
+        storm("hello", hello, seed)
+    }
+}
+
+/// Past the test harness, which would keep it for failures.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+#[track_caller]
+fn sound<T>(outcome: Result<T, Box<Violation>>) -> T {
+    outcome.unwrap_or_else(|violation| panic!("{violation}"))
+}
+
+#[test]
+fn storms_of_many_seeds_violate_nothing() {
+    let (first, count) = (number("TICKWIRE_SEED", 1), number("TICKWIRE_SEEDS", SEEDS));
+    let seen = sound(seeds(first..first + count, SPAN, weather));
+    assert_eq!(seen.runs, count);
+    assert!(seen.checks > count * 100, "{seen}");
+    tell(&format!("storms from seed {first} on: {seen}"));
+}
+
+/// One kind of trouble and nothing else, on a link of each profile.
+fn trouble(kind: &str, link: Profile, seed: u64) -> Lab {
+    let (link, faults) = match kind {
+        "cuts" => (
+            link,
+            Faults {
+                cuts: 12.0,
+                ..Faults::NONE
+            },
+        ),
+        "half-open links" => (
+            link,
+            Faults {
+                half_open: 4.0,
+                ..Faults::NONE
+            },
+        ),
+        "a proxy that buffers" => (
+            link.bandwidth(25_000).proxy(4 << 20),
+            Faults {
+                stalls: 12.0,
+                ..Faults::NONE
+            },
+        ),
+        _ => (link, Faults::NONE),
+    };
+    let lab = if seed.is_multiple_of(2) {
+        Lab::new("arena", arena(Options::default()))
+    } else {
+        Lab::new("hello", hello)
+    };
+    lab.seed(seed).clients(3).link(link).faults(faults)
+}
+
+#[test]
+fn each_trouble_on_each_profile_violates_nothing() {
+    let troubles = ["cuts", "half-open links", "a proxy that buffers"];
+    let mut runs = 0;
+    for (kind, link) in troubles
+        .into_iter()
+        .flat_map(|kind| profile::ALL.map(|link| (kind, link)))
+    {
+        runs += 1;
+        let run: Running = match trouble(kind, link, runs).run(SPAN) {
+            Ok(run) => run,
+            Err(violation) => panic!("{kind} on {}: {violation}", link.name),
+        };
+        let figures = run.figures();
+        assert!(figures.checks > 50, "{kind} on {}: {figures}", link.name);
+    }
+    tell(&format!("{runs} runs of one trouble each: 0 violations"));
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in [2, 3] {
+        let run = |seed| sound(weather(seed).run(SPAN)).trace_hash();
+        let hash = run(seed);
+        assert_eq!(hash, run(seed), "seed {seed}");
+        assert_ne!(hash, run(seed + 1_000), "another seed is another run");
+    }
+}

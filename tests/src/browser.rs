@@ -1,0 +1,159 @@
+//! A real, headless Chromium driven through ChromeDriver: pages, keys, pictures. What pages should show is the tests' matter.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+
+use crate::artefacts;
+
+const FLAGS: &[&str] = &[
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+    "--window-size=1280,760",
+    "--hide-scrollbars",
+];
+
+/// ChromeDriver in a process of its own, ended when this goes.
+pub struct Driver {
+    child: Child,
+    url: String,
+}
+
+impl Driver {
+    /// Starts ChromeDriver on a free port.
+    ///
+    /// # Panics
+    /// Where ChromeDriver is missing: `cargo xtask setup` installs it.
+    pub fn start() -> Self {
+        let mut child = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver is on the PATH; `cargo xtask setup` installs it");
+        let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        let port = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| {
+                line.rsplit_once("successfully on port ")
+                    .map(|(_, port)| port.trim_end_matches('.').to_owned())
+            })
+            .expect("chromedriver says its port");
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            child,
+            url: format!("http://127.0.0.1:{port}"),
+        }
+    }
+
+    /// A browser of its own with one page, opened at an address.
+    pub async fn open(&self, url: &str) -> Page {
+        let Value::Object(capabilities) = json!({ "goog:chromeOptions": { "args": FLAGS }, "goog:loggingPrefs": { "browser": "ALL" } })
+        else {
+            unreachable!("an object literal")
+        };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&self.url)
+            .await
+            .expect("chromium starts");
+        client.goto(url).await.expect("the page opens");
+        Page { client }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One page in a browser of its own.
+pub struct Page {
+    pub client: Client,
+}
+
+impl Page {
+    /// Evaluates an expression; what it gives must be JSON.
+    pub async fn eval(&self, expression: &str) -> Value {
+        self.client
+            .execute(&format!("return ({expression})"), Vec::new())
+            .await
+            .unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// Waits until an expression is truthy and gives its value.
+    pub async fn until(&self, what: &str, expression: &str, patience: Duration) -> Value {
+        let begun = Instant::now();
+        loop {
+            let value = self
+                .client
+                .execute(&format!("return ({expression})"), Vec::new())
+                .await
+                .unwrap_or(Value::Null);
+            let falsy =
+                value.is_null() || value == json!(false) || value == json!(0) || value == json!("");
+            if !falsy {
+                return value;
+            }
+            if begun.elapsed() > patience {
+                self.picture("failed").await;
+                panic!(
+                    "{what}: `{expression}` was still {value} after {patience:?}\nconsole: {}",
+                    self.console().await
+                );
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Presses or lets go of a key, by its `code`, as the page sees it.
+    pub async fn key(&self, code: &str, down: bool) {
+        let kind = if down { "keydown" } else { "keyup" };
+        self.eval(&format!(
+            "dispatchEvent(new KeyboardEvent('{kind}', {{ code: '{code}', bubbles: true }}))"
+        ))
+        .await;
+    }
+
+    /// Keeps a picture of the page as an artefact.
+    pub async fn picture(&self, name: &str) {
+        if let Ok(png) = self.client.screenshot().await {
+            std::fs::write(artefacts().join(format!("{name}.png")), png)
+                .expect("artefacts can be written");
+        }
+    }
+
+    /// What the page's console says, for messages of failed tests.
+    pub async fn console(&self) -> String {
+        self.client
+            .execute("return JSON.stringify(window.__log ?? [])", Vec::new())
+            .await
+            .ok()
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    }
+
+    /// Closes the browser.
+    pub async fn close(self) {
+        let _ = self.client.close().await;
+    }
+}

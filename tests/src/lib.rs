@@ -1,0 +1,33 @@
+//! What the tests share: servers as child processes and a real browser. The tests themselves live in `all/`.
+#![allow(missing_docs)]
+
+pub mod browser;
+pub mod newcomer;
+pub mod peer;
+pub mod process;
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("tests lie in the repository")
+        .to_path_buf()
+}
+
+/// Where pictures and logs of a run are kept.
+pub fn artefacts() -> PathBuf {
+    let dir = target().join("artefacts");
+    std::fs::create_dir_all(&dir).expect("the target folder can be written");
+    dir
+}
+
+/// The target folder that this very test was built into.
+pub fn target() -> PathBuf {
+    let exe = std::env::current_exe().expect("a test has a path");
+    exe.ancestors()
+        .nth(3)
+        .expect("target/debug/deps/test")
+        .to_path_buf()
+}

@@ -1,0 +1,57 @@
+//! The commands of this repository, dispatched: `cargo arena`, `cargo verify`, `cargo xtask …`. What each one does lives in its own file.
+
+mod arena;
+mod chromium;
+mod run;
+mod setup;
+mod verify;
+mod web;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Everything a person types in this repository.
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build and play the arena, with computer players in it (also: `cargo arena`)
+    Arena(arena::Args),
+    /// Run every check: format, clippy, docs, tests, seeds, browser (also: `cargo verify`)
+    Verify(verify::Args),
+    /// Build the browser client into crates/tickwire-web/prebuilt
+    Web,
+    /// Set up what the checks need on this machine: Chromium and a compiler for wasm32
+    Setup,
+}
+
+fn main() -> ExitCode {
+    let root = root();
+    let done = match Cli::parse().task {
+        Task::Arena(args) => return arena::play(&root, &args),
+        Task::Verify(args) => verify::verify(&root, &args),
+        Task::Web => web::command(&root),
+        Task::Setup => chromium::install().and_then(|()| setup::wasm_cargo().map(|_| ())),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The repository's root: the folder above this crate's.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask lies in the repository")
+        .to_path_buf()
+}

@@ -1,0 +1,151 @@
+//! `cargo verify`: sets up and runs every check, one step after the other, and says which failed. The checks themselves live in their crates.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    chromium,
+    run::{cargo, run},
+    setup,
+};
+
+/// Which checks to run; all of them unless told otherwise.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Run only these steps
+    #[arg(long, value_name = "STEP", value_delimiter = ',', value_parser = NAMES)]
+    only: Vec<String>,
+    /// Leave these steps out
+    #[arg(long, value_name = "STEP", value_delimiter = ',', value_parser = NAMES)]
+    skip: Vec<String>,
+}
+
+type Step = fn(&Path) -> Result<(), String>;
+
+const NAMES: [&str; 7] = [
+    "setup", "format", "clippy", "docs", "test", "wasm", "package",
+];
+const STEPS: [(&str, Step); 7] = [
+    ("setup", set_up),
+    ("format", format),
+    ("clippy", clippy),
+    ("docs", docs),
+    ("test", test),
+    ("wasm", wasm),
+    ("package", package),
+];
+
+/// The crates that must compile for wasm32: everything that never waits.
+const SANS_IO: [&str; 4] = [
+    "tickwire-proto",
+    "tickwire-snapshot",
+    "tickwire-client",
+    "tickwire-web",
+];
+
+/// The crates that users get; all of them can be packaged at any commit.
+const PUBLISHED: [&str; 11] = [
+    "tickwire",
+    "tickwire-bots",
+    "tickwire-client",
+    "tickwire-derive",
+    "tickwire-lab",
+    "tickwire-net",
+    "tickwire-proto",
+    "tickwire-server",
+    "tickwire-sim",
+    "tickwire-snapshot",
+    "tickwire-web",
+];
+
+/// Runs the steps in order and stops at the first that fails.
+pub fn verify(root: &Path, args: &Args) -> Result<(), String> {
+    let mut taken: Vec<(&str, Duration)> = Vec::new();
+    for (name, step) in STEPS {
+        if (!args.only.is_empty() && !args.only.iter().any(|only| only == name))
+            || args.skip.iter().any(|skip| skip == name)
+        {
+            continue;
+        }
+        eprintln!("\x1b[1;36m== {name}\x1b[0m");
+        let begun = Instant::now();
+        step(root).map_err(|problem| {
+            format!(
+                "\x1b[1;31m== {name} failed\x1b[0m: {problem}\n   again: cargo verify --only {name}"
+            )
+        })?;
+        taken.push((name, begun.elapsed()));
+    }
+    let steps: Vec<String> = taken
+        .iter()
+        .map(|(name, time)| format!("{name} {:.0} s", time.as_secs_f32()))
+        .collect();
+    eprintln!(
+        "\x1b[1;32m== all checks passed\x1b[0m ({})",
+        steps.join(", ")
+    );
+    Ok(())
+}
+
+fn set_up(_: &Path) -> Result<(), String> {
+    chromium::install()?;
+    setup::wasm_cargo().map(|_| ())
+}
+
+fn format(root: &Path) -> Result<(), String> {
+    run(&mut cargo(root, &["fmt", "--all", "--check"]))
+}
+
+fn clippy(root: &Path) -> Result<(), String> {
+    run(&mut cargo(
+        root,
+        &[
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    ))
+}
+
+fn docs(root: &Path) -> Result<(), String> {
+    run(cargo(root, &["doc", "--quiet", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn test(root: &Path) -> Result<(), String> {
+    run(&mut cargo(root, &["test", "--workspace", "--no-fail-fast"]))
+}
+
+fn wasm(root: &Path) -> Result<(), String> {
+    let mut check = std::process::Command::new(setup::wasm_cargo()?);
+    check.current_dir(root).args([
+        "check",
+        "--quiet",
+        "--target",
+        "wasm32-unknown-unknown",
+        "--target-dir",
+        "target/wasm",
+        "--lib",
+    ]);
+    for name in SANS_IO {
+        check.args(["-p", name]);
+    }
+    run(&mut check)
+}
+
+fn package(root: &Path) -> Result<(), String> {
+    let mut package = cargo(
+        root,
+        &["package", "--quiet", "--no-verify", "--allow-dirty"],
+    );
+    for name in PUBLISHED {
+        package.args(["-p", name]);
+    }
+    run(&mut package)
+}
