@@ -1,15 +1,20 @@
 //! The next version of an area, made from the one before by what changed. Costs what is touched: pages are copied, the rest is shared.
 
+mod rows;
+
+pub use rows::RowsEdit;
+
 use std::sync::Arc;
 
 use tickwire_proto::Tick;
 
 use crate::area::{Area, ENTITIES_MAX, EVENTS_MAX, NetId, TickEvent, place};
 use crate::layout::Layout;
-use crate::page::{EntityPage, PAGE_ROWS, Page};
-use crate::row::{Blob, RowMut};
+use crate::page::{EntityPage, Page};
+use crate::row::RowMut;
 use crate::schema::Schema;
-use crate::track::{Span, Track};
+use crate::track::Span;
+use rows::Scratch;
 
 /// Writes what a capture found into the next version of an area.
 ///
@@ -41,8 +46,7 @@ pub struct AreaEdit {
     next: Area,
     unchanged_until: Tick,
     changed: bool,
-    ints: Vec<i32>,
-    blobs: Vec<Blob>,
+    scratch: Scratch,
 }
 
 impl AreaEdit {
@@ -59,8 +63,7 @@ impl AreaEdit {
             next,
             unchanged_until: base.tick,
             changed: false,
-            ints: Vec::new(),
-            blobs: Vec::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -103,36 +106,25 @@ impl AreaEdit {
         }
     }
 
-    /// Writes the row of an entity (or of a resource: slot 0) and says whether anything changed. Ignored where there is no such entity.
-    ///
-    /// `write` gets zeros to fill in; positions with a velocity as true as the column's finer quantiser can tell.
+    /// To write many rows of one table. `None` if there is no such table.
+    pub fn rows(&mut self, table: usize) -> Option<RowsEdit<'_>> {
+        Some(RowsEdit {
+            layout: self.schema.record(table)?.layout(),
+            table,
+            is_resource: self.schema.is_resource(table),
+            span: Span::direct(self.next.tick.since(self.base.tick)),
+            base: &self.base,
+            entities: &self.next.entities,
+            pages: self.next.tables.get_mut(table)?,
+            scratch: &mut self.scratch,
+            changed: &mut self.changed,
+        })
+    }
+
+    /// Writes one row, as [`RowsEdit::set`] does.
     pub fn set(&mut self, table: usize, slot: u32, write: impl FnOnce(&mut RowMut)) -> bool {
-        let schema = self.schema.clone();
-        let Some(record) = schema.record(table) else {
-            return false;
-        };
-        let lives = if schema.is_resource(table) {
-            slot == 0
-        } else {
-            self.next.generation(slot).is_some()
-        };
-        if !lives {
-            return false;
-        }
-        let layout = record.layout();
-        self.prepare(layout);
-        write(&mut RowMut::of_layout(
-            layout,
-            &mut self.ints,
-            &mut self.blobs,
-        ));
-        self.make_valid(layout);
-        self.keep_tracks(layout, table, slot);
-        let changed = self.differs(table, slot);
-        if changed {
-            self.store(layout, table, slot);
-        }
-        changed
+        self.rows(table)
+            .is_some_and(|mut rows| rows.set(slot, write))
     }
 
     /// Takes a row away.
@@ -174,82 +166,6 @@ impl AreaEdit {
         self.next.before = self.unchanged_until;
         self.changed.then(|| Arc::new(self.next))
     }
-
-    fn prepare(&mut self, layout: &Layout) {
-        self.ints.clear();
-        self.ints.resize(layout.columns().len(), 0);
-        self.blobs.iter_mut().for_each(Blob::clear);
-        self.blobs.resize_with(layout.blobs(), Blob::new);
-    }
-
-    /// A writer that is no quantiser must not make what no client would accept.
-    fn make_valid(&mut self, layout: &Layout) {
-        for (int, column) in self.ints.iter_mut().zip(layout.columns()) {
-            let clamped = (*int).clamp(column.min, column.max);
-            *int = if column.valid(clamped) { clamped } else { 0 };
-        }
-    }
-
-    /// Turns the true places in the scratch row into canonical tracks.
-    fn keep_tracks(&mut self, layout: &Layout, table: usize, slot: u32) {
-        let same_entity = slot == 0 || self.base.generation(slot) == self.next.generation(slot);
-        let old = self.base.page_of(table, slot).filter(|_| same_entity);
-        let span = Span::direct(self.next.tick.since(self.base.tick));
-        for (index, column) in layout.columns().iter().enumerate() {
-            let Some((velocity, track)) = &column.track else {
-                continue;
-            };
-            let half = (track.cell / 2) as i32;
-            let truth = self.ints[index].clamp(column.min + half, column.max - half);
-            self.ints[index] = match old {
-                Some((page, row)) => {
-                    let velocities = [self.ints[usize::from(*velocity)]; 2];
-                    let predicted = column.moved(track, page.int(index, row), velocities, span);
-                    correct(track, predicted, truth)
-                }
-                None => correct(track, 0, truth),
-            };
-        }
-    }
-
-    fn differs(&self, table: usize, slot: u32) -> bool {
-        let Some((page, row)) = self.next.page_of(table, slot) else {
-            return true;
-        };
-        self.ints
-            .iter()
-            .enumerate()
-            .any(|(column, &int)| page.int(column, row) != int)
-            || self
-                .blobs
-                .iter()
-                .enumerate()
-                .any(|(blob, bytes)| page.blob(blob, row) != bytes.as_slice())
-    }
-
-    fn store(&mut self, layout: &Layout, table: usize, slot: u32) {
-        let (index, row) = place(slot);
-        let page =
-            Arc::make_mut(&mut self.next.tables[table]).page_mut(index, || Page::new(layout));
-        page.present |= 1 << row;
-        for (cell, &int) in page
-            .ints
-            .iter_mut()
-            .skip(row)
-            .step_by(PAGE_ROWS)
-            .zip(&self.ints)
-        {
-            *cell = int;
-        }
-        for (blob, bytes) in self.blobs.iter().enumerate() {
-            if page.blob(blob, row) != bytes.as_slice() {
-                let valid = layout.blob_quant(blob).valid_blob(bytes);
-                page.set_blob(blob, row, if valid { bytes } else { &[] });
-            }
-        }
-        page.find_moving(layout, 1 << row);
-        self.changed = true;
-    }
 }
 
 /// Whether every column and blob is valid: else no client would take the delta.
@@ -260,41 +176,4 @@ fn fits(event: &TickEvent, layout: &Layout) -> bool {
     (event.ints.len(), event.blobs.len()) == counts
         && columns.all(|(column, &int)| column.valid(int))
         && blobs.all(|(blob, bytes)| layout.blob_quant(blob).valid_blob(bytes))
-}
-
-/// The predicted place, moved by whole steps until it is within half a step of the truth.
-fn correct(track: &Track, predicted: i32, truth: i32) -> i32 {
-    let cell = i64::from(track.cell);
-    let error = i64::from(truth) - i64::from(predicted);
-    if error.abs() * 2 <= cell {
-        return predicted;
-    }
-    let steps = (error.abs() + cell / 2) / cell * error.signum();
-    predicted + (steps * cell) as i32
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_track_is_kept_up_to_half_a_step_and_corrected_by_whole_ones() {
-        for (cell, half) in [(30, 15), (15, 7), (1, 0)] {
-            let track = Track {
-                cell,
-                num: 1,
-                den: 1,
-                zero: 0,
-            };
-            let correct = |truth| correct(&track, 100, truth) - 100;
-            let cell = cell as i32;
-            assert_eq!([-half, 0, half].map(|off| correct(100 + off)), [0; 3]);
-            assert_eq!(
-                [-half - 1, half + 1].map(|off| correct(100 + off)),
-                [-cell, cell]
-            );
-            assert_eq!(correct(100 + 7 * cell + (cell - 1) / 2), 7 * cell);
-            assert_eq!(correct(100 - 7 * cell - (cell - 1) / 2), -7 * cell);
-        }
-    }
 }
