@@ -38,9 +38,11 @@ const STEPS: [(&str, Step); 7] = [
 ];
 
 /// The crates that must compile for wasm32: everything that never waits.
-const SANS_IO: [&str; 4] = [
+const SANS_IO: [&str; 6] = [
     "tickwire-proto",
     "tickwire-snapshot",
+    "tickwire-sim",
+    "tickwire-server",
     "tickwire-client",
     "tickwire-web",
 ];
