@@ -150,6 +150,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         let setup = Setup {
             index,
             front: front(index, config),
+            others: Arc::clone(&shards),
             lobby: lobby_sender.clone(),
             auth: Arc::clone(&plan.auth),
             metrics: Arc::clone(&metrics),

@@ -2,6 +2,7 @@
 
 mod connection;
 mod deliver;
+mod resume;
 mod run;
 
 use std::cell::RefCell;
@@ -34,6 +35,8 @@ pub(crate) enum ShardMessage {
         peer: SocketAddr,
         pass: Pass,
     },
+    /// A connection of another shard, whose client claims a session of this one.
+    Moved(Box<resume::Moved>),
     /// What a room says.
     Room { room: u32, output: RoomOutput },
     /// What the lobby says.
@@ -55,6 +58,10 @@ pub(crate) struct Shard {
     front: Front,
     links: HashMap<SessionKey, Link, Hasher>,
     passes: HashMap<SessionKey, Pass, Hasher>,
+    /// Links on their way to other shards: their tasks take them there.
+    leaving: HashMap<SessionKey, resume::Leaving, Hasher>,
+    /// The ways to all shards.
+    others: Arc<[mpsc::Sender<ShardMessage>]>,
     rooms: HashMap<u32, mpsc::Sender<RoomInput>>,
     lobby: LobbySender,
     auth: Arc<dyn Auth>,
@@ -101,6 +108,8 @@ impl Shard {
                 front: Front::new(setup.front),
                 links: HashMap::default(),
                 passes: HashMap::default(),
+                leaving: HashMap::default(),
+                others: Arc::clone(&setup.others),
                 rooms: HashMap::new(),
                 lobby: setup.lobby.clone(),
                 auth: Arc::clone(&setup.auth),

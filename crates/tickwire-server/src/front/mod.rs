@@ -3,6 +3,7 @@
 mod deliver;
 mod events;
 mod io;
+mod resume;
 mod settle;
 mod slots;
 mod stats;
@@ -20,6 +21,7 @@ pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
+use resume::of_session;
 use slots::{Slot, Slots};
 
 /// A link that holds bytes for so long without ever being empty is cut: its client does not read.
@@ -126,12 +128,15 @@ impl Front {
     }
 
     /// A link is open. `token` is random: what a resume will have to show.
+    ///
+    /// Its first eight bytes become the session's key, so that whoever gets it knows where the session is; the other 24 are the secret.
     pub fn link_opened(&mut self, now: Time, token: [u8; 32]) -> SessionKey {
         self.stats.sessions_ever += 1;
         let (serial, config) = (self.stats.sessions_ever as u32, self.config);
         let key = self.slots.insert(config.shard, |key| Slot {
             key,
-            session: ServerSession::new(now, config.session, key.0, token),
+            session: ServerSession::new(now, config.session, key.0, of_session(key, token)),
+            token: Some(token),
             gauge: Gauge::default(),
             opened: now,
             guest: (serial - 1)
@@ -157,7 +162,16 @@ impl Front {
             return;
         };
         *self.stats.bytes_in.entry(kind_name(frame)).or_default() += frame.len() as u64;
-        slot.session.handle_frame(now, frame);
+        if slot.session.awaits_hello()
+            && let Some(claim) = ServerSession::claim(frame)
+            && self.take_over(now, session, &claim, frame)
+        {
+            return;
+        }
+        if let Some(slot) = self.slots.get_mut(session) {
+            slot.token = None; // the hash alone is kept, by the session
+            slot.session.handle_frame(now, frame);
+        }
         self.settle(now, session);
     }
 

@@ -283,7 +283,7 @@ impl ServerSession {
         }
     }
 
-    /// The link is gone. Without a resume window the session ends; else it waits for its client to [`resume`](Self::resume) it.
+    /// The link is gone. Without a resume window, or before anything is attached, the session ends; else it waits for its client to [`resume`](Self::resume) it.
     pub fn link_lost(&mut self, now: Time) {
         match &mut self.stage {
             Stage::Ended { owed, .. } => *owed = false,
@@ -291,7 +291,7 @@ impl ServerSession {
             Stage::Hello | Stage::Open => {
                 self.drop_unwritten();
                 let window = u64::from(self.cfg.limits.resume_window_ms);
-                if window == 0 || matches!(self.stage, Stage::Hello) {
+                if window == 0 || !self.is_attached() {
                     self.expire("the link was lost");
                 } else {
                     self.stage = Stage::Away {
