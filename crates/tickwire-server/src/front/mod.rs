@@ -110,6 +110,8 @@ pub struct Front {
     dirty: VecDeque<SessionKey>,
     outputs: VecDeque<FrontOutput>,
     stats: FrontStats,
+    /// Frames and bytes of updates, with their tick frames.
+    updates_out: (u64, u64),
 }
 
 impl Front {
@@ -124,6 +126,7 @@ impl Front {
             dirty: VecDeque::new(),
             outputs: VecDeque::new(),
             stats: FrontStats::default(),
+            updates_out: (0, 0),
         }
     }
 
@@ -258,19 +261,28 @@ impl Front {
             {
                 part.gauge.fetched(out.len() as u32);
             }
-            let name = if out.update.is_some() {
-                "Update"
-            } else {
-                kind_name(&out.head)
-            };
-            *self.stats.bytes_out.entry(name).or_default() += out.len() as u64;
-            *self.stats.frames_out.entry(name).or_default() += 1 + u64::from(out.body.is_some());
         }
         let finished = slot.session.is_finished();
+        if let Some(out) = &out {
+            self.count_out(out);
+        }
         if finished {
             self.settle(now, session);
         }
         out
+    }
+
+    fn count_out(&mut self, out: &Outgoing) {
+        let (frames, bytes) = (1 + u64::from(out.body.is_some()), out.len() as u64);
+        if out.update.is_some() {
+            // Nearly all of them: counted without a look-up.
+            self.updates_out.0 += frames;
+            self.updates_out.1 += bytes;
+            return;
+        }
+        let name = kind_name(&out.head);
+        *self.stats.frames_out.entry(name).or_default() += frames;
+        *self.stats.bytes_out.entry(name).or_default() += bytes;
     }
 
     /// What is on its way to a session's client.
@@ -313,10 +325,15 @@ impl Front {
     /// What was counted so far.
     #[must_use]
     pub fn stats(&self) -> FrontStats {
-        FrontStats {
+        let mut stats = FrontStats {
             sessions: self.slots.len(),
             ..self.stats.clone()
+        };
+        if self.updates_out.0 > 0 {
+            stats.frames_out.insert("Update", self.updates_out.0);
+            stats.bytes_out.insert("Update", self.updates_out.1);
         }
+        stats
     }
 
     /// Ends one session, from here.

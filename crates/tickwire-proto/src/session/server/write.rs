@@ -136,11 +136,13 @@ impl ServerSession {
 
     /// The rooms take turns, so that one that is always ready does not keep the others waiting.
     fn pick_update(&mut self) -> Option<Outgoing> {
-        let after = self
-            .rooms
-            .range((Excluded(self.turn), Unbounded))
-            .find(|(_, slot)| slot.has_news());
-        let found = after.or_else(|| self.rooms.iter().find(|(_, slot)| slot.has_news()));
+        let first = || self.rooms.iter().find(|(_, slot)| slot.has_news());
+        let found = if self.rooms.len() < 2 {
+            first()
+        } else {
+            let mut after = self.rooms.range((Excluded(self.turn), Unbounded));
+            after.find(|(_, slot)| slot.has_news()).or_else(first)
+        };
         let room = found.map(|(room, _)| *room)?;
         let slot = self.rooms.get_mut(&room)?;
         if !self.round.fits(slot.next_len()) {
