@@ -26,8 +26,10 @@ pub fn artefacts() -> PathBuf {
 /// The target folder that this very test was built into.
 pub fn target() -> PathBuf {
     let exe = std::env::current_exe().expect("a test has a path");
+    // Cargo marks it; what is built may lie deeper in it than a test does.
+    let marked = |dir: &&std::path::Path| dir.join("CACHEDIR.TAG").exists();
     exe.ancestors()
-        .nth(3)
-        .expect("target/debug/deps/test")
+        .find(marked)
+        .expect("cargo's target folder")
         .to_path_buf()
 }

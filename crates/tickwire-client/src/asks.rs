@@ -75,7 +75,7 @@ impl Client {
         self.rooms.keys().copied()
     }
 
-    /// Whether one is a member of the room at this moment.
+    /// Whether one is a member of the room, as far as is known: a lost link leaves it so while the session may be resumed.
     pub fn is_joined(&self, room: RoomKey) -> bool {
         self.rooms
             .get(&room)
@@ -110,9 +110,12 @@ impl Client {
     }
 
     /// The next tick that wants a command now: each once, in order. Ask until it says `None`, at each
-    /// [`next_command`](Self::next_command) or picture.
+    /// [`next_command`](Self::next_command) or picture. None while the link is lost; the ticks of that time are left out, and counted.
     pub fn command_tick(&mut self, room: RoomKey, now: Time) -> Option<Tick> {
-        let rtt = self.session.rtt();
+        if self.stage != Stage::Attached {
+            return None;
+        }
+        let least = self.least_rtt();
         let room = self.rooms.get_mut(&room)?;
         room.number()?;
         let view = room.view.as_mut()?;
@@ -120,12 +123,15 @@ impl Client {
             return None;
         }
         let line = view.line().tick_at(now);
-        view.lead.advance(now, line, rtt.least);
+        view.lead.advance(now, line, least);
         view.lead.take()
     }
 
     /// When [`command_tick`](Self::command_tick) will have the next tick, once it has had one.
     pub fn next_command(&self, room: RoomKey) -> Option<Time> {
+        if self.stage != Stage::Attached {
+            return None;
+        }
         let room = self.rooms.get(&room)?;
         room.number()?;
         room.view.as_ref()?.lead.next_due()
@@ -144,6 +150,16 @@ impl Client {
             return Err(SendError::BadCommand(room));
         }
         let payload = values::encode_record(schema, &row.ints, &row.blobs);
+        if self.stage != Stage::Attached {
+            if let Some(view) = self
+                .rooms
+                .get_mut(&room)
+                .and_then(|room| room.view.as_mut())
+            {
+                view.lead.left_out(); // it would come too late
+            }
+            return Err(SendError::NotYet(room));
+        }
         if self.session.command(no, tick, &payload) {
             Ok(())
         } else {

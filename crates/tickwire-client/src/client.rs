@@ -77,7 +77,14 @@ pub struct Client {
     pub(crate) attempt: u32,
     pub(crate) chance: u64,
     pub(crate) rooms: BTreeMap<RoomKey, Room>,
-    /// The rooms by their numbers on this link.
+    /// The lost link left a session, which the next hello claims.
+    pub(crate) resuming: bool,
+    /// Whether this session's credentials were given, and were accepted.
+    pub(crate) shown: bool,
+    pub(crate) accepted: bool,
+    /// The least round trip that was measured last: a resumed session has to measure anew.
+    pub(crate) least_rtt: Duration,
+    /// The rooms by their numbers in this session.
     pub(crate) keys: BTreeMap<u32, RoomKey>,
     /// Questions for the list of rooms that wait for the session.
     pub(crate) questions: Vec<(RequestId, String)>,
@@ -98,6 +105,10 @@ impl Client {
             attempt: 0,
             chance: seed,
             rooms: BTreeMap::new(),
+            resuming: false,
+            shown: false,
+            accepted: false,
+            least_rtt: Duration::ZERO,
             keys: BTreeMap::new(),
             questions: Vec::new(),
             requests: 0,
@@ -205,6 +216,7 @@ impl Client {
     /// The answer to [`ClientOutput::CredentialsWanted`].
     pub fn attach(&mut self, credentials: &[u8]) {
         if self.stage == Stage::Attaching {
+            self.shown = true;
             self.session.attach(
                 ATTACHMENT,
                 &self.config.namespace,
@@ -214,11 +226,12 @@ impl Client {
         }
     }
 
-    /// Ends the conversation: the server is told, rooms are left, and nothing is tried again.
+    /// Ends the conversation: the server is told, rooms are left, nothing is tried again, and no session is kept to come back to.
     pub fn close(&mut self) {
         if self.has_link() {
             self.session.bye();
         }
+        self.session.give_up(); // where there is no link
         self.rooms.clear();
         self.keys.clear();
         self.outputs.push_back(ClientOutput::Close);

@@ -29,7 +29,7 @@ pub enum State {
     Connecting,
     /// Accepted: rooms can be joined and used.
     Online,
-    /// The link is lost; the next try comes in `retry_in`.
+    /// The link is lost; the next try comes in `retry_in`. Rooms stay joined while the session may be resumed.
     Away {
         /// From the moment of this state on.
         retry_in: Duration,
@@ -139,12 +139,17 @@ pub enum ClientEvent {
     },
     /// The credentials were not accepted; the state `Ended` follows.
     AttachRefused(Refusal),
-    /// Reliable messages went down with the last link: nobody knows whether they were heard.
+    /// A new link carries the session on: the same rooms, views and seats, nothing reliable lost and nothing twice.
+    Resumed,
+    /// The session could not be resumed: its window had passed, or the server is another one. Each room that was joined
+    /// has been told by [`RoomAway`](Self::RoomAway) before it, and is joined again by itself.
+    Expired,
+    /// Reliable messages went down with the last session: nobody knows whether they were heard.
     MessagesLost {
         /// How many.
         count: u64,
     },
-    /// In the room: for the first time, or again after a lost link (`again`). Its view is fresh.
+    /// In the room: for the first time, or again after a lost session (`again`). Its view is fresh.
     Joined {
         /// Which.
         room: RoomKey,
@@ -158,7 +163,7 @@ pub enum ClientEvent {
         /// Why.
         refusal: Refusal,
     },
-    /// The link is lost and the room with it; it is joined again as soon as that is possible.
+    /// The session is lost and the room with it; it is joined again as soon as that is possible.
     RoomAway {
         /// Which.
         room: RoomKey,

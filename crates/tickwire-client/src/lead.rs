@@ -125,13 +125,25 @@ impl CommandLead {
         if slack < SLACK_LOW {
             if now.since(self.raised) >= settled {
                 self.raised = now;
-                self.margin = (self.margin + f64::from(SLACK_LOW - slack).min(8.0)).min(MARGIN_MAX);
+                let short = f64::from(SLACK_LOW) - f64::from(slack);
+                self.margin = (self.margin + short.min(8.0)).min(MARGIN_MAX);
                 self.slacks.clear();
             }
         } else if self.is_calm(second) && now.since(self.shrunk) >= Duration::from_secs(1) {
             self.shrunk = now;
             self.margin = (self.margin - SHRINK).max(MARGIN_MIN);
         }
+    }
+
+    /// The link is another one: what the server says next is of commands that went over the last one.
+    pub(crate) fn resumed(&mut self, now: Time) {
+        self.raised = now;
+        self.slacks.clear();
+    }
+
+    /// A command for a tick that was given out cannot go.
+    pub(crate) fn left_out(&mut self) {
+        self.skipped += 1;
     }
 
     /// How many ticks beyond a round trip the lead is.

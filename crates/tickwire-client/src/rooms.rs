@@ -118,7 +118,7 @@ impl Room {
         true
     }
 
-    /// The link is gone: whether it was a member until now.
+    /// The session is gone: whether it was a member until now.
     pub(crate) fn link_lost(&mut self) -> bool {
         let was_in = matches!(self.phase, Phase::In(_));
         self.phase = Phase::Wanted;

@@ -25,6 +25,7 @@ impl Client {
     pub(crate) fn listen(&mut self, now: Time) {
         while let Some(event) = self.session.poll_event() {
             match event {
+                SessionEvent::Welcome { resumed: true, .. } => self.resumed(now),
                 SessionEvent::Welcome { lost, .. } => self.welcome(lost),
                 SessionEvent::Attached { identity, .. } => self.attached(identity),
                 SessionEvent::AttachRefused { refusal, .. } => {
@@ -91,18 +92,14 @@ impl Client {
         });
     }
 
-    /// The link is gone, or never came; `ending`: what the server said.
+    /// The link is gone, or never came; `ending`: what the server said. Without an ending the session stays, if it can be resumed.
     pub(crate) fn lost(&mut self, now: Time, ending: Option<Ending>) {
         self.session.link_lost(now);
-        while self.session.poll_event().is_some() {} // of a conversation that is over
-        self.keys.clear();
-        let away: Vec<RoomKey> = self
-            .rooms
-            .values_mut()
-            .filter_map(|room| room.link_lost().then_some(room.key))
-            .collect();
-        for room in away {
-            self.event(ClientEvent::RoomAway { room });
+        self.resuming = ending.is_none() && self.session.may_resume();
+        if !self.resuming {
+            self.session.give_up();
+            while self.session.poll_event().is_some() {} // of a conversation that is over
+            self.rooms_lost();
         }
         let retry_after = match ending {
             Some(ending) if !matches!(ending.retry, Retry::After { .. }) => {
@@ -120,9 +117,25 @@ impl Client {
         self.set_state(State::Away { retry_in });
     }
 
+    /// The session is gone, and the rooms' numbers with it: they are wanted anew.
+    fn rooms_lost(&mut self) {
+        self.accepted = false;
+        self.shown = false;
+        self.keys.clear();
+        let away: Vec<RoomKey> = self
+            .rooms
+            .values_mut()
+            .filter_map(|room| room.link_lost().then_some(room.key))
+            .collect();
+        for room in away {
+            self.event(ClientEvent::RoomAway { room });
+        }
+    }
+
     /// No more tries.
     pub(crate) fn over(&mut self, ending: Ending) {
         self.stage = Stage::Over;
+        self.resuming = false;
         self.questions.clear();
         self.set_state(State::Ended {
             reason: ending.reason,
@@ -142,13 +155,48 @@ impl Client {
         }
     }
 
+    /// The session goes on over this link: nothing was lost, and what was asked for is answered by itself.
+    fn resumed(&mut self, now: Time) {
+        self.resuming = false;
+        for view in self
+            .rooms
+            .values_mut()
+            .filter_map(|room| room.view.as_mut())
+        {
+            view.resumed(now);
+        }
+        if !self.accepted {
+            self.stage = Stage::Attaching;
+            self.event(ClientEvent::Resumed);
+            if !self.shown {
+                self.show_credentials();
+            }
+            return;
+        }
+        self.stage = Stage::Attached;
+        self.backoff.reset();
+        self.attempt = 0;
+        self.set_state(State::Online);
+        self.event(ClientEvent::Resumed);
+        self.ask_what_waits();
+    }
+
+    /// A session begins; one that was claimed is gone.
     fn welcome(&mut self, messages_lost: u64) {
+        if std::mem::take(&mut self.resuming) {
+            self.rooms_lost();
+            self.event(ClientEvent::Expired);
+        }
         if messages_lost > 0 {
             self.event(ClientEvent::MessagesLost {
                 count: messages_lost,
             });
         }
         self.stage = Stage::Attaching;
+        self.show_credentials();
+    }
+
+    fn show_credentials(&mut self) {
         match self.config.credentials.clone() {
             Some(credentials) => self.attach(&credentials),
             None => self.outputs.push_back(ClientOutput::CredentialsWanted),
@@ -157,6 +205,7 @@ impl Client {
 
     fn attached(&mut self, identity: String) {
         self.stage = Stage::Attached;
+        self.accepted = true;
         self.backoff.reset();
         self.attempt = 0;
         self.event(ClientEvent::Attached { identity });
@@ -300,7 +349,7 @@ impl Client {
     }
 
     fn update(&mut self, now: Time, no: u32, tick: Tick, frame: &[u8]) {
-        let least = self.session.rtt().least;
+        let least = self.least_rtt();
         let Some(room) = self.keys.get(&no).copied() else {
             return;
         };
@@ -328,6 +377,15 @@ impl Client {
             applied,
             stamp,
         });
+    }
+
+    /// The least round trip; of the link before, until this one has measured its own.
+    pub(crate) fn least_rtt(&mut self) -> Duration {
+        let least = self.session.rtt().least;
+        if least > Duration::ZERO {
+            self.least_rtt = least;
+        }
+        self.least_rtt
     }
 
     fn view_by_number(&mut self, no: u32) -> Option<&mut View> {

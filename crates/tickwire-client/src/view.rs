@@ -1,6 +1,6 @@
 //! What one client knows of one room: its areas, its members, and when to show what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +54,8 @@ pub struct View {
     areas: BTreeMap<u32, AreaView>,
     /// When a keyframe of an area was last asked for, while it has not come.
     asked: BTreeMap<u32, Time>,
+    /// Areas of which nothing came yet since the session was resumed: the pause says nothing of the way.
+    paused: BTreeSet<u32>,
     newest: Option<Tick>,
     owner: Option<Owner>,
     line: ArrivalLine,
@@ -80,6 +82,7 @@ impl View {
             owner: owner(&entry.schema, entry.seat),
             areas: BTreeMap::new(),
             asked: BTreeMap::new(),
+            paused: BTreeSet::new(),
             newest: None,
             line: ArrivalLine::new(tick),
             stamps: Earliest::default(),
@@ -109,7 +112,7 @@ impl View {
         &self.entry.kind
     }
 
-    /// The room's number on the wire, for as long as this link lasts.
+    /// The room's number on the wire, for as long as the session lasts.
     pub fn number(&self) -> u32 {
         self.entry.no
     }
@@ -177,6 +180,13 @@ impl View {
         self.faults += outcome.faults.len() as u64;
         self.meter.count(now, frame.len());
         outcome
+    }
+
+    /// The session goes on over another link: updates go on from what is held, and keyframes that were asked for may be asked for again.
+    pub(crate) fn resumed(&mut self, now: Time) {
+        self.paused = self.areas.keys().copied().collect();
+        self.asked.clear();
+        self.lead.resumed(now);
     }
 
     /// Takes in the private frame that goes before an update.
@@ -321,7 +331,7 @@ impl View {
         deltas: &[AreaDelta<'_>],
         outcome: &mut Applied,
     ) {
-        let mut gap = 0;
+        let (mut gap, mut paused) = (0, false);
         for delta in deltas {
             if !self.areas.contains_key(&delta.area) && self.areas.len() >= AREAS_MAX {
                 outcome
@@ -336,6 +346,7 @@ impl View {
                 .or_default()
                 .apply(&self.entry.schema, tick, delta)
             {
+                Ok(_) if self.paused.remove(&delta.area) => paused = true,
                 Ok(_) if mended => {}
                 Ok(ticks) => gap = gap.max(ticks),
                 Err(fault) => self.fault(now, delta.area, fault, outcome),
@@ -349,11 +360,13 @@ impl View {
         if known && moved != 0.0 {
             self.delay.shift(moved * self.line.tick_us());
         }
-        self.jitter_us += (late.min(DELAY_MAX) - self.jitter_us) / 16.0;
+        if !paused {
+            self.jitter_us += (late.min(DELAY_MAX) - self.jitter_us) / 16.0;
+        }
         if self.stamp.is_none() {
             self.late_us = late;
         }
-        if gap > 0 {
+        if gap > 0 && !paused {
             self.delay
                 .note(now, late + f64::from(gap) * self.line.tick_us());
         }

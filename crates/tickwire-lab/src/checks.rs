@@ -124,8 +124,15 @@ impl Running {
         let view = seat.client.view(seat.room).ok_or("it has no view")?;
         let here = self.host.as_ref().and_then(|host| host.room(room.number));
         let here = here.ok_or("its room is gone")?;
-        let mut held: Vec<u32> = view.members().iter().map(|info| info.member).collect();
-        let mut truth: Vec<u32> = here.members().map(|status| status.member.0).collect();
+        let mut held: Vec<(u32, u8)> = view
+            .members()
+            .iter()
+            .map(|info| (info.member, info.presence as u8))
+            .collect();
+        let mut truth: Vec<(u32, u8)> = here
+            .members()
+            .map(|status| (status.member.0, status.presence as u8))
+            .collect();
         held.sort_unstable();
         truth.sort_unstable();
         if held == truth {

@@ -25,10 +25,20 @@ pub(crate) struct Host {
     mail: Mail,
     chance: Chance,
     opened: u64,
-    closes: VecDeque<Close>,
+    wishes: VecDeque<Wish>,
     ended: Vec<Broken>,
     /// Of rooms that are over.
     past_encodes: u64,
+}
+
+/// What the server wants of a link.
+pub(crate) enum Wish {
+    /// It is to be closed.
+    Close(Close),
+    /// It is to be closed; the session goes on without it.
+    Cut { session: SessionKey },
+    /// It is another session's from here on, whose older link is closed.
+    Relink { from: SessionKey, to: SessionKey },
 }
 
 /// A link that the server wants closed.
@@ -80,7 +90,7 @@ impl Host {
             },
             chance: Chance::new(seed).fork(1),
             opened: 0,
-            closes: VecDeque::new(),
+            wishes: VecDeque::new(),
             ended: Vec::new(),
             past_encodes: 0,
         }
@@ -90,11 +100,16 @@ impl Host {
     pub fn link_opened(&mut self, now: Time) -> SessionKey {
         let shard = (self.opened % u64::from(SHARDS)) as usize;
         self.opened += 1;
+        let token = self.token();
+        self.fronts[shard].link_opened(now, token)
+    }
+
+    fn token(&mut self) -> [u8; 32] {
         let mut token = [0; 32];
         for word in token.as_chunks_mut::<8>().0 {
             *word = self.chance.bits().to_le_bytes();
         }
-        self.fronts[shard].link_opened(now, token)
+        token
     }
 
     pub fn frame(&mut self, now: Time, session: SessionKey, frame: &Bytes) {
@@ -129,9 +144,9 @@ impl Host {
         self.fronts.iter_mut().find_map(Front::pop_dirty)
     }
 
-    /// A link that shall be closed, after what its session still has to write.
-    pub fn pop_close(&mut self) -> Option<Close> {
-        self.closes.pop_front()
+    /// What is to be done with a link, in order. One that shall be closed: after what its session still has to write.
+    pub fn pop_wish(&mut self) -> Option<Wish> {
+        self.wishes.pop_front()
     }
 
     /// Rooms that ended, though nobody asked for it.
@@ -193,7 +208,7 @@ impl Host {
     /// Carries mail until there is none.
     pub fn settle(&mut self, now: Time) {
         loop {
-            self.collect();
+            self.collect(now);
             let readers = self.mail.readers();
             if readers.is_empty() {
                 break;
@@ -235,11 +250,10 @@ impl Host {
     }
 
     /// Puts what every part has to say into the mailboxes.
-    fn collect(&mut self) {
-        for shard in 0..self.fronts.len() {
-            while let Some(output) = self.fronts[shard].poll() {
-                self.hear_front(shard, output);
-            }
+    fn collect(&mut self, now: Time) {
+        // One that hands a link over gives another something to say.
+        while let Some((shard, output)) = self.front_output() {
+            self.hear_front(now, shard, output);
         }
         while let Some(output) = self.lobby.poll() {
             self.hear_lobby(output);
@@ -250,6 +264,13 @@ impl Host {
                 self.hear_room(number, output);
             }
         }
+    }
+
+    fn front_output(&mut self) -> Option<(usize, FrontOutput)> {
+        let fronts = self.fronts.iter_mut().enumerate();
+        fronts
+            .filter_map(|(shard, front)| Some((shard, front.poll()?)))
+            .next()
     }
 
     fn hear_room(&mut self, room: u32, output: RoomOutput) {
@@ -272,7 +293,7 @@ impl Host {
         }
     }
 
-    fn hear_front(&mut self, shard: usize, output: FrontOutput) {
+    fn hear_front(&mut self, now: Time, shard: usize, output: FrontOutput) {
         match output {
             FrontOutput::ToLobby(input) => self.mail.lobby.push_back(input),
             FrontOutput::ToRoom { room, input } => self.mail.post(room, input),
@@ -293,11 +314,22 @@ impl Host {
                 session,
                 code,
                 reason,
-            } => self.closes.push_back(Close {
+            } => self.wishes.push_back(Wish::Close(Close {
                 session,
                 code,
                 reason,
-            }),
+            })),
+            FrontOutput::Cut { session } => self.wishes.push_back(Wish::Cut { session }),
+            FrontOutput::Relinked { from, to } => {
+                self.wishes.push_back(Wish::Relink { from, to });
+            }
+            FrontOutput::Elsewhere { from, shard, hello } => {
+                let token = self.token();
+                let front = &mut self.fronts[usize::from(shard)];
+                let to = front.link_opened(now, token);
+                self.wishes.push_back(Wish::Relink { from, to });
+                front.frame(now, to, &hello);
+            }
         }
     }
 

@@ -362,8 +362,8 @@ impl Running {
             if let Some(broken) = host.take_ended().pop() {
                 return Err(broken);
             }
-            if let Some(close) = host.pop_close() {
-                self.close_by_server(&close);
+            if let Some(wish) = host.pop_wish() {
+                self.grant(&wish);
             } else if let Some(session) = host.pop_dirty() {
                 self.pump_down(session)?;
             } else {

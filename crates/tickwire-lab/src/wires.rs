@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tickwire_server::SessionKey;
 
 use crate::{
-    host::Close,
+    host::{Close, Wish},
     link::{Link, LinkId, Seen},
     running::{Event, Running},
     stream::header_len,
@@ -118,8 +118,11 @@ impl Running {
                 }
                 Seen::Lost => {
                     self.trace.mark(self.now, Mark::Lost, client, id.0);
-                    self.sessions.remove(&session);
-                    host.link_lost(self.now, session);
+                    // Not if the session has a newer link.
+                    if self.sessions.get(&session) == Some(&id) {
+                        self.sessions.remove(&session);
+                        host.link_lost(self.now, session);
+                    }
                 }
             }
         }
@@ -202,8 +205,46 @@ impl Running {
         self.plan_link(id);
     }
 
+    /// Does with a link what the server wants.
+    pub(crate) fn grant(&mut self, wish: &Wish) {
+        match wish {
+            Wish::Close(close) => self.close_by_server(close),
+            Wish::Cut { session } => self.cut_by_server(*session),
+            Wish::Relink { from, to } => self.relink(*from, *to),
+        }
+    }
+
+    fn cut_by_server(&mut self, session: SessionKey) {
+        let Some(id) = self.sessions.remove(&session) else {
+            return;
+        };
+        if let Some(link) = self.links.get_mut(&id) {
+            link.close_server(None);
+        }
+        self.plan_link(id);
+    }
+
+    /// A link is another session's. The older link of that one is closed without a word of the session.
+    fn relink(&mut self, from: SessionKey, to: SessionKey) {
+        if let Some(old) = self.sessions.remove(&to) {
+            if let Some(link) = self.links.get_mut(&old) {
+                link.session = from;
+                link.close_server(None);
+            }
+            self.plan_link(old);
+        }
+        let Some(id) = self.sessions.remove(&from) else {
+            return;
+        };
+        self.sessions.insert(to, id);
+        if let Some(link) = self.links.get_mut(&id) {
+            link.session = to;
+            self.trace.mark(self.now, Mark::Opened, link.client, id.0);
+        }
+    }
+
     /// The server closes a link, after what its session still has to write.
-    pub(crate) fn close_by_server(&mut self, close: &Close) {
+    fn close_by_server(&mut self, close: &Close) {
         let Some(id) = self.sessions.remove(&close.session) else {
             return;
         };

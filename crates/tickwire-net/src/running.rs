@@ -150,6 +150,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         let setup = Setup {
             index,
             front: front(index, config),
+            others: Arc::clone(&shards),
             lobby: lobby_sender.clone(),
             auth: Arc::clone(&plan.auth),
             metrics: Arc::clone(&metrics),
@@ -195,10 +196,12 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
 }
 
 fn front(index: usize, config: &Config) -> FrontConfig {
+    let mut session = SessionConfig::default();
+    session.limits.resume_window_ms = config.resume.as_millis() as u32;
     FrontConfig {
         shard: index as u16,
         shards: config.shards as u16,
-        session: SessionConfig::default(),
+        session,
         messages_hash: 0,
     }
 }

@@ -56,6 +56,7 @@ pub struct Loopback {
     answers: Vec<Answer>,
     links: BTreeMap<SessionKey, Link>,
     opened: u64,
+    tokens: u64,
 }
 
 /// An answer of auth that is not there yet.
@@ -118,6 +119,7 @@ impl Loopback {
             answers: Vec::new(),
             links: BTreeMap::new(),
             opened: 0,
+            tokens: 0,
         }
     }
 
@@ -125,14 +127,31 @@ impl Loopback {
     pub fn open(&mut self, now: Time) -> SessionKey {
         let shard = (self.opened % self.fronts.len() as u64) as usize;
         self.opened += 1;
-        let mut token = [0; 32];
-        token[..8].copy_from_slice(&self.opened.to_le_bytes());
+        let token = self.next_token();
         let key = self.fronts[shard].link_opened(now, token);
         self.links.insert(key, Link::default());
         key
     }
 
-    /// A client sends a frame.
+    fn next_token(&mut self) -> [u8; 32] {
+        self.tokens += 1;
+        let mut token = [0; 32];
+        token[8..16].copy_from_slice(&self.tokens.to_le_bytes());
+        token
+    }
+
+    /// The link goes to the front of the session that its hello claims.
+    fn move_link(&mut self, now: Time, from: SessionKey, shard: u16, hello: &[u8]) {
+        let token = self.next_token();
+        let front = &mut self.fronts[usize::from(shard)];
+        let key = front.link_opened(now, token);
+        if let Some(link) = self.links.remove(&from) {
+            self.links.insert(key, link);
+        }
+        front.frame(now, key, hello);
+    }
+
+    /// A client sends a frame. After a hello that resumed a session, the session is called by its old key again.
     pub fn send(&mut self, now: Time, session: SessionKey, frame: &[u8]) {
         self.front(session).frame(now, session, frame);
         self.settle(now);
@@ -275,6 +294,20 @@ impl Loopback {
                                 attachment,
                                 future,
                             }),
+                        }
+                    }
+                    FrontOutput::Relinked { from, to } => {
+                        if let Some(link) = self.links.remove(&from) {
+                            self.links.insert(to, link);
+                        }
+                    }
+                    FrontOutput::Elsewhere { from, shard, hello } => {
+                        self.move_link(now, from, shard, &hello);
+                    }
+                    FrontOutput::Cut { session } => {
+                        if let Some(link) = self.links.get_mut(&session) {
+                            let reason = Reason::Expired;
+                            link.closed = Some((reason.close_code(), reason));
                         }
                     }
                     FrontOutput::Close {

@@ -47,6 +47,8 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
         ClientEvent::Fault { room, fault } => {
             json!({"do": "fault", "room": room.0, "message": fault.to_string()})
         }
+        ClientEvent::Resumed => json!({"do": "resumed"}),
+        ClientEvent::Expired => json!({"do": "expired"}),
         ClientEvent::MessagesLost { count } => json!({"do": "lost", "count": count}),
         ClientEvent::Lobby { request, rooms } => {
             json!({"do": "lobby", "request": request.0, "rooms": rooms.iter().map(room_info).collect::<Vec<_>>()})

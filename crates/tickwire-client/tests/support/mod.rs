@@ -233,8 +233,14 @@ pub struct Pair {
     pub asked: Vec<JoinHowOwned>,
     pub keyframes: usize,
     pub commands: Vec<(Tick, Tick, Bytes)>,
+    /// Reliable messages that the server heard.
+    pub heard: Vec<Bytes>,
+    /// Credentials that the server was shown.
+    pub attaches: usize,
     pub events: Vec<ClientEvent>,
     pub connects: Vec<(Time, u32)>,
+    /// The server's session while its link is lost.
+    pub away: Option<ServerSession>,
     sessions: u64,
 }
 
@@ -257,8 +263,11 @@ impl Pair {
             asked: Vec::new(),
             keyframes: 0,
             commands: Vec::new(),
+            heard: Vec::new(),
+            attaches: 0,
             events: Vec::new(),
             connects: Vec::new(),
+            away: None,
             sessions: 0,
         }
     }
@@ -276,6 +285,12 @@ impl Pair {
 
     /// Opens the link that was asked for, and lets both talk.
     pub fn connect(&mut self) {
+        self.open();
+        self.talk();
+    }
+
+    /// Opens the link that was asked for, to a session that is new.
+    pub fn open(&mut self) {
         self.sessions += 1;
         let token = [self.sessions as u8; 32];
         self.drain();
@@ -286,12 +301,62 @@ impl Pair {
             token,
         ));
         self.client.link_open(self.now);
-        self.talk();
     }
 
     pub fn cut(&mut self) {
         self.server = None;
         self.client.link_lost(self.now, None);
+        self.drain();
+    }
+
+    /// The link is lost, and both know; the server keeps its session.
+    pub fn lose(&mut self) {
+        let mut server = self.server.take().expect("a link");
+        server.link_lost(self.now);
+        self.away = Some(server);
+        self.client.link_lost(self.now, None);
+        self.drain();
+    }
+
+    /// Waits for the next try, and brings the client back to its session.
+    pub fn resume(&mut self) {
+        self.client.reconnect(self.now);
+        self.drain();
+        self.client.link_open(self.now);
+        let hello = self.client.next(self.now, 1 << 20).expect("a hello");
+        let claim = ServerSession::claim(&hello).expect("a claim");
+        assert_eq!(
+            self.client.next(self.now, 1 << 20),
+            None,
+            "a claim waits for its welcome"
+        );
+        let mut server = self.away.take().expect("a session");
+        assert!(server.may_resume(&claim.token));
+        self.sessions += 1;
+        server.resume(self.now, &claim, [self.sessions as u8; 32]);
+        self.server = Some(server);
+        self.talk();
+    }
+
+    /// What the client has to say is heard; what the server answers waits.
+    pub fn talk_up(&mut self) {
+        let mut server = self.server.take().expect("a link");
+        while let Some(frame) = self.client.next(self.now, 1 << 20) {
+            server.handle_frame(self.now, &frame);
+        }
+        self.serve(&mut server);
+        self.server = Some(server);
+    }
+
+    /// What the server has to say is heard; `lost`: it is written, and never comes.
+    pub fn talk_down(&mut self, lost: bool) {
+        let mut server = self.server.take().expect("a link");
+        while let Some(out) = server.next(self.now, 1 << 20) {
+            if !lost {
+                self.client.frame(self.now, &out.head);
+            }
+        }
+        self.server = Some(server);
         self.drain();
     }
 
@@ -340,6 +405,7 @@ impl Pair {
         while let Some(event) = server.poll_event() {
             match event {
                 ServerEvent::AuthWanted { attachment, .. } => {
+                    self.attaches += 1;
                     server.attach_done(self.now, attachment, Ok(Identity::new("guest:Ann")));
                 }
                 ServerEvent::JoinWanted { request, how, .. } => {
@@ -359,6 +425,7 @@ impl Pair {
                     payload,
                     ..
                 } => self.commands.push((held, tick, payload)),
+                ServerEvent::Message { payload, .. } => self.heard.push(payload),
                 ServerEvent::KeyframeWanted { .. } => self.keyframes += 1,
                 ServerEvent::LeaveWanted { room } => {
                     server.room_ended(room, tickwire_proto::frame::RoomEnd::Left, "");

@@ -11,6 +11,7 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("stamps", "true"),
     ("watchdog_ms", "1000"),
     ("goodbye_ms", "2000"),
+    ("resume_ms", "30000"),
     ("threads.io", "2"),
     ("threads.rooms", "2"),
     ("limits.sessions", "1600"),

@@ -102,6 +102,8 @@ pub struct Config {
     pub watchdog: Duration,
     /// How long a stopping server waits for its links to take the goodbye.
     pub goodbye: Duration,
+    /// How long a session whose link is lost waits for its client to come back; 0: not at all.
+    pub resume: Duration,
     /// The bounds.
     pub limits: Limits,
     /// What to log: a level, or a filter like `info,tickwire_net=debug`.
@@ -128,6 +130,7 @@ impl Default for Config {
             stamps: true,
             watchdog: Duration::from_secs(1),
             goodbye: Duration::from_secs(2),
+            resume: Duration::from_secs(30),
             limits: Limits::default(),
             log: "info".to_owned(),
             log_format: LogFormat::default(),
@@ -172,6 +175,9 @@ impl Config {
             goodbye: layers
                 .millis("goodbye_ms", 0..=60_000)?
                 .unwrap_or(base.goodbye),
+            resume: layers
+                .millis("resume_ms", 0..=600_000)?
+                .unwrap_or(base.resume),
             limits,
             log: layers.text("log.level")?.unwrap_or(base.log),
             log_format: layers

@@ -3,13 +3,16 @@
 mod backlog;
 mod header;
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use socket2::SockRef;
 use tickwire_proto::{Outgoing, Time};
+use tickwire_server::SessionKey;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
@@ -31,6 +34,8 @@ pub(crate) const WRITABLE: usize = 64 * 1024;
 
 /// The writing side of a connection, and its protocol.
 pub(crate) struct Link {
+    /// The session that it is of, for the connection's task: a client that comes back changes it.
+    pub(crate) key: Rc<Cell<SessionKey>>,
     socket: OwnedWriteHalf,
     pub(crate) protocol: WebSocket,
     backlog: Backlog,
@@ -68,8 +73,9 @@ pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
 }
 
 impl Link {
-    pub(crate) fn new(socket: OwnedWriteHalf, protocol: WebSocket) -> Link {
+    pub(crate) fn new(key: SessionKey, socket: OwnedWriteHalf, protocol: WebSocket) -> Link {
         Link {
+            key: Rc::new(Cell::new(key)),
             socket,
             protocol,
             backlog: Backlog::default(),
@@ -78,6 +84,11 @@ impl Link {
             closing: None,
             code: None,
         }
+    }
+
+    /// Takes it apart, for another thread to go on with.
+    pub(crate) fn into_parts(self) -> (OwnedWriteHalf, WebSocket) {
+        (self.socket, self.protocol)
     }
 
     /// Writes one outgoing piece at once, as far as the socket takes it: one call for a tick frame and its shared update.

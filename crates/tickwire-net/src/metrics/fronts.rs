@@ -13,6 +13,8 @@ use super::Text;
 pub(crate) struct Fronts {
     sessions: u64,
     attaches: u64,
+    links_lost: u64,
+    resumes: u64,
     endings: BTreeMap<Reason, u64>,
     refusals: BTreeMap<String, u64>,
     bytes_out: BTreeMap<&'static str, u64>,
@@ -34,6 +36,8 @@ impl Fronts {
     fn add(&mut self, front: &FrontStats) {
         self.sessions += front.sessions as u64;
         self.attaches += front.attaches;
+        self.links_lost += front.links_lost;
+        self.resumes += front.resumes;
         add_all(&mut self.endings, &front.endings);
         add_all(&mut self.refusals, &front.refusals);
         add_all(&mut self.bytes_out, &front.bytes_out);
@@ -68,6 +72,16 @@ impl Fronts {
             "tickwire_attaches_total",
             "Credentials accepted",
             self.attaches,
+        );
+        out.counter(
+            "tickwire_sessions_away_total",
+            "Links lost by sessions that then waited for their clients",
+            self.links_lost,
+        );
+        out.counter(
+            "tickwire_sessions_resumed_total",
+            "Sessions that went on over another link",
+            self.resumes,
         );
         // Every reason has its line from the beginning, so that a first one shows as a change.
         let endings = Reason::ALL.iter().map(|reason| {

@@ -1,6 +1,6 @@
 //! The task of one WebSocket: it waits for bytes, and for the socket where a write was cut short. All else happens in the shard.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use tickwire_server::SessionKey;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::Shard;
+use super::resume::Moved;
 use crate::admission::Pass;
 use crate::clock;
 use crate::http::Upgraded;
@@ -36,23 +38,52 @@ pub(super) async fn serve(shard: Rc<RefCell<Shard>>, upgraded: Upgraded, pass: P
         tracing::error!(%error, "no chance to be had: a connection is refused");
         return;
     }
-    let (mut read, write) = upgraded.stream.into_split();
+    let (read, write) = upgraded.stream.into_split();
     let key = {
-        let (now, mut shard) = (clock::now(), shard.borrow_mut());
-        let key = shard.front.link_opened(now, token);
-        let message_max = shard.message_max;
-        shard
-            .links
-            .insert(key, Link::new(write, WebSocket::server(message_max)));
-        shard.passes.insert(key, pass);
-        shard.served += 1;
-        shard.counts().links.one();
+        let mut shard = shard.borrow_mut();
+        let protocol = WebSocket::server(shard.message_max);
         shard.counts().links_opened.one();
-        shard.received(key, &upgraded.read);
+        let key = shard.open(token, write, protocol, Some(pass));
+        shard.received(key.get(), &upgraded.read);
         key
     };
-    poll_fn(|context| shard.borrow_mut().poll_connection(key, &mut read, context)).await;
-    linger(read).await;
+    run(shard, key, read).await;
+}
+
+/// Goes on with a connection of another shard, whose client claims a session of this one.
+pub(super) async fn adopt(shard: Rc<RefCell<Shard>>, moved: Moved) {
+    let mut token = [0; 32];
+    let stream = match (
+        getrandom::fill(&mut token),
+        TcpStream::from_std(moved.stream),
+    ) {
+        (Ok(()), Ok(stream)) => stream,
+        _ => return tracing::error!("a connection that came from another shard is lost"),
+    };
+    let (read, write) = stream.into_split();
+    let key = {
+        let (now, mut shard) = (clock::now(), shard.borrow_mut());
+        let key = shard.open(token, write, moved.protocol, moved.pass);
+        shard.front.frame(now, key.get(), &moved.hello);
+        shard.settle(now);
+        shard.received(key.get(), &[]);
+        key
+    };
+    run(shard, key, read).await;
+}
+
+/// Until the connection ends, or leaves for another shard.
+async fn run(shard: Rc<RefCell<Shard>>, key: Rc<Cell<SessionKey>>, mut read: OwnedReadHalf) {
+    poll_fn(|context| {
+        let mut shard = shard.borrow_mut();
+        shard.poll_connection(key.get(), &mut read, context)
+    })
+    .await;
+    let leaving = shard.borrow_mut().leaving.remove(&key.get());
+    match leaving {
+        Some(leaving) => shard.borrow_mut().hand_over(leaving, read),
+        None => linger(read).await,
+    }
     shard.borrow_mut().served -= 1;
 }
 
@@ -72,6 +103,26 @@ async fn linger(mut read: OwnedReadHalf) {
 }
 
 impl Shard {
+    /// A link with a session of its own, at first.
+    fn open(
+        &mut self,
+        token: [u8; 32],
+        write: OwnedWriteHalf,
+        protocol: WebSocket,
+        pass: Option<Pass>,
+    ) -> Rc<Cell<SessionKey>> {
+        let key = self.front.link_opened(clock::now(), token);
+        let link = Link::new(key, write, protocol);
+        let cell = Rc::clone(&link.key);
+        self.links.insert(key, link);
+        if let Some(pass) = pass {
+            self.passes.insert(key, pass);
+        }
+        self.served += 1;
+        self.counts().links.one();
+        cell
+    }
+
     /// Ready: the connection is over, and the link is out of the shard.
     fn poll_connection(
         &mut self,
@@ -163,7 +214,12 @@ impl Shard {
         {
             match link.protocol.hear() {
                 Ok(None) => break,
-                Ok(Some(Heard::Message(message))) => self.front.frame(now, key, &message),
+                Ok(Some(Heard::Message(message))) => {
+                    self.front.frame(now, key, &message);
+                    if self.front.backlog(key).is_none() {
+                        break; // the link is another session's, or another shard's: `settle` sees to it
+                    }
+                }
                 Ok(Some(Heard::Closed(_))) => {
                     link.closing = Some(now.plus(GOODBYE));
                     link.queue_replies();

@@ -20,6 +20,9 @@ impl Shard {
             FrontOutput::ToLobby(input) => self.tell_lobby(now, input),
             FrontOutput::ToRoom { room, input } => self.tell_room(room, input),
             FrontOutput::AuthWanted(request) => self.check(now, request),
+            FrontOutput::Cut { session } => self.cut(now, session),
+            FrontOutput::Relinked { from, to } => self.relink(now, from, to),
+            FrontOutput::Elsewhere { from, shard, hello } => self.send_away(from, shard, hello),
             FrontOutput::Close {
                 session,
                 code,
@@ -111,13 +114,25 @@ impl Shard {
     /// The session is over and has said so: the goodbye of the protocol below, and the connection's task ends when that is written.
     fn close(&mut self, now: Time, session: SessionKey, code: u16, reason: Reason) {
         self.passes.remove(&session);
-        let Some(link) = self.links.get_mut(&session) else {
+        let Some(link) = self.links.get(&session) else {
             return;
         };
         tracing::debug!(%session, %reason, "session ended");
+        let code = link.code.unwrap_or(code);
+        self.say_goodbye(now, session, code, reason.name());
+    }
+
+    /// The goodbye of a link whose session has no more to say on it.
+    pub(super) fn say_goodbye(&mut self, now: Time, session: SessionKey, code: u16, text: &str) {
+        let Some(link) = self
+            .links
+            .get_mut(&session)
+            .filter(|link| link.closing.is_none())
+        else {
+            return;
+        };
         link.closing = Some(now.plus(GOODBYE));
-        link.protocol
-            .close(link.code.unwrap_or(code), reason.name());
+        link.protocol.close(code, text);
         link.queue_replies();
         let gone = link.write_on() == Wrote::Gone;
         if let Some(waker) = link.waker.take() {

@@ -2,6 +2,7 @@
 
 mod connection;
 mod deliver;
+mod resume;
 mod run;
 
 use std::cell::RefCell;
@@ -10,7 +11,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tickwire_proto::Time;
+use bytes::Bytes;
+use tickwire_proto::{Outgoing, Time};
 use tickwire_server::{Auth, Front, FrontInput, RoomInput, RoomOutput, SessionKey};
 use tokio::sync::mpsc;
 
@@ -22,6 +24,8 @@ pub(crate) use run::{Setup, start};
 
 /// What waits for a shard. Rooms keep what does not fit, and make nothing new for those who do not get it.
 pub(crate) const SHARD_INBOX_MAX: usize = 65_536;
+/// Writes in one go.
+const AT_ONCE: usize = 256;
 /// What is read from a socket at once.
 const READ: usize = 16 * 1024;
 
@@ -34,6 +38,8 @@ pub(crate) enum ShardMessage {
         peer: SocketAddr,
         pass: Pass,
     },
+    /// A connection of another shard, whose client claims a session of this one.
+    Moved(Box<resume::Moved>),
     /// What a room says.
     Room { room: u32, output: RoomOutput },
     /// What the lobby says.
@@ -55,11 +61,17 @@ pub(crate) struct Shard {
     front: Front,
     links: HashMap<SessionKey, Link, Hasher>,
     passes: HashMap<SessionKey, Pass, Hasher>,
+    /// Links on their way to other shards: their tasks take them there.
+    leaving: HashMap<SessionKey, resume::Leaving, Hasher>,
+    /// The ways to all shards.
+    others: Arc<[mpsc::Sender<ShardMessage>]>,
     rooms: HashMap<u32, mpsc::Sender<RoomInput>>,
     lobby: LobbySender,
     auth: Arc<dyn Auth>,
     metrics: Arc<Metrics>,
     scratch: Box<[u8]>,
+    /// Memory for what is written in one go.
+    going: Vec<(SessionKey, Outgoing)>,
     /// The longest frame that a client may send.
     message_max: usize,
     /// Connections whose tasks have not ended, those that linger after the goodbye too.
@@ -101,11 +113,14 @@ impl Shard {
                 front: Front::new(setup.front),
                 links: HashMap::default(),
                 passes: HashMap::default(),
+                leaving: HashMap::default(),
+                others: Arc::clone(&setup.others),
                 rooms: HashMap::new(),
                 lobby: setup.lobby.clone(),
                 auth: Arc::clone(&setup.auth),
                 metrics: Arc::clone(&setup.metrics),
                 scratch: vec![0; READ].into_boxed_slice(),
+                going: Vec::with_capacity(AT_ONCE),
                 message_max: setup.front.session.frame_max(),
                 served: 0,
                 beats: 0,
@@ -124,11 +139,55 @@ impl Shard {
             while let Some(output) = self.front.poll() {
                 self.deliver(now, output);
             }
-            match self.front.pop_dirty() {
-                Some(key) => self.flush(now, key),
-                None => return,
+            if !self.write_some(now) {
+                return;
             }
         }
+    }
+
+    /// Fetches first, writes then, and asks for more last: each in a row, so that the code and data of one step stay near. False: nothing waited.
+    fn write_some(&mut self, now: Time) -> bool {
+        let mut going = std::mem::take(&mut self.going);
+        let mut any = false;
+        while going.len() < AT_ONCE
+            && let Some(key) = self.front.pop_dirty()
+        {
+            any = true;
+            let free = |link: &&mut Link| link.is_clear() && link.closing.is_none();
+            match self.links.get_mut(&key).filter(free) {
+                None => self.flush(now, key),
+                Some(_) => {
+                    let outgoing = self.front.next(now, key, WRITABLE);
+                    going.extend(outgoing.map(|outgoing| (key, outgoing)));
+                }
+            }
+        }
+        let mut wrote = [Wrote::All; AT_ONCE];
+        for ((key, outgoing), wrote) in going.iter_mut().zip(&mut wrote) {
+            let outgoing = std::mem::replace(outgoing, Outgoing::frame(Bytes::new()));
+            *wrote = self.write(*key, outgoing);
+        }
+        for ((key, _), wrote) in going.drain(..).zip(wrote) {
+            match wrote {
+                Wrote::All => self.flush(now, key),
+                _ => self.after_write(now, key, wrote),
+            }
+        }
+        self.going = going;
+        any
+    }
+
+    fn write(&mut self, key: SessionKey, outgoing: Outgoing) -> Wrote {
+        let Some(link) = self.links.get_mut(&key) else {
+            return Wrote::Some;
+        };
+        let counts = &self.metrics.shards[self.index];
+        let updates = u64::from(outgoing.update.is_some());
+        let (wrote, bytes) = link.write(outgoing);
+        counts.bytes_out.add(bytes as u64);
+        counts.updates.add(updates);
+        counts.short_writes.add(u64::from(wrote == Wrote::Some));
+        wrote
     }
 
     /// Writes what the front has for a link, until there is no more or the socket takes no more.
@@ -136,22 +195,17 @@ impl Shard {
         let Some(link) = self.links.get_mut(&key) else {
             return;
         };
-        let counts = &self.metrics.shards[self.index];
         let mut wrote = if link.is_clear() {
             Wrote::All
         } else {
             link.write_on()
         };
-        while wrote == Wrote::All && link.closing.is_none() {
+        let closing = link.closing.is_some();
+        while wrote == Wrote::All && !closing {
             let Some(outgoing) = self.front.next(now, key, WRITABLE) else {
                 break;
             };
-            let updates = u64::from(outgoing.update.is_some());
-            let (result, bytes) = link.write(outgoing);
-            counts.bytes_out.add(bytes as u64);
-            counts.updates.add(updates);
-            counts.short_writes.add(u64::from(result == Wrote::Some));
-            wrote = result;
+            wrote = self.write(key, outgoing);
         }
         self.after_write(now, key, wrote);
     }

@@ -31,6 +31,8 @@ const MESSAGES_AT_ONCE: usize = 256;
 pub(crate) struct Setup {
     pub(crate) index: usize,
     pub(crate) front: FrontConfig,
+    /// The ways to all shards.
+    pub(crate) others: Arc<[mpsc::Sender<ShardMessage>]>,
     pub(crate) lobby: LobbySender,
     pub(crate) auth: Arc<dyn Auth>,
     pub(crate) metrics: Arc<Metrics>,
@@ -101,6 +103,9 @@ fn handle(shard: &Rc<RefCell<Shard>>, setup: &Setup, message: ShardMessage) {
                     Some(on_upgrade),
                 ));
             }
+        }
+        ShardMessage::Moved(moved) => {
+            tokio::task::spawn_local(connection::adopt(Rc::clone(shard), *moved));
         }
         ShardMessage::Room { room, output } => {
             let mut shard = shard.borrow_mut();

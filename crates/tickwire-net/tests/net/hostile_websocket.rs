@@ -8,7 +8,12 @@ use tickwire_proto::frame::JoinHow;
 use tickwire_proto::{ClientFrame, PROTOCOL_VERSION, ServerFrame, Tick};
 
 use super::raw::{End, Raw, attach, frame, upgrade_request};
-use super::{noisy, server, start};
+use super::{noisy, start};
+
+/// One that waits for nobody whose link is lost: what is left behind is a mistake.
+fn server() -> Server {
+    super::server().set("resume_ms", "0")
+}
 
 fn hello(version: u16) -> Vec<u8> {
     ClientFrame::Hello {

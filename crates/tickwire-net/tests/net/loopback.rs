@@ -102,7 +102,7 @@ async fn two_players_see_each_other_and_one_moves() {
     server.stop();
 }
 
-fn steer(net: &mut Connection, room: RoomKey) {
+pub(super) fn steer(net: &mut Connection, room: RoomKey) {
     let Some(schema) = net.client().view(room).map(|view| view.schema().clone()) else {
         return;
     };

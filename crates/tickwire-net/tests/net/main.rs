@@ -5,6 +5,7 @@ mod hostile_websocket;
 mod loopback;
 mod operators;
 mod raw;
+mod resume;
 mod rooms;
 
 use bevy_ecs::prelude::*;

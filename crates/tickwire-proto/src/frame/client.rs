@@ -7,8 +7,8 @@ use crate::wire::{Reader, WireError, WireFault, Writer};
 use bytes::Bytes;
 
 const HELLO: u8 = 0x01;
-const ATTACH: u8 = 0x02;
-const DETACH: u8 = 0x03;
+pub(crate) const ATTACH: u8 = 0x02;
+pub(crate) const DETACH: u8 = 0x03;
 const JOIN: u8 = 0x04;
 const LEAVE: u8 = 0x05;
 pub(crate) const COMMAND: u8 = 0x06;
@@ -301,6 +301,24 @@ impl<'a> ClientFrame<'a> {
             | ClientFrame::Volatile { payload, .. } => payload.len(),
             _ => 0,
         }
+    }
+}
+
+impl ClientFrame<'_> {
+    /// Whether both sides count it: it opens, asks or tells, and comes exactly once over any number of links.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        use ClientFrame::{Attach, Detach, Join, KeyframeWanted, Leave, Lobby, Report};
+        matches!(
+            self,
+            Attach { .. }
+                | Detach { .. }
+                | Join { .. }
+                | Leave { .. }
+                | Report { .. }
+                | Lobby { .. }
+                | KeyframeWanted { .. }
+        )
     }
 }
 

@@ -150,9 +150,14 @@ pub(crate) fn read_channel(reader: &mut Reader<'_>) -> Result<u8, WireError> {
     }
 }
 
+/// In receipts, control (what opens, asks, answers and tells of members and rooms) counts as one channel more.
+pub const CONTROL_CHANNEL: u8 = CHANNELS_MAX;
+/// Channels in receipts.
+pub(crate) const COUNTS_MAX: u8 = CHANNELS_MAX + 1;
+
 /// Receipts of channels: (channel, messages received).
 pub(crate) fn write_received(received: &[(u8, u64)], out: &mut crate::wire::Writer) {
-    let kept = &received[..received.len().min(usize::from(CHANNELS_MAX))];
+    let kept = &received[..received.len().min(usize::from(COUNTS_MAX))];
     out.varint_u64(kept.len() as u64);
     for (channel, count) in kept {
         out.u8(*channel);
@@ -161,9 +166,15 @@ pub(crate) fn write_received(received: &[(u8, u64)], out: &mut crate::wire::Writ
 }
 
 pub(crate) fn read_received(reader: &mut Reader<'_>) -> Result<Vec<(u8, u64)>, WireError> {
-    let count = reader.at("channels").count(usize::from(CHANNELS_MAX), 2)?;
+    let count = reader.at("channels").count(usize::from(COUNTS_MAX), 2)?;
     (0..count)
-        .map(|_| Ok((read_channel(reader)?, reader.at("received").varint_u64()?)))
+        .map(|_| {
+            let channel = reader.at("channel").u8()?;
+            if channel >= COUNTS_MAX {
+                return Err(reader.error(WireFault::OutOfRange(u64::from(channel))));
+            }
+            Ok((channel, reader.at("received").varint_u64()?))
+        })
         .collect()
 }
 

@@ -30,7 +30,7 @@ impl Default for Limits {
             bytes_per_s: 32 * 1024,
             heartbeat_ms: 5000,
             dead_ms: 15_000,
-            resume_window_ms: 0,
+            resume_window_ms: 30_000,
         }
     }
 }

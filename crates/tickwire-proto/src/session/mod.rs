@@ -13,6 +13,7 @@ mod round;
 mod rtt;
 pub mod server;
 mod stats;
+mod token;
 
 pub use rtt::RttEstimate;
 pub use stats::SessionStats;

@@ -1,6 +1,6 @@
 //! What waits to be written in order, what was written and not yet received, and how much was received of the peer's.
 
-use crate::frame::CHANNELS_MAX;
+use crate::frame::{CHANNELS_MAX, CONTROL_CHANNEL};
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -8,20 +8,26 @@ use std::collections::VecDeque;
 pub const OUTBOX_MESSAGES_MAX: usize = 4096;
 /// Bytes of them.
 pub const OUTBOX_BYTES_MAX: usize = 256 * 1024;
-/// Frames of control (answers, members, rooms) that wait.
+/// Frames of control (answers, members, rooms) that wait or are not received yet.
 pub const CONTROL_FRAMES_MAX: usize = 4096;
 /// Bytes of them; one alone may be longer.
 pub const CONTROL_BYTES_MAX: usize = 512 * 1024;
 /// So many messages received and not yet told let receipts go alone.
 pub const UNTOLD_MAX: u64 = 64;
 
-const CHANNELS: usize = CHANNELS_MAX as usize;
+const CHANNELS: usize = CONTROL_CHANNEL as usize + 1;
 
 /// One queue for control and reliable messages, so that a message never overtakes the answer to the join before it.
+///
+/// Control is a channel of its own: all that goes through here is received exactly once, over any number of links.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
     waiting: VecDeque<Entry>,
-    /// Written and not received, in the order of writing; control is not kept.
+    /// The first so many of them need no attachment: they were written before, on a link that is lost, or open one.
+    free: usize,
+    /// The first so many of these were written before.
+    rewound: usize,
+    /// Written and not received, in the order of writing.
     unreceived: VecDeque<Entry>,
     written: [u64; CHANNELS],
     received: [u64; CHANNELS],
@@ -31,7 +37,7 @@ pub(crate) struct Outbox {
 
 #[derive(Clone, Debug)]
 struct Entry {
-    channel: Option<u8>,
+    channel: u8,
     frame: Bytes,
 }
 
@@ -74,25 +80,60 @@ impl Outbox {
             return Err(Full);
         }
         self.reliable.add(frame.len());
-        self.waiting.push_back(Entry {
-            channel: Some(channel),
-            frame,
-        });
+        self.waiting.push_back(Entry { channel, frame });
         Ok(())
     }
 
     pub fn push_control(&mut self, frame: Bytes) -> Result<(), Full> {
+        let entry = self.control(frame)?;
+        self.waiting.push_back(entry);
+        Ok(())
+    }
+
+    /// Control that goes before what waits, but for what was written before: it opens or gives up an attachment.
+    pub fn push_opening(&mut self, frame: Bytes) -> Result<(), Full> {
+        let entry = self.control(frame)?;
+        self.waiting.insert(self.free, entry);
+        self.free += 1;
+        Ok(())
+    }
+
+    /// Takes an opening back that was never written; whether there was such a one.
+    pub fn take_opening(&mut self, is_it: impl Fn(&[u8]) -> bool) -> bool {
+        let found = (self.rewound..self.free).find(|&at| is_it(&self.waiting[at].frame));
+        let Some(entry) = found.and_then(|at| self.waiting.remove(at)) else {
+            return false;
+        };
+        self.free -= 1;
+        self.load(entry.channel).sub(entry.frame.len());
+        true
+    }
+
+    fn control(&mut self, frame: Bytes) -> Result<Entry, Full> {
         let too_long =
             self.control.bytes > 0 && self.control.bytes + frame.len() > CONTROL_BYTES_MAX;
         if self.control.frames >= CONTROL_FRAMES_MAX || too_long {
             return Err(Full);
         }
         self.control.add(frame.len());
-        self.waiting.push_back(Entry {
-            channel: None,
+        Ok(Entry {
+            channel: CONTROL_CHANNEL,
             frame,
-        });
-        Ok(())
+        })
+    }
+
+    fn load(&mut self, channel: u8) -> &mut Load {
+        if channel == CONTROL_CHANNEL {
+            &mut self.control
+        } else {
+            &mut self.reliable
+        }
+    }
+
+    /// The frame that is written next, if it needs no attachment.
+    pub fn next_free(&self) -> Option<&Bytes> {
+        let entry = self.waiting.front().filter(|_| self.free > 0)?;
+        Some(&entry.frame)
     }
 
     /// Bytes of the frame that is written next.
@@ -102,21 +143,22 @@ impl Outbox {
 
     pub fn pop(&mut self) -> Option<Bytes> {
         let entry = self.waiting.pop_front()?;
+        self.free = self.free.saturating_sub(1);
+        self.rewound = self.rewound.saturating_sub(1);
         let frame = entry.frame.clone();
-        match entry.channel {
-            Some(channel) => {
-                self.written[usize::from(channel)] += 1;
-                self.unreceived.push_back(entry);
-            }
-            None => self.control.sub(frame.len()),
-        }
+        self.written[usize::from(entry.channel)] += 1;
+        self.unreceived.push_back(entry);
         Some(frame)
     }
 
     /// The peer says that it received `count` messages of a channel.
     pub fn receipt(&mut self, channel: u8, count: u64) -> Receipt {
-        let slot = usize::from(channel.min(CHANNELS_MAX - 1));
-        if count > self.written[slot] {
+        let slot = usize::from(channel);
+        if self
+            .written
+            .get(slot)
+            .is_none_or(|written| count > *written)
+        {
             return Receipt::Bogus;
         }
         let mut gone = count.saturating_sub(self.received[slot]);
@@ -124,10 +166,14 @@ impl Outbox {
             return Receipt::Stale;
         }
         self.received[slot] = count;
-        let load = &mut self.reliable;
+        let load = if channel == CONTROL_CHANNEL {
+            &mut self.control
+        } else {
+            &mut self.reliable
+        };
         // With one channel in use the front goes; a message of another channel in between stays where it is.
         self.unreceived.retain(|entry| {
-            let done = gone > 0 && entry.channel == Some(channel);
+            let done = gone > 0 && entry.channel == channel;
             if done {
                 gone -= 1;
                 load.sub(entry.frame.len());
@@ -142,28 +188,22 @@ impl Outbox {
         (self.reliable.frames, self.reliable.bytes)
     }
 
-    /// A link is lost: what was written and not received waits again, in its order; control is for the owner to say anew.
+    /// On a new link, when the last receipts of the old one are known: what was written and not received waits again, in its order.
     pub fn rewind(&mut self) {
-        self.waiting.retain(|entry| entry.channel.is_some());
-        self.control = Load::default();
+        self.free += self.unreceived.len();
+        self.rewound += self.unreceived.len();
         while let Some(entry) = self.unreceived.pop_back() {
-            if let Some(channel) = entry.channel {
-                self.written[usize::from(channel)] -= 1;
-            }
+            self.written[usize::from(entry.channel)] -= 1;
             self.waiting.push_front(entry);
         }
     }
 
     /// Forgets what waits; what was written may still be received.
     pub fn drop_waiting(&mut self) {
-        for entry in self
-            .waiting
-            .drain(..)
-            .filter(|entry| entry.channel.is_some())
-        {
-            self.reliable.sub(entry.frame.len());
+        while let Some(entry) = self.waiting.pop_front() {
+            self.load(entry.channel).sub(entry.frame.len());
         }
-        self.control = Load::default();
+        (self.free, self.rewound) = (0, 0);
     }
 }
 
@@ -177,7 +217,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub fn count(&mut self, channel: u8) {
-        self.received[usize::from(channel.min(CHANNELS_MAX - 1))] += 1;
+        self.received[usize::from(channel.min(CONTROL_CHANNEL))] += 1;
         self.untold += 1;
     }
 
@@ -192,7 +232,7 @@ impl Tally {
 
     /// The channels that moved since the last time.
     pub fn take(&mut self) -> Vec<(u8, u64)> {
-        let moved = (0..CHANNELS_MAX).zip(self.received.iter().zip(&self.told));
+        let moved = (0..=CONTROL_CHANNEL).zip(self.received.iter().zip(&self.told));
         let news = moved
             .filter(|(_, (received, told))| received != told)
             .map(|(channel, (received, _))| (channel, *received))
@@ -200,6 +240,12 @@ impl Tally {
         self.told = self.received;
         self.untold = 0;
         news
+    }
+
+    /// Every channel of which something was received: what a new link begins with.
+    pub fn take_all(&mut self) -> Vec<(u8, u64)> {
+        self.told = [0; CHANNELS];
+        self.take()
     }
 }
 
@@ -240,6 +286,12 @@ mod tests {
         outbox.push_control(frame(CONTROL_BYTES_MAX + 1)).unwrap();
         assert_eq!(outbox.push_control(frame(1)), Err(Full));
         outbox.pop().unwrap();
+        assert_eq!(
+            outbox.push_control(frame(1)),
+            Err(Full),
+            "written is not received"
+        );
+        assert_eq!(outbox.receipt(CONTROL_CHANNEL, 1), Receipt::New);
         for _ in 0..CONTROL_FRAMES_MAX {
             outbox.push_control(frame(1)).unwrap();
         }

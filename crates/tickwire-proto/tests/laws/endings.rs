@@ -329,7 +329,15 @@ fn nothing_is_heard_after_the_end() {
 
 #[test]
 fn a_lost_link_ends_the_session_or_opens_the_window() {
-    let mut server = attached();
+    let limits = Limits {
+        resume_window_ms: 0,
+        ..Limits::default()
+    };
+    let cfg = SessionConfig {
+        limits,
+        ..SessionConfig::default()
+    };
+    let mut server = Pair::attached(cfg).server;
     server.link_lost(Time(5));
     assert_eq!(
         ended(&server),
@@ -338,15 +346,7 @@ fn a_lost_link_ends_the_session_or_opens_the_window() {
     assert!(server.is_finished(), "nobody is there to be told");
     assert_eq!(server.next(Time(5), 1000), None);
 
-    let limits = Limits {
-        resume_window_ms: 30_000,
-        ..Limits::default()
-    };
-    let mut pair = Pair::attached(SessionConfig {
-        limits,
-        ..SessionConfig::default()
-    });
-    pair.join(5);
+    let mut pair = Pair::joined();
     pair.update(5, 101);
     pair.server.link_lost(pair.now);
     assert_eq!(pair.server.next(pair.now, 9999), None);
@@ -383,7 +383,7 @@ fn a_server_that_breaks_the_rules_ends_the_session_for_the_client() {
                 session: 1,
                 token: [0; 32],
                 limits: Limits::default(),
-                resumed: false,
+                resumed: None,
             }
             .encode(),
             "from the server: a second welcome",

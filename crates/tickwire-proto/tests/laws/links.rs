@@ -44,6 +44,10 @@ pub struct Pair {
     pub cut: bool,
     pub heard: Vec<ServerEvent>,
     pub seen: Vec<ClientEvent>,
+    /// The server still talks to a link that is lost.
+    pub stale: bool,
+    /// Tokens given out so far; each is its number, repeated.
+    pub tokens: u8,
     /// Frames that the server got, by name, with the time of their sending.
     pub sent_up: Vec<(Time, &'static str)>,
 }
@@ -66,6 +70,8 @@ impl Pair {
             cut: false,
             heard: Vec::new(),
             seen: Vec::new(),
+            stale: false,
+            tokens: 9,
             sent_up: Vec::new(),
         }
     }
@@ -152,7 +158,7 @@ impl Pair {
         let mut room = self.writable;
         while let Some(out) = self.server.next(self.now, room) {
             room = room.saturating_sub(out.len());
-            if !self.cut {
+            if !self.cut && !self.stale {
                 [Some(out.head), out.body]
                     .into_iter()
                     .flatten()
@@ -165,7 +171,7 @@ impl Pair {
     pub fn run_until(&mut self, end: Time) {
         loop {
             while let Some(frame) = self.up.due(self.now) {
-                self.server.handle_frame(self.now, &frame);
+                self.arrive(&frame);
             }
             while let Some(frame) = self.down.due(self.now) {
                 self.client.handle_frame(self.now, &frame);
@@ -195,6 +201,32 @@ impl Pair {
             }
             self.now = next;
         }
+    }
+
+    /// A frame arrives at the server, whose owner knows who may resume.
+    fn arrive(&mut self, frame: &Bytes) {
+        match ServerSession::claim(frame) {
+            Some(claim) if self.server.may_resume(&claim.token) => {
+                self.stale = false;
+                self.tokens += 1;
+                self.server.resume(self.now, &claim, [self.tokens; 32]);
+            }
+            _ => {
+                self.stale = false;
+                self.server.handle_frame(self.now, frame);
+            }
+        }
+    }
+
+    /// The link is lost with all that was on its way; the client opens another one at once. The server may not have noticed.
+    pub fn relink(&mut self, noticed: bool) {
+        (self.up, self.down) = (Way::default(), Way::default());
+        self.stale = true;
+        if noticed {
+            self.server.link_lost(self.now);
+        }
+        self.client.link_lost(self.now);
+        self.client.link_open(self.now);
     }
 
     pub fn run_ms(&mut self, ms: u64) {

@@ -7,6 +7,7 @@ mod hostile;
 mod limits;
 mod links;
 mod receipts;
+mod resume;
 mod samples;
 mod sessions;
 mod writing;

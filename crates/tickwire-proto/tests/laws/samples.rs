@@ -182,7 +182,7 @@ impl Pool {
                 session: self.longs[0],
                 token: self.token,
                 limits,
-                resumed: self.flags[1],
+                resumed: self.flags[1].then(|| vec![(channel, self.longs[0])]),
             },
             ServerFrame::AttachDone {
                 attachment: self.bytes[0],

@@ -311,14 +311,13 @@ fn late_answers_are_counted_and_harmless() {
 }
 
 #[test]
-fn a_new_link_is_a_new_session_and_tells_what_was_lost() {
+fn another_server_begins_a_new_session_and_tells_what_was_lost() {
     let mut pair = Pair::joined();
     pair.cut = true;
     (0..3).for_each(|_| pair.client.send(5, 0, 1, b"lost").unwrap());
     pair.flush();
     pair.client.link_lost(pair.now);
-    pair.client.attach(0, "/", b"{}", 0);
-    pair.client.send(0, 0, 1, b"kept").unwrap();
+    pair.client.send(5, 0, 1, b"lost too").unwrap();
     assert_eq!(pair.client.next(pair.now, 1000), None, "there is no link");
 
     let client = std::mem::replace(
@@ -328,15 +327,18 @@ fn a_new_link_is_a_new_session_and_tells_what_was_lost() {
     let mut again = Pair::new(SessionConfig::default());
     again.client = client;
     again.client.link_open(again.now);
+    again.run_ms(50);
+    again.client.attach(0, "/", b"{}", 0);
+    again.client.send(0, 0, 1, b"kept").unwrap();
     again.run_ms(200);
     assert!(matches!(
         again
             .seen
             .iter()
             .find(|e| matches!(e, ClientEvent::Welcome { .. })),
-        Some(ClientEvent::Welcome { lost: 3, .. })
+        Some(ClientEvent::Welcome { lost: 4, .. })
     ));
-    assert_eq!(again.client.stats().reliable_lost, 3);
+    assert_eq!(again.client.stats().reliable_lost, 4);
     assert_eq!(
         again.count_heard(
             |e| matches!(e, ServerEvent::Message { payload, .. } if &payload[..] == b"kept")

@@ -277,7 +277,7 @@ fn a_clients_commands_go_before_its_messages() {
         .iter()
         .map(|(_, name)| *name)
         .collect();
-    assert_eq!(names, ["Command", "Message", "Volatile"]);
+    assert_eq!(names, ["Receipts", "Command", "Message", "Volatile"]);
 }
 
 proptest! {

@@ -106,6 +106,7 @@ impl Front {
                     attachment,
                     request: Some(request),
                     gauge,
+                    link: 0,
                 });
             }
             None => {
@@ -217,7 +218,11 @@ impl Front {
     fn updates(&mut self, batch: Box<Batch>) {
         for viewer in &batch.viewers {
             let slot = self.slots.get_mut(viewer.session);
-            let Some(slot) = slot.filter(|slot| slot.member(batch.room).is_some()) else {
+            // Not what was made for a link that is lost: its client does not hold what it starts from.
+            let wanted = |part: &Part| {
+                (part.room, part.request, part.link) == (batch.room, None, viewer.link)
+            };
+            let Some(slot) = slot.filter(|slot| slot.parts.iter().any(wanted)) else {
                 self.stats.inputs_late += 1;
                 continue;
             };

@@ -132,7 +132,13 @@ impl Front {
                     area,
                 });
             }
-            ServerEvent::LinkLost => self.presence(key, Presence::Away),
+            ServerEvent::LinkLost => {
+                self.stats.links_lost += 1;
+                self.cut(key);
+                self.presence(key, Presence::Away);
+            }
+            ServerEvent::Resumed => self.stats.resumes += 1,
+            ServerEvent::RoomResumed { room, held } => self.room_resumed(key, room, held),
             ServerEvent::Ended(ending) => {
                 self.stats.ending(ending.reason);
                 self.gone(key, ending.reason);

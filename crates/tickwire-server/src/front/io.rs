@@ -1,5 +1,6 @@
 //! What a front is told and what it tells: plain values that may cross threads. Frames and links come by calls of their own.
 
+use bytes::Bytes;
 use tickwire_proto::frame::{Identity, Refusal, RoomEnd, RoomInfoOwned};
 use tickwire_proto::{Reason, Retry};
 
@@ -140,6 +141,29 @@ pub enum FrontOutput {
     },
     /// Credentials to be checked; answer with [`FrontInput::AuthDone`].
     AuthWanted(AuthRequest),
+    /// The client of one session has come on the link of another, which was never more than that link: the link is this session's from here
+    /// on, and one that it had before is closed.
+    Relinked {
+        /// The session that is no more.
+        from: SessionKey,
+        /// The session that goes on.
+        to: SessionKey,
+    },
+    /// The link of a session is for another front, which holds the session that it claims: open it there, and give it the hello again.
+    /// This session is no more.
+    Elsewhere {
+        /// The session that is no more.
+        from: SessionKey,
+        /// The front.
+        shard: u16,
+        /// The frame that came.
+        hello: Bytes,
+    },
+    /// Nothing is heard on the link of a session: close it. The session waits for its client to come back.
+    Cut {
+        /// Whose.
+        session: SessionKey,
+    },
     /// A session is over: write what its link still holds, close the link with the code, and forget the key.
     Close {
         /// Which.

@@ -3,6 +3,7 @@
 mod deliver;
 mod events;
 mod io;
+mod resume;
 mod settle;
 mod slots;
 mod stats;
@@ -20,6 +21,7 @@ pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
+use resume::of_session;
 use slots::{Slot, Slots};
 
 /// A link that holds bytes for so long without ever being empty is cut: its client does not read.
@@ -108,6 +110,8 @@ pub struct Front {
     dirty: VecDeque<SessionKey>,
     outputs: VecDeque<FrontOutput>,
     stats: FrontStats,
+    /// Frames and bytes of updates, with their tick frames.
+    updates_out: (u64, u64),
 }
 
 impl Front {
@@ -122,16 +126,20 @@ impl Front {
             dirty: VecDeque::new(),
             outputs: VecDeque::new(),
             stats: FrontStats::default(),
+            updates_out: (0, 0),
         }
     }
 
     /// A link is open. `token` is random: what a resume will have to show.
+    ///
+    /// Its first eight bytes become the session's key, so that whoever gets it knows where the session is; the other 24 are the secret.
     pub fn link_opened(&mut self, now: Time, token: [u8; 32]) -> SessionKey {
         self.stats.sessions_ever += 1;
         let (serial, config) = (self.stats.sessions_ever as u32, self.config);
         let key = self.slots.insert(config.shard, |key| Slot {
             key,
-            session: ServerSession::new(now, config.session, key.0, token),
+            session: ServerSession::new(now, config.session, key.0, of_session(key, token)),
+            token: Some(token),
             gauge: Gauge::default(),
             opened: now,
             guest: (serial - 1)
@@ -157,7 +165,16 @@ impl Front {
             return;
         };
         *self.stats.bytes_in.entry(kind_name(frame)).or_default() += frame.len() as u64;
-        slot.session.handle_frame(now, frame);
+        if slot.session.awaits_hello()
+            && let Some(claim) = ServerSession::claim(frame)
+            && self.take_over(now, session, &claim, frame)
+        {
+            return;
+        }
+        if let Some(slot) = self.slots.get_mut(session) {
+            slot.token = None; // the hash alone is kept, by the session
+            slot.session.handle_frame(now, frame);
+        }
         self.settle(now, session);
     }
 
@@ -244,19 +261,28 @@ impl Front {
             {
                 part.gauge.fetched(out.len() as u32);
             }
-            let name = if out.update.is_some() {
-                "Update"
-            } else {
-                kind_name(&out.head)
-            };
-            *self.stats.bytes_out.entry(name).or_default() += out.len() as u64;
-            *self.stats.frames_out.entry(name).or_default() += 1 + u64::from(out.body.is_some());
         }
         let finished = slot.session.is_finished();
+        if let Some(out) = &out {
+            self.count_out(out);
+        }
         if finished {
             self.settle(now, session);
         }
         out
+    }
+
+    fn count_out(&mut self, out: &Outgoing) {
+        let (frames, bytes) = (1 + u64::from(out.body.is_some()), out.len() as u64);
+        if out.update.is_some() {
+            // Nearly all of them: counted without a look-up.
+            self.updates_out.0 += frames;
+            self.updates_out.1 += bytes;
+            return;
+        }
+        let name = kind_name(&out.head);
+        *self.stats.frames_out.entry(name).or_default() += frames;
+        *self.stats.bytes_out.entry(name).or_default() += bytes;
     }
 
     /// What is on its way to a session's client.
@@ -299,10 +325,15 @@ impl Front {
     /// What was counted so far.
     #[must_use]
     pub fn stats(&self) -> FrontStats {
-        FrontStats {
+        let mut stats = FrontStats {
             sessions: self.slots.len(),
             ..self.stats.clone()
+        };
+        if self.updates_out.0 > 0 {
+            stats.frames_out.insert("Update", self.updates_out.0);
+            stats.bytes_out.insert("Update", self.updates_out.1);
         }
+        stats
     }
 
     /// Ends one session, from here.

@@ -11,6 +11,8 @@ use crate::key::{MemberId, SessionKey};
 pub(crate) struct Slot {
     pub key: SessionKey,
     pub session: ServerSession,
+    /// Until the hello: chance for the token of whoever is resumed on its link.
+    pub token: Option<[u8; 32]>,
     /// What its link holds; the gauges of its rooms share it.
     pub gauge: Gauge,
     pub opened: Time,
@@ -53,6 +55,8 @@ pub(crate) struct Part {
     pub request: Option<u32>,
     /// What the room goes by.
     pub gauge: Gauge,
+    /// The number of the session's link, as the room was told.
+    pub link: u16,
 }
 
 impl Slot {

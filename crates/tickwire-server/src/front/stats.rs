@@ -41,6 +41,10 @@ pub struct FrontStats {
     pub sessions: usize,
     /// Sessions ever.
     pub sessions_ever: u64,
+    /// Links lost by sessions that then waited for their clients.
+    pub links_lost: u64,
+    /// Sessions that went on over another link.
+    pub resumes: u64,
     /// Attachments accepted.
     pub attaches: u64,
     /// Sessions ended, by reason.

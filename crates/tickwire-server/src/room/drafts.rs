@@ -29,10 +29,10 @@ struct Draft {
 }
 
 impl Drafts {
-    /// Adds one viewer: its tick frame, and the number of its update. How many bytes its tick frame has.
+    /// Adds one viewer (its session, and which of its links): its tick frame, and the number of its update. How many bytes its tick frame has.
     pub fn add(
         &mut self,
-        session: SessionKey,
+        (session, link): (SessionKey, u16),
         tick_frame: &ServerFrame,
         shared: Option<usize>,
     ) -> usize {
@@ -57,6 +57,7 @@ impl Drafts {
         let end = draft.private.len();
         draft.viewers.push(ViewerUpdate {
             session,
+            link,
             private: (start as u32, end as u32),
             shared: shared.map(|at| at as u16),
         });

@@ -64,6 +64,17 @@ pub enum RoomInput {
         /// Online or away.
         presence: Presence,
     },
+    /// A member is back on another link, whether it was seen to be away or not.
+    Resumed {
+        /// Who.
+        member: MemberId,
+        /// The newest tick that it holds.
+        held: Option<Tick>,
+        /// The number of the link among the member's: updates name it.
+        link: u16,
+        /// What lies between this room and the new link's socket.
+        gauge: Gauge,
+    },
     /// A command, and the newest tick that its sender holds.
     Command {
         /// Who.
@@ -208,6 +219,8 @@ pub struct Batch {
 pub struct ViewerUpdate {
     /// Whose.
     pub session: SessionKey,
+    /// For which of its links: what was made for an earlier one is of no use.
+    pub link: u16,
     /// Where its tick frame begins and ends in [`Batch::private`].
     pub private: (u32, u32),
     /// Which of [`Batch::shared`] follows it; `None`: the tick frame goes alone.

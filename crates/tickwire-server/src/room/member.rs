@@ -18,6 +18,8 @@ pub(crate) struct Member {
     pub identity: Identity,
     pub seat: u16,
     pub presence: Presence,
+    /// The number of its link: 0 for the first.
+    pub link: u16,
     pub gauge: Gauge,
     pub viewer: Viewer,
     pub commands: CommandBuffer,

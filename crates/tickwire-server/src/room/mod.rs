@@ -33,6 +33,7 @@ pub use stats::RoomStats;
 pub use updates::KEYFRAMES_PER_TICK_MAX;
 pub use window::IN_FLIGHT_MS;
 
+use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
 use beat::Beat;
 use lagging::Lagging;
@@ -239,6 +240,12 @@ impl Room {
             RoomInput::Join(join) => self.join(*join),
             RoomInput::Leave { member, reason } => self.leave(member, reason),
             RoomInput::Presence { member, presence } => self.presence(member, presence),
+            RoomInput::Resumed {
+                member,
+                held,
+                link,
+                gauge,
+            } => self.resumed(member, held, link, gauge),
             RoomInput::Command {
                 member,
                 held,
@@ -269,10 +276,10 @@ impl Room {
 
     fn held(&mut self, member: MemberId, held: Tick) {
         let now = self.sim.tick();
-        let known = self
-            .members
-            .get_mut(member)
-            .map(|member| member.viewer.window.held(now, held));
+        let known = self.members.get_mut(member).map(|member| {
+            member.viewer.held(held);
+            member.viewer.window.held(now, held)
+        });
         self.stats.inputs_late += u64::from(known.is_none());
     }
 
@@ -343,12 +350,26 @@ impl Room {
         };
         member.presence = presence;
         self.sim.presence(member.seat, presence);
-        if presence == Presence::Online {
-            // What was on its way when the link was lost may or may not have arrived.
-            let tick = self.sim.tick();
-            member.viewer.window.forget();
+        self.tell_presence(id, presence);
+    }
+
+    /// Updates go on from what the member holds, if that is still known here.
+    fn resumed(&mut self, id: MemberId, held: Option<Tick>, link: u16, gauge: Gauge) {
+        let tick = self.sim.tick();
+        let Some(member) = self.members.get_mut(id) else {
+            self.stats.inputs_late += 1;
+            return;
+        };
+        member.link = link;
+        member.gauge = gauge;
+        self.stats.resumes += 1;
+        if member.viewer.resume(held) {
+            self.updates.unsettle(member);
+        } else {
             self.updates.want_keyframe(member, tick, self.pace);
         }
-        self.tell_presence(id, presence);
+        if member.presence != Presence::Online {
+            self.presence(id, Presence::Online);
+        }
     }
 }

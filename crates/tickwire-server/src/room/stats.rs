@@ -101,6 +101,8 @@ counters! {
     joins_refused,
     /// Leaves.
     leaves,
+    /// Members who came back on another link.
+    resumes,
     /// Inputs about members who are not here (any more), and receipts for what was not sent.
     inputs_late,
 }

@@ -72,6 +72,7 @@ impl Room {
             identity,
             seat,
             presence: Presence::Online,
+            link: 0,
             gauge: join.gauge,
             viewer: Viewer::new(now, self.pace),
             commands: CommandBuffer::default(),

@@ -264,6 +264,7 @@ impl Round<'_> {
             slack: member.commands.slack(),
             stamp: self.stamp,
         };
-        self.drafts.add(member.session, &frame, shared)
+        self.drafts
+            .add((member.session, member.link), &frame, shared)
     }
 }

@@ -1,5 +1,7 @@
 //! What a room knows of one client's view: what it was sent last, and what it needs next. Encoding is `share`'s matter.
 
+use std::collections::VecDeque;
+
 use tickwire_proto::Tick;
 use tickwire_snapshot::{Area, Basis};
 
@@ -19,8 +21,9 @@ pub(crate) enum Need {
 /// One client's view of the one area there is so far.
 #[derive(Debug)]
 pub(crate) struct Viewer {
-    /// The last update sent. On a reliable lane it will arrive before the next: it is the basis of that.
-    sent: Option<Sent>,
+    /// The updates that it may hold as its newest: from the last one it is known to hold to the last one sent. That one will arrive before
+    /// the next on a reliable lane: it is the basis of that. The others are for a link that is lost. Bounded by the window.
+    sent: VecDeque<Sent>,
     /// From this tick on a keyframe may be sent, and nothing else helps.
     keyframe: Option<Tick>,
     /// When the last keyframe was sent.
@@ -48,7 +51,7 @@ impl Viewer {
     /// Of a client that has just joined: it holds nothing.
     pub fn new(now: Tick, pace: Pace) -> Viewer {
         Viewer {
-            sent: None,
+            sent: VecDeque::new(),
             keyframe: Some(now),
             keyframe_sent: None,
             window: Window::new(pace),
@@ -68,7 +71,7 @@ impl Viewer {
 
     /// What it needs at `now`; `None`: nothing (`settled`), or nothing yet.
     pub fn need(&self, now: Tick, area: &Area) -> Option<Need> {
-        match (&self.sent, self.keyframe) {
+        match (self.sent.back(), self.keyframe) {
             (_, Some(earliest)) => (earliest <= now).then_some(Need::Keyframe),
             (None, None) => Some(Need::Keyframe),
             (Some(sent), None) if sent.version != area.tick() => Some(Need::Delta(sent.tick)),
@@ -79,12 +82,12 @@ impl Viewer {
     /// Whether nothing at all is needed until something changes.
     pub fn is_settled(&self, area: &Area) -> bool {
         let knows = |sent: &Sent| sent.still && sent.version == area.tick();
-        self.keyframe.is_none() && self.sent.as_ref().is_some_and(knows)
+        self.keyframe.is_none() && self.sent.back().is_some_and(knows)
     }
 
     /// What the next delta starts from.
     pub fn basis(&self) -> Option<&Basis> {
-        self.sent.as_ref().map(|sent| &sent.basis)
+        self.sent.back().map(|sent| &sent.basis)
     }
 
     /// An update was sent, which leads to `basis`.
@@ -94,12 +97,32 @@ impl Viewer {
             self.keyframe_sent = Some(now);
         }
         let still = matches!(need, Need::Still(_));
-        self.sent = Some(Sent {
+        self.sent.push_back(Sent {
             tick: now,
             version: area.tick(),
             still,
             basis: basis.clone(),
         });
         self.told = now;
+    }
+
+    /// A receipt: nothing older than `held` will be needed again.
+    pub fn held(&mut self, held: Tick) {
+        while self.sent.get(1).is_some_and(|next| next.tick <= held) {
+            self.sent.pop_front();
+        }
+    }
+
+    /// It is back on another link and holds `held`: what was on its way is lost. False: that is not known here, and it needs a keyframe.
+    pub fn resume(&mut self, held: Option<Tick>) -> bool {
+        self.window.forget();
+        self.sent.retain(|sent| Some(sent.tick) <= held);
+        let known = held.is_some() && self.sent.back().map(|sent| sent.tick) == held;
+        if !known {
+            self.sent.clear();
+            self.keyframe = None;
+            self.keyframe_sent = None; // went with the link: the next one need not wait
+        }
+        known
     }
 }

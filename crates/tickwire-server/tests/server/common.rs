@@ -122,6 +122,18 @@ pub fn server() -> Loopback {
     Loopback::new(kinds())
 }
 
+/// A server that waits for no client whose link is lost.
+pub fn impatient() -> Loopback {
+    let mut front = FrontConfig::default();
+    front.session.limits.resume_window_ms = 0;
+    Loopback::with(
+        kinds(),
+        tickwire_server::AcceptAll,
+        front,
+        LobbyConfig::default(),
+    )
+}
+
 pub fn sharded(shards: u16) -> Loopback {
     let front = FrontConfig {
         shards,
@@ -207,6 +219,22 @@ impl Peer {
             holds_nothing: false,
             requests: 0,
         }
+    }
+
+    /// Its link is lost with what was on its way, and it opens another one, on the next front. It may be that the server notices later.
+    pub fn relink(&mut self, server: &mut Loopback, now: Time, noticed: bool) {
+        if noticed {
+            server.lose(now, self.key);
+        }
+        server.take(self.key);
+        self.session.link_lost(now);
+        let session = self.key;
+        self.key = server.open(now);
+        self.session.link_open(now);
+        while let Some(frame) = self.session.next(now, usize::MAX) {
+            server.send(now, self.key, &frame);
+        }
+        self.key = session;
     }
 
     pub fn guest(server: &mut Loopback, now: Time, name: &str) -> Peer {

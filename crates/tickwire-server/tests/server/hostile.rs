@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use tickwire_proto::frame::{ClientFrame, JoinHow};
 use tickwire_proto::{PROTOCOL_VERSION, Reason, Tick};
 
-use crate::common::{Peer, QUICK, World, server, steer_bytes};
+use crate::common::{Peer, QUICK, World, impatient, steer_bytes};
 
 /// One of each frame that a client may send.
 fn frames(world: &World) -> Vec<bytes::Bytes> {
@@ -115,7 +115,7 @@ fn attack(world: &mut World, bytes: &[&[u8]]) {
 
 #[test]
 fn truncated_at_every_byte() {
-    let mut world = World::with_players(server(), "hello", 1);
+    let mut world = World::with_players(impatient(), "hello", 1);
     for frame in frames(&world) {
         for end in 0..frame.len() {
             attack(&mut world, &[&frame[..end]]);
@@ -131,7 +131,7 @@ fn truncated_at_every_byte() {
 
 #[test]
 fn single_bits_flipped() {
-    let mut world = World::with_players(server(), "hello", 1);
+    let mut world = World::with_players(impatient(), "hello", 1);
     for frame in frames(&world) {
         for bit in (0..frame.len() * 8).step_by(3) {
             let mut bytes = frame.to_vec();
@@ -145,7 +145,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn random_bytes(all in prop::collection::vec(prop::collection::vec((0u8..17, prop::collection::vec(any::<u8>(), 0..80)), 1..6), 1..8)) {
-        let mut world = World::with_players(server(), "hello", 1);
+        let mut world = World::with_players(impatient(), "hello", 1);
         for frames in all {
             let frames: Vec<Vec<u8>> = frames.into_iter().map(|(kind, rest)| [&[kind][..], &rest].concat()).collect();
             let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
@@ -156,7 +156,7 @@ proptest! {
 
 #[test]
 fn before_the_attach_nothing_of_the_game_is_heard() {
-    let mut world = World::with_players(server(), "hello", 1);
+    let mut world = World::with_players(impatient(), "hello", 1);
     for frame in frames(&world).into_iter().skip(1) {
         let key = world.server.open(world.now);
         world.server.send(

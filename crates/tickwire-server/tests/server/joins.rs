@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tickwire_proto::Time;
 use tickwire_proto::frame::{
-    Identity, JoinHow, JoinHowOwned, LeaveReason, MemberChangeOwned, RoomEnd, code,
+    Identity, JoinHow, JoinHowOwned, LeaveReason, MemberChangeOwned, Presence, RoomEnd, code,
 };
 use tickwire_server::{
     AcceptAll, FrontConfig, FrontInput, Gauge, Kind, KindOptions, Lobby, LobbyConfig, LobbyInput,
@@ -313,6 +313,10 @@ fn joining_gives_the_whole_list_and_then_every_change() {
     let now = world.now;
     world.server.lose(now, key);
     world.run(50);
+    let presence = Presence::Away;
+    let away = MemberChangeOwned::Presence { member, presence };
+    assert_eq!(world.peers[0].members.last(), Some(&away));
+    world.run(30_000);
     for at in [0, 2] {
         let last = world.peers[at].members.last();
         assert_eq!(
@@ -370,7 +374,7 @@ fn churn_leaves_nothing_behind() {
     for peer in std::mem::take(&mut world.peers) {
         world.server.lose(world.now, peer.key);
     }
-    world.run(40_000);
+    world.run(75_000);
     assert!(
         world
             .server

@@ -6,5 +6,6 @@ mod ends;
 mod hostile;
 mod joins;
 mod pace;
+mod resume;
 mod sharing;
 mod talk;

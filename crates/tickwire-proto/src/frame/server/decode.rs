@@ -32,7 +32,11 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
             session: reader.at("session").varint_u64()?,
             token: reader.at("token").array()?,
             limits: Limits::read(reader)?,
-            resumed: reader.at("resumed").bool()?,
+            resumed: if reader.at("resumed").bool()? {
+                Some(read_received(reader)?)
+            } else {
+                None
+            },
         },
         ATTACH_DONE => ServerFrame::AttachDone {
             attachment: reader.at("attachment").u8()?,

@@ -33,12 +33,15 @@ impl ServerFrame<'_> {
                 session,
                 ref token,
                 ref limits,
-                resumed,
+                ref resumed,
             } => {
                 out.varint_u64(session);
                 out.raw(token);
                 limits.write(out);
-                out.bool(resumed);
+                out.bool(resumed.is_some());
+                if let Some(received) = resumed {
+                    write_received(received, out);
+                }
             }
             ServerFrame::AttachDone {
                 attachment,

@@ -42,8 +42,8 @@ pub enum ServerFrame<'a> {
         token: [u8; 32],
         /// What the client may send, and how the link is kept alive.
         limits: Limits,
-        /// Whether the session that the hello claimed goes on.
-        resumed: bool,
+        /// The session that the hello claimed goes on: what the server received of it, by channel.
+        resumed: Option<Vec<(u8, u64)>>,
     },
     /// An attachment is accepted.
     AttachDone {
@@ -206,6 +206,25 @@ impl ServerFrame<'_> {
     #[must_use]
     pub fn name(&self) -> &'static str {
         name_of(self.kind())
+    }
+
+    /// Whether both sides count it: it answers, or tells of members and rooms, and comes exactly once over any number of links.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        use ServerFrame::{
+            AttachDone, AttachRefused, JoinRefused, Joined, LobbyList, Member, Rates, RoomEnded,
+        };
+        matches!(
+            self,
+            AttachDone { .. }
+                | AttachRefused { .. }
+                | Joined { .. }
+                | JoinRefused { .. }
+                | Member { .. }
+                | RoomEnded { .. }
+                | Rates { .. }
+                | LobbyList { .. }
+        )
     }
 
     fn kind(&self) -> u8 {

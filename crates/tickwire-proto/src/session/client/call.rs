@@ -2,7 +2,7 @@
 
 use super::super::SendError;
 use super::{
-    COMMANDS_WAITING_MAX, ClientEvent, ClientSession, HELD_BACK_MAX, HeldBack, Opening, Waiting,
+    ATTACH, COMMANDS_WAITING_MAX, ClientEvent, ClientSession, HELD_BACK_MAX, HeldBack, Waiting,
 };
 use crate::frame::{
     ATTACHMENTS_MAX, CHANNELS_MAX, COMMAND_MAX, CREDENTIALS_MAX, ClientFrame, JoinHow, Refusal,
@@ -42,10 +42,7 @@ impl ClientSession {
             }
             .encode();
             self.attachments.insert(attachment, false);
-            self.opening.push_back(Opening {
-                attach: Some(attachment),
-                frame,
-            });
+            self.push_opening(frame);
             return;
         };
         self.events.push_back(ClientEvent::AttachRefused {
@@ -60,19 +57,17 @@ impl ClientSession {
             return;
         }
         self.held_back.retain(|it| it.attachment != attachment);
-        match self
-            .opening
-            .iter()
-            .position(|it| it.attach == Some(attachment))
-        {
-            Some(unsent) => drop(self.opening.remove(unsent)),
-            None => {
-                let frame = ClientFrame::Detach { attachment }.encode();
-                self.opening.push_back(Opening {
-                    attach: None,
-                    frame,
-                });
-            }
+        let unsent = self
+            .outbox
+            .take_opening(|frame| frame.starts_with(&[ATTACH, attachment]));
+        if !unsent {
+            self.push_opening(ClientFrame::Detach { attachment }.encode());
+        }
+    }
+
+    fn push_opening(&mut self, frame: Bytes) {
+        if self.outbox.push_opening(frame).is_err() {
+            self.overflow();
         }
     }
 

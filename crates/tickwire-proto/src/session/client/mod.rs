@@ -10,7 +10,8 @@ use super::rtt::RttMeter;
 use super::{RttEstimate, SessionConfig, SessionStats};
 use crate::PROTOCOL_VERSION;
 use crate::ending::{Ending, Reason};
-use crate::frame::{ClientFrame, Limits};
+use crate::frame::client::ATTACH;
+use crate::frame::{ClientFrame, Limits, ResumeClaim};
 use crate::time::{Tick, Time};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -57,8 +58,12 @@ pub struct ClientSession {
     /// For each attachment that was asked for whether it is accepted.
     attachments: BTreeMap<u8, bool>,
     rooms: BTreeMap<u32, RoomView>,
-    /// Hello, attaches and detaches: they go before all else.
-    opening: VecDeque<Opening>,
+    /// It goes before all else.
+    hello: Option<Bytes>,
+    /// What brings this session back on another link.
+    token: Option<[u8; 32]>,
+    /// The hello claims this session: nothing else goes before the welcome.
+    claims: bool,
     held_back: Vec<HeldBack>,
     outbox: Outbox,
     commands: VecDeque<Waiting>,
@@ -101,13 +106,6 @@ struct RoomView {
     told: Option<Tick>,
 }
 
-/// A frame that opens something; `attach` is the attachment that it asks for.
-#[derive(Debug)]
-struct Opening {
-    attach: Option<u8>,
-    frame: Bytes,
-}
-
 /// A request that waits for its attachment.
 #[derive(Debug)]
 struct HeldBack {
@@ -134,7 +132,9 @@ impl ClientSession {
             stage: Stage::NoLink,
             attachments: BTreeMap::new(),
             rooms: BTreeMap::new(),
-            opening: VecDeque::new(),
+            hello: None,
+            token: None,
+            claims: false,
             held_back: Vec::new(),
             outbox: Outbox::default(),
             commands: VecDeque::new(),
@@ -153,24 +153,35 @@ impl ClientSession {
         }
     }
 
-    /// A link is open: the hello goes first, then what was asked for meanwhile.
+    /// A link is open: the hello goes first, then what was asked for meanwhile. After a lost link it claims the session that was.
     pub fn link_open(&mut self, now: Time) {
         if !matches!(self.stage, Stage::NoLink) {
             return;
         }
         self.stage = Stage::Hello;
+        let resume = self.make_claim();
+        self.claims = resume.is_some();
         let hello = ClientFrame::Hello {
             version: PROTOCOL_VERSION,
-            resume: None,
-        }
-        .encode();
-        self.opening.push_front(Opening {
-            attach: None,
-            frame: hello,
-        });
+            resume,
+        };
+        self.hello = Some(hello.encode());
         self.seed = self.seed.wrapping_add(1);
         self.use_limits(now, self.cfg.limits);
         self.last_told = now;
+    }
+
+    fn make_claim(&mut self) -> Option<ResumeClaim> {
+        let token = self.token?;
+        let held = self.rooms.iter_mut().filter_map(|(room, view)| {
+            view.told = view.held;
+            Some((*room, view.held?))
+        });
+        Some(ResumeClaim {
+            token,
+            rooms: held.collect(),
+            received: self.tally.take_all(),
+        })
     }
 
     fn use_limits(&mut self, now: Time, limits: Limits) {
@@ -180,36 +191,61 @@ impl ClientSession {
         self.pace = Pace::new(now, &limits, frame_max);
     }
 
-    /// The link is gone, and with it the session: attachments, rooms and what waited are forgotten (and counted), the
-    /// owner attaches and joins anew. Resuming comes with a later version.
+    /// The link is gone. The session may go on over another one: attachments, rooms and what is reliable are kept, and the next hello
+    /// claims it. Its welcome says whether that was granted; if not, all is forgotten (and counted), and the owner attaches and joins anew.
     pub fn link_lost(&mut self, _now: Time) {
         match &mut self.stage {
             Stage::Ended { bye, .. } => *bye = false,
             Stage::NoLink => {}
             Stage::Hello | Stage::Open => {
                 self.stage = Stage::NoLink;
-                self.forget();
+                if self.token.is_some() {
+                    self.drop_unwritten();
+                } else {
+                    self.forget();
+                }
             }
         }
+    }
+
+    /// Whether a lost link leaves something to come back to.
+    #[must_use]
+    pub fn may_resume(&self) -> bool {
+        self.token.is_some() && self.is_ended().is_none()
+    }
+
+    /// Gives the session up, while there is no link: the next hello begins another one.
+    pub fn give_up(&mut self) {
+        if matches!(self.stage, Stage::NoLink) {
+            self.forget();
+        }
+    }
+
+    /// What does not outlive a link.
+    fn drop_unwritten(&mut self) {
+        self.hello = None;
+        self.stats.commands_unsent += self.commands.len() as u64;
+        self.commands.clear();
+        self.stats.volatile_dropped += self.volatiles.clear();
+        self.volatiles = Volatiles::default();
+        self.receipts_due = false;
+        self.rtt = RttMeter::default();
+        self.round = Round::default();
+        self.pace_until = None;
     }
 
     fn forget(&mut self) {
         let lost = self.outbox.reliable_load().0 as u64;
         self.lost += lost;
         self.stats.reliable_lost += lost;
-        self.stats.commands_unsent += self.commands.len() as u64;
-        self.stats.volatile_dropped += self.volatiles.clear();
+        self.drop_unwritten();
+        self.token = None;
+        self.claims = false;
         self.attachments.clear();
         self.rooms.clear();
-        self.opening.clear();
         self.held_back.clear();
         self.outbox = Outbox::default();
-        self.commands.clear();
-        self.volatiles = Volatiles::default();
         self.tally = Tally::default();
-        self.receipts_due = false;
-        self.rtt = RttMeter::default();
-        self.pace_until = None;
     }
 
     /// What the server allows, or what was configured until it says.
@@ -294,9 +330,13 @@ impl ClientSession {
 
     fn push_control(&mut self, frame: &ClientFrame<'_>) {
         if self.is_ended().is_none() && self.outbox.push_control(frame.encode()).is_err() {
-            let message = "more waits for the server than the outbox holds: ask less often";
-            self.finish(Ending::new(Reason::Overflow, message), true);
+            self.overflow();
         }
+    }
+
+    fn overflow(&mut self) {
+        let message = "more waits for the server than the outbox holds: ask less often";
+        self.finish(Ending::new(Reason::Overflow, message), true);
     }
 
     /// The first ending counts.

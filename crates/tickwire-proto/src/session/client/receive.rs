@@ -5,7 +5,8 @@ use super::super::outbox::Receipt;
 use super::{ClientEvent, ClientSession, RoomView, Stage};
 use crate::ending::{Ending, Reason};
 use crate::frame::{
-    JoinedInfo, MemberInfoOwned, Refusal, RoomInfoOwned, SERVER_FRAME_MAX, ServerFrame, code,
+    CONTROL_CHANNEL, JoinedInfo, Limits, MemberInfoOwned, Refusal, RoomInfoOwned, SERVER_FRAME_MAX,
+    ServerFrame, code,
 };
 use crate::time::{Tick, Time};
 use bytes::Bytes;
@@ -56,34 +57,64 @@ impl ClientSession {
             (
                 ServerFrame::Welcome {
                     session,
+                    token,
                     limits,
                     resumed,
-                    ..
                 },
                 Stage::Hello,
-            ) => {
-                self.stage = Stage::Open;
-                self.use_limits(now, limits);
-                self.heartbeat.timeout(now);
-                let lost = std::mem::take(&mut self.lost);
-                self.events.push_back(ClientEvent::Welcome {
-                    session,
-                    limits,
-                    resumed,
-                    lost,
-                });
-                Ok(())
-            }
+            ) => self.welcomed(now, session, token, limits, resumed),
             (ServerFrame::Welcome { .. }, _) => Err(violation("from the server: a second welcome")),
             (frame, Stage::Hello) => Err(violation(format!(
                 "from the server: {} frame before the welcome",
                 frame.name()
             ))),
             (frame, _) => {
+                if frame.is_control() {
+                    self.tally.count(CONTROL_CHANNEL);
+                    self.receipts_due |= self.tally.is_pressing();
+                }
                 self.dispatch(now, frame, bytes);
                 Ok(())
             }
         }
+    }
+
+    fn welcomed(
+        &mut self,
+        now: Time,
+        session: u64,
+        token: [u8; 32],
+        limits: Limits,
+        resumed: Option<Vec<(u8, u64)>>,
+    ) -> Result<(), Ending> {
+        match &resumed {
+            Some(received) if self.claims => {
+                for (channel, count) in received {
+                    self.receipt(*channel, *count);
+                }
+                self.outbox.rewind();
+            }
+            Some(_) => {
+                return Err(violation(
+                    "from the server: a session goes on that was not claimed",
+                ));
+            }
+            None if self.claims => self.forget(),
+            None => {}
+        }
+        self.claims = false;
+        self.token = (limits.resume_window_ms > 0).then_some(token);
+        self.stage = Stage::Open;
+        self.use_limits(now, limits);
+        self.heartbeat.timeout(now);
+        let lost = std::mem::take(&mut self.lost);
+        self.events.push_back(ClientEvent::Welcome {
+            session,
+            limits,
+            resumed: resumed.is_some(),
+            lost,
+        });
+        Ok(())
     }
 
     fn dispatch(&mut self, now: Time, frame: ServerFrame<'_>, bytes: &Bytes) {

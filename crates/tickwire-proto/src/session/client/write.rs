@@ -1,6 +1,7 @@
 //! What a client writes next: hello and attach, pong and ping, receipts, commands, control and messages, within its pace.
 
 use super::{ClientSession, Stage};
+use crate::frame::client::{ATTACH, DETACH};
 use crate::frame::{ClientFrame, ROOMS_PER_SESSION_MAX};
 use crate::time::{Tick, Time};
 use bytes::Bytes;
@@ -55,10 +56,11 @@ impl ClientSession {
     fn has_company(&self) -> bool {
         self.heartbeat.owes_pong()
             || self.heartbeat.wants_ping()
-            || !self.opening.is_empty()
+            || self.hello.is_some()
             || !self.commands.is_empty()
             || !self.volatiles.is_empty()
             || (self.is_attached() && self.outbox.next_len().is_some())
+            || self.outbox.next_free().is_some()
     }
 
     fn pick(&mut self, now: Time) -> Option<Bytes> {
@@ -66,14 +68,19 @@ impl ClientSession {
             return self.pick_goodbye(now);
         }
         self.stats.volatile_dropped += self.volatiles.expire(now);
-        if let Some(len) = self.opening.front().map(|it| it.frame.len()) {
+        if let Some(len) = self.hello.as_ref().map(Bytes::len) {
+            let hello = self.hello.take_if(|_| self.round.fits(len));
+            return hello.map(|frame| self.charged(now, frame));
+        }
+        if self.claims {
+            return None; // what the server has of this session is not known yet
+        }
+        if let Some(opening) = self.outbox.next_free().filter(|frame| opens(frame)) {
             // The only ones that no pace holds back: without them there is nothing to pace.
-            let opening = if self.round.fits(len) {
-                self.opening.pop_front()
-            } else {
-                None
-            };
-            return opening.map(|it| self.charged(now, it.frame));
+            if !self.round.fits(opening.len()) {
+                return None;
+            }
+            return self.outbox.pop().map(|frame| self.charged(now, frame));
         }
         if matches!(self.stage, Stage::Hello) {
             return None;
@@ -193,7 +200,8 @@ impl ClientSession {
     }
 
     fn pick_message(&mut self, now: Time) -> Option<Bytes> {
-        if !self.is_attached() {
+        // What was written before, on a link that is lost, was allowed then.
+        if !self.is_attached() && self.outbox.next_free().is_none() {
             return None;
         }
         if let Some(len) = self.outbox.next_len() {
@@ -230,4 +238,9 @@ impl ClientSession {
         }
         Some(ClientFrame::Bye.encode())
     }
+}
+
+/// Whether a frame asks for an attachment or gives one up.
+fn opens(frame: &[u8]) -> bool {
+    matches!(frame.first(), Some(&(ATTACH | DETACH)))
 }

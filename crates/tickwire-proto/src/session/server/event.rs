@@ -101,6 +101,15 @@ pub enum ServerEvent {
     },
     /// The link is lost, and the session waits for its client (only with a resume window).
     LinkLost,
+    /// The client is back on another link ([`resume`](super::ServerSession::resume)): what it holds of each room follows.
+    Resumed,
+    /// After [`ServerEvent::Resumed`], for each room: updates go on from what the client holds.
+    RoomResumed {
+        /// Which room.
+        room: u32,
+        /// The newest tick held; `None`: nothing.
+        held: Option<Tick>,
+    },
     /// The session is over; nothing comes after this.
     Ended(Ending),
 }

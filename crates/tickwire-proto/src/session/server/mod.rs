@@ -7,6 +7,7 @@ use super::heartbeat::Heartbeat;
 use super::outbox::{Outbox, Tally};
 use super::round::{Round, Volatiles};
 use super::rtt::RttMeter;
+use super::token::Tokens;
 use super::{RttEstimate, SessionConfig, SessionStats};
 use crate::ending::{Ending, Reason, Retry};
 use crate::frame::Identity;
@@ -19,6 +20,7 @@ mod answer;
 mod event;
 mod receive;
 mod request;
+mod resume;
 mod write;
 
 pub use event::ServerEvent;
@@ -57,7 +59,9 @@ pub const WISHES_PER_S_MAX: u64 = 8;
 #[derive(Debug)]
 pub struct ServerSession {
     id: u64,
-    token: [u8; 32],
+    /// For the first welcome; then its hash alone is kept.
+    token: Option<[u8; 32]>,
+    tokens: Tokens,
     cfg: SessionConfig,
     /// Since when nothing is attached, while nothing is.
     bare_since: Time,
@@ -72,6 +76,8 @@ pub struct ServerSession {
     refusals: u32,
     pending: BTreeSet<u32>,
     rooms: BTreeMap<u32, RoomSlot>,
+    /// The answer to a hello, before all else.
+    welcome: Option<Bytes>,
     outbox: Outbox,
     tally: Tally,
     receipts_due: bool,
@@ -143,7 +149,8 @@ impl ServerSession {
         });
         ServerSession {
             id,
-            token,
+            token: Some(token),
+            tokens: Tokens::new(&token),
             cfg,
             bare_since: now,
             stage: Stage::Hello,
@@ -157,6 +164,7 @@ impl ServerSession {
             refusals: 0,
             pending: BTreeSet::new(),
             rooms: BTreeMap::new(),
+            welcome: None,
             outbox: Outbox::default(),
             tally: Tally::default(),
             receipts_due: false,
@@ -275,8 +283,7 @@ impl ServerSession {
         }
     }
 
-    /// The link is gone. Without a resume window the session ends; else it waits for its client, and a new link's session
-    /// takes it over.
+    /// The link is gone. Without a resume window, or before anything is attached, the session ends; else it waits for its client to [`resume`](Self::resume) it.
     pub fn link_lost(&mut self, now: Time) {
         match &mut self.stage {
             Stage::Ended { owed, .. } => *owed = false,
@@ -284,10 +291,9 @@ impl ServerSession {
             Stage::Hello | Stage::Open => {
                 self.drop_unwritten();
                 let window = u64::from(self.cfg.limits.resume_window_ms);
-                if window == 0 || matches!(self.stage, Stage::Hello) {
+                if window == 0 || !self.is_attached() {
                     self.expire("the link was lost");
                 } else {
-                    self.outbox.rewind();
                     self.stage = Stage::Away {
                         until: now.plus(Duration::from_millis(window)),
                     };
@@ -356,6 +362,7 @@ impl ServerSession {
     }
 
     fn drop_unwritten(&mut self) {
+        self.welcome = None;
         self.stats.volatile_dropped += self.volatiles.clear();
         for slot in self.rooms.values_mut() {
             self.stats.updates_dropped += u64::from(slot.update.take().is_some());

@@ -6,7 +6,7 @@ use super::{ServerEvent, ServerSession, Stage};
 use crate::PROTOCOL_VERSION;
 use crate::ending::{Ending, Reason};
 use crate::frame::client::{COMMAND, hello_version};
-use crate::frame::{ClientFrame, ServerFrame};
+use crate::frame::{CONTROL_CHANNEL, ClientFrame};
 use crate::time::{Tick, Time};
 use bytes::Bytes;
 
@@ -52,6 +52,10 @@ impl ServerSession {
                 frame.name()
             )));
         }
+        self.tokens.confirm();
+        if frame.is_control() {
+            self.tally.count(CONTROL_CHANNEL);
+        }
         self.dispatch(now, frame, bytes.len())
     }
 
@@ -79,15 +83,10 @@ impl ServerSession {
                 frame.name()
             )));
         };
-        // A claim to an earlier session is read and not yet honoured: the welcome says so.
-        let welcome = ServerFrame::Welcome {
-            session: self.id,
-            token: self.token,
-            limits: self.cfg.limits,
-            resumed: false,
-        };
+        // Who may resume a session is known to the owner of all: here a claim has failed, and the welcome says so.
         self.stage = Stage::Open;
-        self.push_control(welcome.encode());
+        let token = self.token.take().unwrap_or_default();
+        self.welcome_with(token, None);
         self.heartbeat.timeout(now);
         Ok(())
     }

@@ -55,7 +55,8 @@ impl ServerSession {
                 .values()
                 .any(|slot| slot.update.is_some() || slot.tick_frame.is_some())
         };
-        self.heartbeat.owes_pong()
+        self.welcome.is_some()
+            || self.heartbeat.owes_pong()
             || self.heartbeat.wants_ping()
             || self.outbox.next_len().is_some()
             || !self.volatiles.is_empty()
@@ -85,9 +86,11 @@ impl ServerSession {
         }
         self.stats.volatile_dropped += self.volatiles.expire(now);
         // The welcome comes before all else: nothing is heard before it.
-        if self.stats.frames_out > 0
-            && let Some(frame) = self.pick_small(now)
-        {
+        if let Some(len) = self.welcome.as_ref().map(Bytes::len) {
+            let welcome = self.welcome.take_if(|_| self.round.fits(len));
+            return welcome.map(Outgoing::frame);
+        }
+        if let Some(frame) = self.pick_small(now) {
             return Some(Outgoing::frame(frame));
         }
         if let Some(len) = self.outbox.next_len() {
@@ -133,11 +136,13 @@ impl ServerSession {
 
     /// The rooms take turns, so that one that is always ready does not keep the others waiting.
     fn pick_update(&mut self) -> Option<Outgoing> {
-        let after = self
-            .rooms
-            .range((Excluded(self.turn), Unbounded))
-            .find(|(_, slot)| slot.has_news());
-        let found = after.or_else(|| self.rooms.iter().find(|(_, slot)| slot.has_news()));
+        let first = || self.rooms.iter().find(|(_, slot)| slot.has_news());
+        let found = if self.rooms.len() < 2 {
+            first()
+        } else {
+            let mut after = self.rooms.range((Excluded(self.turn), Unbounded));
+            after.find(|(_, slot)| slot.has_news()).or_else(first)
+        };
         let room = found.map(|(room, _)| *room)?;
         let slot = self.rooms.get_mut(&room)?;
         if !self.round.fits(slot.next_len()) {

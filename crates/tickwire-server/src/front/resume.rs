@@ -1,0 +1,102 @@
+//! Clients that come back: whose session it is, where that is, and the link that becomes its own.
+
+use bytes::Bytes;
+use tickwire_proto::frame::ResumeClaim;
+use tickwire_proto::{Tick, Time};
+
+use super::{Front, FrontOutput};
+use crate::gauge::Gauge;
+use crate::key::SessionKey;
+use crate::room::RoomInput;
+
+/// The token of a session: its key, and 24 bytes of chance.
+pub(super) fn of_session(key: SessionKey, mut token: [u8; 32]) -> [u8; 32] {
+    token[..8].copy_from_slice(&key.0.to_le_bytes());
+    token
+}
+
+/// The session that a token is of.
+fn session_of(token: &[u8; 32]) -> SessionKey {
+    SessionKey(u64::from_le_bytes(std::array::from_fn(|at| token[at])))
+}
+
+impl Front {
+    /// A new link's hello claims a session: that one goes on with the link, here or on its own front. False: there is none to go on.
+    pub(super) fn take_over(
+        &mut self,
+        now: Time,
+        from: SessionKey,
+        claim: &ResumeClaim,
+        hello: &[u8],
+    ) -> bool {
+        let to = session_of(&claim.token);
+        if to.shard() != self.config.shard && to.shard() < self.config.shards {
+            self.drop_link(from);
+            self.outputs.push_back(FrontOutput::Elsewhere {
+                from,
+                shard: to.shard(),
+                hello: Bytes::copy_from_slice(hello),
+            });
+            return true;
+        }
+        let may = self
+            .slots
+            .get(to)
+            .is_some_and(|slot| to != from && slot.session.may_resume(&claim.token));
+        if !may {
+            return false;
+        }
+        let Some(token) = self.drop_link(from) else {
+            return false;
+        };
+        self.outputs.push_back(FrontOutput::Relinked { from, to });
+        if let Some(slot) = self.slots.get_mut(to) {
+            slot.link = true;
+            slot.backed_up = None;
+            slot.gauge = Gauge::default();
+            slot.session.resume(now, claim, of_session(to, token));
+        }
+        self.settle(now, to);
+        true
+    }
+
+    /// The session gave its link up; the driver may still have it.
+    pub(super) fn cut(&mut self, key: SessionKey) {
+        if let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.link) {
+            slot.link = false;
+            slot.backed_up = None;
+            self.outputs.push_back(FrontOutput::Cut { session: key });
+        }
+    }
+
+    /// Forgets a session that was only a link; its token's chance is for the session that goes on.
+    fn drop_link(&mut self, key: SessionKey) -> Option<[u8; 32]> {
+        let slot = self.slots.remove(key)?;
+        if let Some(at) = slot.timer {
+            self.timers.remove(&(at, key));
+        }
+        self.stats.ended += slot.session.stats();
+        slot.token
+    }
+
+    /// The room goes on from what the client holds; what it made for the lost link is of no use any more.
+    pub(super) fn room_resumed(&mut self, key: SessionKey, room: u32, held: Option<Tick>) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        slot.told_rtt_ms = 0; // of another link
+        let gauge = slot.gauge.of_another_room();
+        let Some(part) = slot.joined(room) else {
+            return;
+        };
+        part.gauge = gauge.clone();
+        part.link = part.link.wrapping_add(1);
+        let link = part.link;
+        self.tell_room(key, room, |member| RoomInput::Resumed {
+            member,
+            held,
+            link,
+            gauge,
+        });
+    }
+}
