@@ -29,7 +29,7 @@ mod room;
 pub use auth::{AcceptAll, Auth, AuthAnswer, AuthRequest, TokenAuth};
 pub use front::{
     AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, Front, FrontConfig, FrontInput,
-    FrontOutput, FrontStats, LINGER_MS, SessionInfo,
+    FrontOutput, FrontStats, LINGER_MS, SESSIONS_AWAY_MAX, SessionInfo,
 };
 pub use gauge::{GAUGE_LOW_WATER, Gauge};
 pub use key::{MemberId, SessionKey};

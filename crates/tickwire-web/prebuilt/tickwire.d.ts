@@ -76,9 +76,9 @@ export interface RoomInfo {
 }
 
 export interface RoomEvents {
-  /** Joined again after a lost link. The entities are new ones. */
+  /** Joined again after a session that expired. The entities are new ones. A resumed session tells nothing here: the room goes on. */
   joined: Room<any>
-  /** The link is lost; the room is joined again by itself. */
+  /** The session is lost and the room with it; it is joined again by itself. A lost link alone is told by the state `away` of the connection. */
   away: undefined
   /** Over for good. */
   ended: { reason: string; message: string }
@@ -117,6 +117,10 @@ export interface Room<G extends GameTypes = GameTypes> {
 export interface Net<G extends GameTypes = GameTypes> {
   readonly state: State
   on(name: 'state', f: (s: State) => void): () => void
+  /** The link was lost and is back: rooms, entities and frame functions go on, no message was lost or came twice. The state is `online` already. */
+  on(name: 'resumed', f: () => void): () => void
+  /** The session could not be resumed: rooms that were joined have been told `away`, and are joined again by themselves. */
+  on(name: 'expired', f: () => void): () => void
   on(name: 'error', f: (e: TickwireError) => void): () => void
   /** A room with a free seat, or a new one. */
   quick<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R]): Promise<Room<G>>

@@ -103,7 +103,7 @@ class Net {
 
   /** Where the connection is. */
   get state() { return this.#state }
-  /** @param {string} name 'state' or 'error' @param {Function} f */
+  /** @param {string} name 'state', 'resumed', 'expired' or 'error' @param {Function} f */
   on(name, f) { return this.#heard.on(name, f) }
 
   /** A room of that kind with those attributes: one with a free seat, or a new one. @param {string} kind */
@@ -135,7 +135,8 @@ class Net {
       this.#memory = wasm.memory
       this.#core = new Core(low, high, now())
       for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
-      globalThis.document?.addEventListener('visibilitychange', () => this.#beat())
+      globalThis.addEventListener?.('pagehide', e => { if (!e.persisted) this.#goodbye() })
+      globalThis.document?.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') this.#wake(); this.#beat() })
     })
     try { await this.#starting } catch (e) {
       this.#starting = undefined
@@ -205,6 +206,17 @@ class Net {
     this.#pump()
   }
 
+  /** The page goes for good: the server hears it, so that the seat is free at once. Nobody is left to tell. */
+  #goodbye() {
+    const core = this.#core
+    if (!core) return
+    clearTimeout(this.#timer)
+    core.close()
+    this.#write(core)
+    this.#drop()
+    while (core.poll() !== undefined);
+  }
+
   #wake() {
     if (this.#state.at === 'away') this.#core?.reconnect(now())
     this.#pump()
@@ -226,8 +238,9 @@ class Net {
       case 'away': return void room?._tell('away')
       case 'members': return room?._members()
       case 'message': return void room?._tell(it.name, it.data)
+      case 'resumed': case 'expired': return void this.#heard.emit(it.do)
       case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
-        `${it.count} messages went down with the last link; nobody knows whether they were heard.`, 'Send them again if they matter.'))
+        `${it.count} messages went down with the last session; nobody knows whether they were heard.`, 'Send them again if they matter.'))
       case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
       case 'lobby': this.#lists.get(it.request)?.resolve(it.rooms); return void this.#lists.delete(it.request)
       case 'ended':
@@ -391,7 +404,7 @@ function recall(kind, text) {
 /** Names of a room's own events; a game's are written large. */
 const OWN = ['joined', 'away', 'ended', 'members']
 
-/** A room that one is in. It stays the same object when the link is lost and the room is joined again. */
+/** A room that one is in. It stays the same object when the link is lost, and when the room is joined again. */
 class Room {
   /** @type {Core} */ #core
   /** @type {WebAssembly.Memory} */ #memory

@@ -136,11 +136,16 @@ impl Front {
                 self.stats.links_lost += 1;
                 self.cut(key);
                 self.presence(key, Presence::Away);
+                self.waits(now, key);
             }
-            ServerEvent::Resumed => self.stats.resumes += 1,
+            ServerEvent::Resumed => {
+                self.stats.resumes += 1;
+                self.waits_no_more(key);
+            }
             ServerEvent::RoomResumed { room, held } => self.room_resumed(key, room, held),
             ServerEvent::Ended(ending) => {
                 self.stats.ending(ending.reason);
+                self.waits_no_more(key);
                 self.gone(key, ending.reason);
             }
         }

@@ -17,6 +17,7 @@ use tickwire_proto::{
 };
 
 pub use io::{FrontInput, FrontOutput};
+pub use resume::SESSIONS_AWAY_MAX;
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 
 use crate::gauge::Gauge;
@@ -109,6 +110,8 @@ pub struct Front {
     timers: BTreeSet<(Time, SessionKey)>,
     dirty: VecDeque<SessionKey>,
     outputs: VecDeque<FrontOutput>,
+    /// How many sessions wait for their clients.
+    away: usize,
     stats: FrontStats,
     /// Frames and bytes of updates, with their tick frames.
     updates_out: (u64, u64),
@@ -126,6 +129,7 @@ impl Front {
             dirty: VecDeque::new(),
             outputs: VecDeque::new(),
             stats: FrontStats::default(),
+            away: 0,
             updates_out: (0, 0),
         }
     }
@@ -142,6 +146,7 @@ impl Front {
             token: Some(token),
             gauge: Gauge::default(),
             opened: now,
+            away: false,
             guest: (serial - 1)
                 .wrapping_mul(u32::from(config.shards))
                 .wrapping_add(u32::from(config.shard) + 1),

@@ -2,12 +2,15 @@
 
 use bytes::Bytes;
 use tickwire_proto::frame::ResumeClaim;
-use tickwire_proto::{Tick, Time};
+use tickwire_proto::{Reason, Tick, Time};
 
 use super::{Front, FrontOutput};
 use crate::gauge::Gauge;
 use crate::key::SessionKey;
 use crate::room::RoomInput;
+
+/// Sessions of one front that wait for their clients at most: one more ends at once.
+pub const SESSIONS_AWAY_MAX: usize = 4_096;
 
 /// The token of a session: its key, and 24 bytes of chance.
 pub(super) fn of_session(key: SessionKey, mut token: [u8; 32]) -> [u8; 32] {
@@ -58,6 +61,26 @@ impl Front {
         }
         self.settle(now, to);
         true
+    }
+
+    /// A session waits for its client, if not too many do.
+    pub(super) fn waits(&mut self, now: Time, key: SessionKey) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        slot.away = true;
+        self.away += 1;
+        if self.away > SESSIONS_AWAY_MAX {
+            let message = "too many sessions wait for their clients";
+            let retry = Reason::Expired.retry();
+            slot.session.end(now, Reason::Expired, retry, message);
+        }
+    }
+
+    pub(super) fn waits_no_more(&mut self, key: SessionKey) {
+        let slot = self.slots.get_mut(key);
+        let waited = slot.is_some_and(|slot| std::mem::take(&mut slot.away));
+        self.away -= usize::from(waited);
     }
 
     /// The session gave its link up; the driver may still have it.

@@ -16,6 +16,8 @@ pub(crate) struct Slot {
     /// What its link holds; the gauges of its rooms share it.
     pub gauge: Gauge,
     pub opened: Time,
+    /// Its link is lost, and it waits for its client.
+    pub away: bool,
     /// A number to call guests by.
     pub guest: u32,
     /// The driver still has a link for it.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tickwire_proto::frame::{MemberChangeOwned, Presence};
 
-use crate::common::{QUICK, Say, World, server, sharded, wander};
+use tickwire_server::SESSIONS_AWAY_MAX;
+
+use crate::common::{Peer, QUICK, Say, World, server, sharded, wander};
 use tickwire_snapshot::message::{self, Message};
 
 fn say(world: &mut World, peer: usize, text: &str) {
@@ -107,7 +109,7 @@ fn a_lost_player_is_away_and_comes_back_into_its_seat() {
 fn a_join_whose_answer_was_lost_is_answered_once() {
     for cut_after in [0, 5, 10] {
         let mut world = World::new(sharded(2));
-        let mut peer = crate::common::Peer::guest(&mut world.server, world.now, "Ann");
+        let mut peer = Peer::guest(&mut world.server, world.now, "Ann");
         world.peers.push(peer);
         world.run(50);
         peer = world.peers.pop().unwrap();
@@ -155,4 +157,29 @@ fn a_stranger_with_a_wrong_token_begins_anew_and_the_owner_still_comes_back() {
     world.peers.push(peer);
     world.run(100);
     assert_eq!(world.stats().resumes, 1);
+}
+
+#[test]
+fn only_so_many_sessions_wait_at_a_time() {
+    let mut world = World::new(server());
+    let now = world.now;
+    for n in 0..SESSIONS_AWAY_MAX + 10 {
+        let mut peer = Peer::guest(&mut world.server, now, &format!("P{n}"));
+        peer.pump(&mut world.server, now);
+        peer.pump(&mut world.server, now);
+        world.server.lose(now, peer.key);
+    }
+    assert_eq!(world.server.fronts()[0].len(), SESSIONS_AWAY_MAX);
+    world.run(30_100);
+    assert!(world.server.fronts()[0].is_empty());
+    let peer = Peer::guest(&mut world.server, world.now, "late");
+    world.peers.push(peer);
+    world.run(10);
+    let (now, key) = (world.now, world.peers[0].key);
+    world.server.lose(now, key);
+    assert_eq!(
+        world.server.fronts()[0].len(),
+        1,
+        "there is room to wait again"
+    );
 }
