@@ -260,12 +260,11 @@ impl Front {
     pub fn next(&mut self, now: Time, session: SessionKey, writable: usize) -> Option<Outgoing> {
         let slot = self.slots.get_mut(session)?;
         let out = slot.session.next(now, writable);
-        if let Some(out) = &out {
-            if let Some((room, _)) = out.update
-                && let Some(part) = slot.joined(room)
-            {
-                part.gauge.fetched(out.len() as u32);
-            }
+        if let Some(out) = &out
+            && let Some((room, _)) = out.update
+            && let Some(part) = slot.joined(room)
+        {
+            part.gauge.fetched(out.len() as u32);
         }
         let finished = slot.session.is_finished();
         if let Some(out) = &out {
