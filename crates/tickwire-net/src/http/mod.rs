@@ -20,6 +20,7 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::metrics::Metrics;
 pub(crate) use files::Files;
@@ -46,7 +47,8 @@ pub(crate) struct Site {
     pub(crate) origins: Origins,
     pub(crate) exposed: Exposed,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) sessions_max: usize,
+    /// One for each link there may be, from its upgrade to its end.
+    pub(crate) places: Arc<Semaphore>,
     pub(crate) why: Why,
     pub(crate) stopping: AtomicBool,
 }
@@ -64,20 +66,10 @@ impl Site {
             origins,
             exposed,
             metrics,
-            sessions_max,
+            places: Arc::new(Semaphore::new(sessions_max)),
             why: Why::default(),
             stopping: AtomicBool::new(false),
         }
-    }
-
-    fn full(&self) -> bool {
-        let links: u64 = self
-            .metrics
-            .shards
-            .iter()
-            .map(|shard| shard.links.get())
-            .sum();
-        links >= self.sessions_max as u64
     }
 }
 
@@ -85,7 +77,11 @@ impl Site {
 pub(crate) struct Upgraded {
     pub(crate) stream: TcpStream,
     pub(crate) read: Bytes,
+    pub(crate) place: Place,
 }
+
+/// A link's part of `limits.sessions`: given at the upgrade, given back with the link.
+pub(crate) type Place = OwnedSemaphorePermit;
 
 /// Where connections go that become WebSockets.
 pub(crate) type OnUpgrade = Rc<dyn Fn(Upgraded)>;
@@ -156,9 +152,9 @@ fn websocket(mut request: Request<Incoming>, site: &Arc<Site>, on_upgrade: OnUpg
     let upgrade = hyper::upgrade::on(&mut request);
     let (parts, _) = request.into_parts();
     let checked = upgrade::check(&parts, &site.origins)
-        .and_then(|accept| room_for_one(site).map(|()| accept));
-    let accept = match checked {
-        Ok(accept) => accept,
+        .and_then(|accept| room_for_one(site).map(|place| (accept, place)));
+    let (accept, place) = match checked {
+        Ok(accepted) => accepted,
         Err(refused) => return refusal(&parts, site, refused),
     };
     tokio::task::spawn_local(async move {
@@ -167,6 +163,7 @@ fn websocket(mut request: Request<Incoming>, site: &Arc<Site>, on_upgrade: OnUpg
             on_upgrade(Upgraded {
                 stream: inner.io.into_inner(),
                 read: inner.read_buf,
+                place,
             });
         }
     });
@@ -179,21 +176,22 @@ fn websocket(mut request: Request<Incoming>, site: &Arc<Site>, on_upgrade: OnUpg
     response
 }
 
-fn room_for_one(site: &Site) -> Result<(), upgrade::Refused> {
+fn room_for_one(site: &Site) -> Result<Place, upgrade::Refused> {
+    let place = Arc::clone(&site.places).try_acquire_owned();
     let (code, message, fix) = if site.stopping.load(Ordering::Relaxed) {
         (
             "Unreachable",
             "the server is stopping",
             "Try again in a moment",
         )
-    } else if site.full() {
+    } else if let Ok(place) = place {
+        return Ok(place);
+    } else {
         (
             "Full",
             "the server is full",
             "Try again later, or raise limits.sessions in the server's tickwire.toml",
         )
-    } else {
-        return Ok(());
     };
     let advice = Advice {
         code,

@@ -17,6 +17,7 @@ use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
+use crate::http::Place;
 use crate::websocket::WebSocket;
 use backlog::Backlog;
 use header::Header;
@@ -34,6 +35,8 @@ pub(crate) const WRITABLE: usize = 64 * 1024;
 
 /// The writing side of a connection, and its protocol.
 pub(crate) struct Link {
+    /// Held until it ends.
+    place: Place,
     /// The session that it is of, for the connection's task: a client that comes back changes it.
     pub(crate) key: Rc<Cell<SessionKey>>,
     socket: OwnedWriteHalf,
@@ -73,8 +76,14 @@ pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
 }
 
 impl Link {
-    pub(crate) fn new(key: SessionKey, socket: OwnedWriteHalf, protocol: WebSocket) -> Link {
+    pub(crate) fn new(
+        key: SessionKey,
+        socket: OwnedWriteHalf,
+        protocol: WebSocket,
+        place: Place,
+    ) -> Link {
         Link {
+            place,
             key: Rc::new(Cell::new(key)),
             socket,
             protocol,
@@ -87,8 +96,8 @@ impl Link {
     }
 
     /// Takes it apart, for another thread to go on with.
-    pub(crate) fn into_parts(self) -> (OwnedWriteHalf, WebSocket) {
-        (self.socket, self.protocol)
+    pub(crate) fn into_parts(self) -> (OwnedWriteHalf, WebSocket, Place) {
+        (self.socket, self.protocol, self.place)
     }
 
     /// Writes one outgoing piece at once, as far as the socket takes it: one call for a tick frame and its shared update.

@@ -174,47 +174,8 @@ impl Body {
     }
 }
 
-macro_rules! differences_of {
-    ($($field:ident),* $(,)?) => {
-        /// What grew, by name.
-        fn differences(before: &RoomStats, after: &RoomStats) -> [(&'static str, u64); [$(stringify!($field)),*].len()] {
-            [$((stringify!($field), after.$field.saturating_sub(before.$field))),*]
-        }
-    };
+/// What grew, by name.
+fn differences(before: &RoomStats, after: &RoomStats) -> impl Iterator<Item = (&'static str, u64)> {
+    let pairs = after.iter().zip(before.iter());
+    pairs.map(|((name, now), (_, then))| (name, now.saturating_sub(then)))
 }
-
-differences_of!(
-    steps,
-    captures,
-    captures_changed,
-    rows_captured,
-    encodes,
-    keyframe_encodes,
-    encoded_bytes,
-    viewer_visits,
-    updates,
-    keyframes,
-    stills,
-    lone_tick_frames,
-    update_bytes,
-    skipped_gauge,
-    skipped_window,
-    skipped_encodes,
-    keyframes_paced,
-    keyframes_wanted,
-    commands_applied,
-    commands_missing,
-    commands_late,
-    commands_early,
-    commands_copies,
-    commands_malformed,
-    commands_foreign,
-    commands_refused,
-    messages_in,
-    messages_refused,
-    messages_out,
-    joins,
-    joins_refused,
-    leaves,
-    inputs_late,
-);

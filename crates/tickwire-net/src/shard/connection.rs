@@ -17,7 +17,7 @@ use super::Shard;
 use super::resume::Moved;
 use crate::admission::Pass;
 use crate::clock;
-use crate::http::Upgraded;
+use crate::http::{Place, Upgraded};
 use crate::link::{self, GOODBYE, Link};
 use crate::websocket::{Heard, WebSocket};
 
@@ -43,7 +43,8 @@ pub(super) async fn serve(shard: Rc<RefCell<Shard>>, upgraded: Upgraded, pass: P
         let mut shard = shard.borrow_mut();
         let protocol = WebSocket::server(shard.message_max);
         shard.counts().links_opened.one();
-        let key = shard.open(token, write, protocol, Some(pass));
+        let key = shard.open(token, write, protocol, upgraded.place);
+        shard.passes.insert(key.get(), pass);
         shard.received(key.get(), &upgraded.read);
         key
     };
@@ -63,7 +64,10 @@ pub(super) async fn adopt(shard: Rc<RefCell<Shard>>, moved: Moved) {
     let (read, write) = stream.into_split();
     let key = {
         let (now, mut shard) = (clock::now(), shard.borrow_mut());
-        let key = shard.open(token, write, moved.protocol, moved.pass);
+        let key = shard.open(token, write, moved.protocol, moved.place);
+        shard
+            .passes
+            .extend(moved.pass.map(|pass| (key.get(), pass)));
         shard.front.frame(now, key.get(), &moved.hello);
         shard.settle(now);
         shard.received(key.get(), &[]);
@@ -109,15 +113,12 @@ impl Shard {
         token: [u8; 32],
         write: OwnedWriteHalf,
         protocol: WebSocket,
-        pass: Option<Pass>,
+        place: Place,
     ) -> Rc<Cell<SessionKey>> {
         let key = self.front.link_opened(clock::now(), token);
-        let link = Link::new(key, write, protocol);
+        let link = Link::new(key, write, protocol, place);
         let cell = Rc::clone(&link.key);
         self.links.insert(key, link);
-        if let Some(pass) = pass {
-            self.passes.insert(key, pass);
-        }
         self.served += 1;
         self.counts().links.one();
         cell

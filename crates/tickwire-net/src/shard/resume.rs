@@ -10,6 +10,7 @@ use tokio::sync::mpsc::error::TrySendError;
 
 use super::{Shard, ShardMessage};
 use crate::admission::Pass;
+use crate::http::Place;
 use crate::link::Link;
 use crate::websocket::WebSocket;
 
@@ -20,6 +21,7 @@ const GOING_AWAY: u16 = 1001;
 pub(crate) struct Moved {
     pub(super) stream: std::net::TcpStream,
     pub(super) protocol: WebSocket,
+    pub(super) place: Place,
     pub(super) pass: Option<Pass>,
     /// The frame that claims the session.
     pub(super) hello: Bytes,
@@ -81,13 +83,14 @@ impl Shard {
 
     /// The other shard gets the connection. One that is overrun does not: the client tries again.
     pub(super) fn hand_over(&mut self, leaving: Leaving, read: OwnedReadHalf) {
-        let (write, protocol) = leaving.link.into_parts();
+        let (write, protocol, place) = leaving.link.into_parts();
         let Some(stream) = read.reunite(write).ok().and_then(|s| s.into_std().ok()) else {
             return;
         };
         let moved = Box::new(Moved {
             stream,
             protocol,
+            place,
             pass: leaving.pass,
             hello: leaving.hello,
         });
