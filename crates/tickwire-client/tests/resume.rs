@@ -8,7 +8,7 @@ use bytes::Bytes;
 use support::{CHAT, Pair, ROOM, Truth};
 use tickwire_client::{ClientEvent, RoomKey, SendError, State};
 use tickwire_proto::{Tick, Time};
-use tickwire_snapshot::OwnedRow;
+use tickwire_snapshot::{AreaEdit, OwnedRow};
 
 fn count(pair: &Pair, wanted: &ClientEvent) -> usize {
     pair.count(|event| event == wanted)
@@ -187,4 +187,36 @@ fn who_closes_while_away_comes_back_with_a_new_session() {
     assert_eq!(pair.client.state(), &State::Online);
     assert_eq!(count(&pair, &ClientEvent::Expired), 0);
     assert_eq!(pair.client.rooms().count(), 0);
+}
+
+/// A ball that moves at each of the server's ticks, of which the client hears what it is sent.
+fn moved(pair: &mut Pair, truth: &mut Truth, tick: u32) {
+    let (schema, area) = (truth.schema.clone(), truth.area.clone());
+    let mut edit = AreaEdit::new(&area, Tick(tick), &schema);
+    support::set_ball(&mut edit, &schema, 1, 0, f64::from(tick));
+    truth.area = edit.finish().expect("it moved");
+    let update = truth.update(tick);
+    pair.deliver(Tick(tick), update);
+}
+
+#[test]
+fn a_short_pause_is_no_jitter_to_a_view_that_is_young() {
+    let (mut truth, mut pair, room) = in_a_room();
+    let length = Duration::from_micros(33_333);
+    for tick in 11..60 {
+        pair.pass(length);
+        moved(&mut pair, &mut truth, tick);
+        pair.client.draw(room, pair.now);
+    }
+    let before = pair.client.figures(room, pair.now).unwrap().delay_ms;
+    pair.lose();
+    pair.now = pair.now.plus(15 * length);
+    pair.resume();
+    for tick in 75..280 {
+        pair.pass(length);
+        moved(&mut pair, &mut truth, tick);
+        pair.client.draw(room, pair.now);
+    }
+    let after = pair.client.figures(room, pair.now).unwrap().delay_ms;
+    assert!((after - before).abs() < 34.0, "{before} {after}");
 }
