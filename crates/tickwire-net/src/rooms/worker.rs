@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Rooms;
 use super::body::Body;
-use super::watch::Watch;
+use super::watch::{Patience, Watch};
 use crate::clock;
 
 /// How often the watchdog looks.
@@ -31,6 +31,7 @@ pub(crate) struct Crew {
 
 struct Worker {
     watch: Arc<Watch>,
+    patience: Patience,
     thread: JoinHandle<()>,
 }
 
@@ -50,9 +51,12 @@ impl Crew {
             thread::Builder::new()
                 .name("tickwire-watch".to_owned())
                 .spawn(move || {
+                    let mut last = clock::now();
                     while !stopping.load(Ordering::Relaxed) {
                         thread::park_timeout(WATCH_EVERY);
-                        look(&rooms, &workers);
+                        let now = clock::now();
+                        look(&rooms, &workers, now.since(last));
+                        last = now;
                     }
                 })?
         };
@@ -94,7 +98,11 @@ fn start_worker(rooms: &Arc<Rooms>) -> io::Result<Worker> {
             .name("tickwire-room".to_owned())
             .spawn(move || work(&rooms, &watch))?
     };
-    Ok(Worker { watch, thread })
+    Ok(Worker {
+        watch,
+        patience: Patience::default(),
+        thread,
+    })
 }
 
 fn work(rooms: &Rooms, watch: &Watch) {
@@ -146,12 +154,12 @@ fn said(panic: &(dyn std::any::Any + Send)) -> &str {
         .unwrap_or("no text")
 }
 
-/// One look of the watchdog.
-fn look(rooms: &Arc<Rooms>, workers: &Mutex<Vec<Worker>>) {
-    let now = clock::now();
+/// One look of the watchdog, `passed` after the one before.
+fn look(rooms: &Arc<Rooms>, workers: &Mutex<Vec<Worker>>, passed: Duration) {
     let mut workers = workers.lock().unwrap_or_else(PoisonError::into_inner);
     for worker in workers.iter_mut() {
-        let Some(room) = worker.watch.abandon(now, rooms.patience) else {
+        let stuck = worker.patience.look(&worker.watch, passed, rooms.patience);
+        let Some(room) = stuck else {
             continue;
         };
         tracing::error!(

@@ -257,10 +257,18 @@ fn joined(address: SocketAddr) -> Raw {
         }
         .encode(),
     );
-    assert!(
-        raw.find(|frame| matches!(frame, ServerFrame::Joined { .. }))
-            .is_some()
-    );
+    // Whatever ends the wait is told: a refusal, an ending, or that nothing comes.
+    let answer = raw.find(|frame| {
+        matches!(
+            frame,
+            ServerFrame::Joined { .. }
+                | ServerFrame::JoinRefused { .. }
+                | ServerFrame::Ending { .. }
+        )
+    });
+    let answer = answer.unwrap_or_else(|| panic!("no answer, and then {:?}", raw.end()));
+    let answer = ServerFrame::decode(&answer).expect("a frame");
+    assert!(matches!(answer, ServerFrame::Joined { .. }), "{answer:?}");
     raw
 }
 
