@@ -53,6 +53,7 @@ impl Client {
 
     /// Does not want the room any more.
     pub fn leave(&mut self, room: RoomKey) {
+        self.statuses.forget(room);
         if let Some(no) = self.rooms.remove(&room).and_then(|room| room.number()) {
             self.keys.remove(&no);
             self.session.leave(no);

@@ -10,6 +10,7 @@ use tickwire_snapshot::Schema;
 
 use crate::event::{ClientOutput, RequestId, RoomKey, State};
 use crate::rooms::{Phase, Room};
+use crate::statuses::Statuses;
 
 /// The only attachment of a client so far.
 pub(crate) const ATTACHMENT: u8 = 0;
@@ -89,6 +90,7 @@ pub struct Client {
     /// Questions for the list of rooms that wait for the session.
     pub(crate) questions: Vec<(RequestId, String)>,
     pub(crate) requests: u32,
+    pub(crate) statuses: Statuses,
     pub(crate) outputs: VecDeque<ClientOutput>,
     pub(crate) reported: Time,
 }
@@ -112,6 +114,7 @@ impl Client {
             keys: BTreeMap::new(),
             questions: Vec::new(),
             requests: 0,
+            statuses: Statuses::default(),
             outputs: VecDeque::new(),
             reported: now,
         };
@@ -131,6 +134,7 @@ impl Client {
 
     /// The next frame for the link; nothing beyond `writable` bytes, unless nothing else waits to be written.
     pub fn next(&mut self, now: Time, writable: usize) -> Option<Bytes> {
+        self.say_statuses(now);
         match self.stage {
             Stage::Opening(_) | Stage::Pause(_) => None,
             _ => self.session.next(now, writable),
@@ -151,7 +155,8 @@ impl Client {
             Phase::Pause(at) if self.stage == Stage::Attached => Some(at),
             _ => None,
         });
-        own.into_iter().chain(session).chain(rooms).min()
+        let others = session.into_iter().chain(rooms).chain(self.next_status());
+        own.into_iter().chain(others).min()
     }
 
     /// Time has passed.
@@ -174,6 +179,7 @@ impl Client {
             }
         }
         self.ask_what_waits();
+        self.say_statuses(now);
     }
 
     /// The link that was asked for is open.
@@ -234,6 +240,7 @@ impl Client {
         self.session.give_up(); // where there is no link
         self.rooms.clear();
         self.keys.clear();
+        self.statuses = Statuses::default();
         self.outputs.push_back(ClientOutput::Close);
         self.over(Ending::with_retry(
             Reason::Left,

@@ -52,6 +52,9 @@ pub enum SendError {
     /// The room is not joined at the moment (or never was): wait for [`ClientEvent::Joined`].
     #[error("Away: {0} is not joined now. Wait for it to be joined")]
     NotJoined(RoomKey),
+    /// There is no link now: what passes by itself is of no use later.
+    #[error("Away: there is no link now. Wait for the state Online")]
+    NotOnline,
     /// The session does not take it.
     #[error(transparent)]
     Session(#[from] tickwire_proto::SendError),
@@ -177,12 +180,19 @@ pub enum ClientEvent {
         /// What the server said, for people.
         message: String,
     },
-    /// Somebody joined, left, went or came back. [`View::members`](crate::View::members) has it already.
+    /// Somebody joined, left, went, came back or says something else of itself. [`View::members`](crate::View::members) has it already.
     Member {
         /// Where.
         room: RoomKey,
         /// What.
         change: MemberChangeOwned,
+    },
+    /// A status was not told to anybody: the one before stays.
+    StatusRefused {
+        /// Where; `None`: outside of rooms.
+        room: Option<RoomKey>,
+        /// Why.
+        refusal: Refusal,
     },
     /// A message.
     Message {

@@ -32,6 +32,7 @@ mod figures;
 mod lead;
 mod picture;
 mod rooms;
+mod statuses;
 mod talk;
 mod view;
 

@@ -61,6 +61,10 @@ impl Client {
                         volatile,
                     });
                 }
+                SessionEvent::StatusRefused { room, refusal } => {
+                    let room = self.keys.get(&room).copied();
+                    self.event(ClientEvent::StatusRefused { room, refusal });
+                }
                 SessionEvent::LinkDead => {
                     self.outputs.push_back(ClientOutput::Close);
                     self.lost(now, None);
@@ -122,6 +126,7 @@ impl Client {
         self.accepted = false;
         self.shown = false;
         self.keys.clear();
+        self.statuses.begin_anew();
         let away: Vec<RoomKey> = self
             .rooms
             .values_mut()
@@ -289,6 +294,7 @@ impl Client {
             self.ask_what_waits();
         } else {
             self.rooms.remove(&key);
+            self.statuses.forget(key);
             let refusal = self.explained(refusal);
             self.event(ClientEvent::JoinRefused { room: key, refusal });
         }
@@ -328,6 +334,7 @@ impl Client {
                     return;
                 };
                 self.rooms.remove(&room);
+                self.statuses.forget(room);
                 self.event(ClientEvent::RoomEnded {
                     room,
                     reason,

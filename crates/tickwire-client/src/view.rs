@@ -315,6 +315,12 @@ impl View {
             MemberChangeOwned::Left { member, .. } => {
                 members.retain(|other| other.member != *member)
             }
+            MemberChangeOwned::Status { member, status } => {
+                let member = members.iter_mut().find(|other| other.member == *member);
+                if let Some(member) = member {
+                    member.status.clone_from(status);
+                }
+            }
             MemberChangeOwned::Presence { member, presence } => {
                 members
                     .iter_mut()

@@ -1,5 +1,7 @@
 //! The client as a class for JavaScript: thin, with numbers, bytes and JSON at its border.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use tickwire_client::{Client, ClientConfig, Picture, RoomKey};
@@ -266,6 +268,18 @@ impl Core {
         report::send(&mut self.client, RoomKey(room), name, message)
             .err()
             .map(|json| json.to_string())
+    }
+
+    /// Says something of oneself in a room, or outside of rooms (0), for some milliseconds or for good (0). False: it passes, and there is no way now.
+    pub fn status(&mut self, room: u32, text: &str, expires_ms: f64) -> bool {
+        let lasts = Duration::from_millis(expires_ms.max(0.0) as u64);
+        let room = (room != 0).then_some(RoomKey(room));
+        self.client.status(room, text, lasts).is_ok()
+    }
+
+    /// Tells the others in a room that one is typing, or is not any more. False: there is no way now.
+    pub fn typing(&mut self, room: u32, typing: bool) -> bool {
+        self.client.typing(RoomKey(room), typing).is_ok()
     }
 
     /// The room's figures as JSON, and whether the link is there.

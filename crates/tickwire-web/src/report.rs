@@ -44,6 +44,9 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
             payload,
             ..
         } => message(client, *room, *kind, payload)?,
+        ClientEvent::StatusRefused { room, refusal } => {
+            refused("status_refused", room.map_or(0, |room| room.0), refusal)
+        }
         ClientEvent::Fault { room, fault } => {
             json!({"do": "fault", "room": room.0, "message": fault.to_string()})
         }
@@ -101,7 +104,7 @@ pub(crate) fn members(view: &View) -> Json {
                 Presence::Away => "away",
                 Presence::Gone => "gone",
             };
-            json!({"member": info.member, "seat": seat, "name": info.name, "presence": presence, "mine": info.member == own})
+            json!({"member": info.member, "seat": seat, "name": info.name, "presence": presence, "status": info.status, "mine": info.member == own})
         })
         .collect()
 }

@@ -5,7 +5,7 @@ mod support;
 
 use serde_json::{Value as Json, json};
 use support::{ROOM, SEAT, Truth, boom, own, set_ball, tick_frame};
-use tickwire_proto::frame::{Identity, JoinedInfo, Refusal, code};
+use tickwire_proto::frame::{ClientFrame, Identity, JoinedInfo, MemberChangeOwned, Refusal, code};
 use tickwire_proto::{ServerEvent, ServerSession, SessionConfig, Tick, Time};
 use tickwire_snapshot::shape::Shape;
 use tickwire_snapshot::{AreaId, FieldSchema, NetId, Quant, RecordSchema, Value, values};
@@ -20,6 +20,7 @@ struct Page {
     told: Vec<Json>,
     commands: Vec<Vec<u8>>,
     messages: Vec<(u32, bytes::Bytes)>,
+    statuses: Vec<(u32, String)>,
     credentials: Vec<u8>,
 }
 
@@ -33,6 +34,7 @@ impl Page {
             told: Vec::new(),
             commands: Vec::new(),
             messages: Vec::new(),
+            statuses: Vec::new(),
             credentials: Vec::new(),
         }
     }
@@ -98,6 +100,7 @@ impl Page {
             },
             ServerEvent::Command { payload, .. } => self.commands.push(payload.to_vec()),
             ServerEvent::Message { kind, payload, .. } => self.messages.push((kind, payload)),
+            ServerEvent::Status { room, text } => self.statuses.push((room, text)),
             _ => {}
         }
     }
@@ -222,6 +225,51 @@ fn a_page_joins_draws_commands_and_hears() {
     assert_eq!(
         (&heard["name"], &heard["data"]),
         (&json!("Chat"), &json!({"text": "hi"}))
+    );
+}
+
+#[test]
+fn what_members_say_of_themselves_is_in_the_list() {
+    let mut page = Page::new();
+    let room = page.core.quick("balls", "{}", "");
+    page.talk(ok);
+    let member = page.heard("joined").expect("joined")["members"][1]["member"].clone();
+    let status = |page: &Page| {
+        let members: Json = serde_json::from_str(&page.core.members(room)).unwrap();
+        members[1]["status"].clone()
+    };
+    assert_eq!(status(&page), json!(""));
+    let change = MemberChangeOwned::Status {
+        member: member.as_u64().unwrap() as u32,
+        status: "in queue".to_owned(),
+    };
+    page.server.member_change(ROOM, &change);
+    page.talk(ok);
+    assert_eq!(page.heard("members").expect("told")["room"], json!(room));
+    assert_eq!(status(&page), json!("in queue"));
+    assert!(page.core.status(room, "ready", 0.0) && page.core.typing(room, true));
+    assert!(page.core.status(0, "at home", 60_000.0));
+    page.talk(ok);
+    let words: Vec<&str> = page
+        .statuses
+        .iter()
+        .map(|(_, text)| text.as_str())
+        .collect();
+    assert_eq!(words, ["at home", "ready", "typing"]);
+    assert!(!page.core.status(9, "nowhere", 0.0) && !page.core.typing(9, true));
+    // Beyond what the server takes: by a client that keeps no pace.
+    for n in 0..60 {
+        let frame = ClientFrame::Status {
+            room: ROOM,
+            text: &n.to_string(),
+            expires_ms: 0,
+        };
+        page.server.handle_frame(page.time(), &frame.encode());
+    }
+    page.talk(ok);
+    assert_eq!(
+        page.heard("status_refused").expect("told")["code"],
+        json!("Limit")
     );
 }
 

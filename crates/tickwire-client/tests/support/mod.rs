@@ -235,6 +235,10 @@ pub struct Pair {
     pub commands: Vec<(Tick, Tick, Bytes)>,
     /// Reliable messages that the server heard.
     pub heard: Vec<Bytes>,
+    /// What the client says of itself, as it shows.
+    pub statuses: Vec<(u32, String)>,
+    /// Frames of statuses that the server got.
+    pub frames_up: usize,
     /// Credentials that the server was shown.
     pub attaches: usize,
     pub events: Vec<ClientEvent>,
@@ -264,6 +268,8 @@ impl Pair {
             keyframes: 0,
             commands: Vec::new(),
             heard: Vec::new(),
+            statuses: Vec::new(),
+            frames_up: 0,
             attaches: 0,
             events: Vec::new(),
             connects: Vec::new(),
@@ -363,6 +369,9 @@ impl Pair {
     pub fn pass(&mut self, span: Duration) {
         self.now = self.now.plus(span);
         self.client.handle_timeout(self.now);
+        if let Some(server) = &mut self.server {
+            server.handle_timeout(self.now);
+        }
         self.talk();
     }
 
@@ -381,6 +390,7 @@ impl Pair {
             };
             let mut quiet = true;
             while let Some(frame) = self.client.next(self.now, 1 << 20) {
+                self.frames_up += usize::from(frame.first() == Some(&0x18));
                 server.handle_frame(self.now, &frame);
                 quiet = false;
             }
@@ -426,6 +436,7 @@ impl Pair {
                     ..
                 } => self.commands.push((held, tick, payload)),
                 ServerEvent::Message { payload, .. } => self.heard.push(payload),
+                ServerEvent::Status { room, text } => self.statuses.push((room, text)),
                 ServerEvent::KeyframeWanted { .. } => self.keyframes += 1,
                 ServerEvent::LeaveWanted { room } => {
                     server.room_ended(room, tickwire_proto::frame::RoomEnd::Left, "");
@@ -460,6 +471,7 @@ pub fn joined_info(request: u32, id: &str) -> JoinedInfo {
         seat,
         name: name.to_owned(),
         presence: Presence::Online,
+        status: String::new(),
     };
     JoinedInfo {
         request,

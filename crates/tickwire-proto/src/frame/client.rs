@@ -1,7 +1,7 @@
 //! What a client says, frame by frame.
 
 use super::parts::{JoinHow, ResumeClaim};
-use super::{COMMAND_MAX, CREDENTIALS_MAX, FrameError, MessageParts, NAME_MAX};
+use super::{COMMAND_MAX, CREDENTIALS_MAX, FrameError, MessageParts, NAME_MAX, STATUS_MAX};
 use crate::time::Tick;
 use crate::wire::{Reader, WireError, WireFault, Writer};
 use bytes::Bytes;
@@ -21,6 +21,7 @@ const PONG: u8 = 0x0c;
 const LOBBY: u8 = 0x0d;
 const KEYFRAME_WANTED: u8 = 0x0e;
 const BYE: u8 = 0x0f;
+const STATUS: u8 = 0x18;
 
 /// A frame from a client, borrowed from its bytes.
 ///
@@ -145,6 +146,15 @@ pub enum ClientFrame<'a> {
         /// Which area.
         area: u32,
     },
+    /// Says something of oneself to the others.
+    Status {
+        /// In which room; 0: wherever one is followed.
+        room: u32,
+        /// What; empty: nothing any more.
+        text: &'a str,
+        /// For how long, in milliseconds; then what was said for good shows again. 0: for good.
+        expires_ms: u32,
+    },
     /// Ends the session.
     Bye,
 }
@@ -172,6 +182,7 @@ impl<'a> ClientFrame<'a> {
             ClientFrame::Pong { .. } => PONG,
             ClientFrame::Lobby { .. } => LOBBY,
             ClientFrame::KeyframeWanted { .. } => KEYFRAME_WANTED,
+            ClientFrame::Status { .. } => STATUS,
             ClientFrame::Bye => BYE,
         }
     }
@@ -277,6 +288,15 @@ impl<'a> ClientFrame<'a> {
                 out.varint_u32(room);
                 out.varint_u32(area);
             }
+            ClientFrame::Status {
+                room,
+                text,
+                expires_ms,
+            } => {
+                out.varint_u32(room);
+                out.str(text, STATUS_MAX);
+                out.varint_u32(expires_ms);
+            }
             ClientFrame::Bye => {}
         }
     }
@@ -308,7 +328,7 @@ impl ClientFrame<'_> {
     /// Whether both sides count it: it opens, asks or tells, and comes exactly once over any number of links.
     #[must_use]
     pub fn is_control(&self) -> bool {
-        use ClientFrame::{Attach, Detach, Join, KeyframeWanted, Leave, Lobby, Report};
+        use ClientFrame::{Attach, Detach, Join, KeyframeWanted, Leave, Lobby, Report, Status};
         matches!(
             self,
             Attach { .. }
@@ -318,6 +338,7 @@ impl ClientFrame<'_> {
                 | Report { .. }
                 | Lobby { .. }
                 | KeyframeWanted { .. }
+                | Status { .. }
         )
     }
 }
@@ -411,6 +432,11 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireError> {
             room: reader.at("room").varint_u32()?,
             area: reader.at("area").varint_u32()?,
         },
+        STATUS => ClientFrame::Status {
+            room: reader.at("room").varint_u32()?,
+            text: reader.at("text").str(STATUS_MAX)?,
+            expires_ms: reader.at("expires_ms").varint_u32()?,
+        },
         BYE => ClientFrame::Bye,
         other => return Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
     })
@@ -448,6 +474,7 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         PONG => "Pong",
         LOBBY => "Lobby",
         KEYFRAME_WANTED => "KeyframeWanted",
+        STATUS => "Status",
         BYE => "Bye",
         _ => "unknown",
     }

@@ -37,6 +37,8 @@ pub const ROOMS_LISTED_MAX: usize = 256;
 pub const AREAS_MAX: usize = 1024;
 /// Bytes of a name: of a namespace, a room, a kind, a player, an identity, a key or value of an attribute.
 pub const NAME_MAX: usize = 64;
+/// Bytes of a status.
+pub const STATUS_MAX: usize = 64;
 /// Bytes of a refusal's code.
 pub const CODE_MAX: usize = 32;
 /// Bytes of a text for people; long enough to name what differs between two schemas.

@@ -155,6 +155,8 @@ pub struct MemberInfoOwned {
     pub name: String,
     /// Whether it is there.
     pub presence: Presence,
+    /// What it says of itself; empty: nothing.
+    pub status: String,
 }
 
 impl MemberInfoOwned {
@@ -166,6 +168,7 @@ impl MemberInfoOwned {
             seat: self.seat,
             name: &self.name,
             presence: self.presence,
+            status: &self.status,
         }
     }
 }
@@ -177,6 +180,7 @@ impl From<&MemberInfo<'_>> for MemberInfoOwned {
             seat: info.seat,
             name: info.name.to_owned(),
             presence: info.presence,
+            status: info.status.to_owned(),
         }
     }
 }
@@ -200,6 +204,13 @@ pub enum MemberChangeOwned {
         /// To what.
         presence: Presence,
     },
+    /// Somebody says something else of itself.
+    Status {
+        /// Who.
+        member: u32,
+        /// What; empty: nothing any more.
+        status: String,
+    },
 }
 
 impl MemberChangeOwned {
@@ -216,6 +227,10 @@ impl MemberChangeOwned {
                 member: *member,
                 presence: *presence,
             },
+            MemberChangeOwned::Status { member, status } => MemberChange::Status {
+                member: *member,
+                status,
+            },
         }
     }
 }
@@ -231,6 +246,10 @@ impl From<&MemberChange<'_>> for MemberChangeOwned {
             MemberChange::Presence { member, presence } => MemberChangeOwned::Presence {
                 member: *member,
                 presence: *presence,
+            },
+            MemberChange::Status { member, status } => MemberChangeOwned::Status {
+                member: *member,
+                status: (*status).to_owned(),
             },
         }
     }

@@ -1,6 +1,6 @@
 //! The parts that frames are made of, borrowed from their bytes.
 
-use super::{ATTRIBUTES_MAX, CHANNELS_MAX, NAME_MAX};
+use super::{ATTRIBUTES_MAX, CHANNELS_MAX, NAME_MAX, STATUS_MAX};
 use crate::time::Tick;
 use crate::wire::{Reader, WireError, WireFault, Writer};
 
@@ -275,6 +275,8 @@ pub struct MemberInfo<'a> {
     pub name: &'a str,
     /// Whether it is there.
     pub presence: Presence,
+    /// What it says of itself ("in queue", "typing"); empty: nothing.
+    pub status: &'a str,
 }
 
 /// The seat of a member that has none.
@@ -282,13 +284,14 @@ pub const NO_SEAT: u16 = u16::MAX;
 
 impl<'a> MemberInfo<'a> {
     /// The fewest bytes of one.
-    pub(crate) const LEAST: usize = 5;
+    pub(crate) const LEAST: usize = 6;
 
     pub(crate) fn write(&self, out: &mut Writer) {
         out.varint_u32(self.member);
         out.u16_le(self.seat);
         out.str(self.name, NAME_MAX);
         out.u8(self.presence as u8);
+        out.str(self.status, STATUS_MAX);
     }
 
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<MemberInfo<'a>, WireError> {
@@ -297,6 +300,7 @@ impl<'a> MemberInfo<'a> {
             seat: reader.at("seat").u16_le()?,
             name: reader.at("name").str(NAME_MAX)?,
             presence: Presence::read(reader)?,
+            status: reader.at("status").str(STATUS_MAX)?,
         })
     }
 }
@@ -320,6 +324,13 @@ pub enum MemberChange<'a> {
         /// To what.
         presence: Presence,
     },
+    /// Somebody says something else of itself.
+    Status {
+        /// Who.
+        member: u32,
+        /// What; empty: nothing any more.
+        status: &'a str,
+    },
 }
 
 impl<'a> MemberChange<'a> {
@@ -339,6 +350,11 @@ impl<'a> MemberChange<'a> {
                 out.varint_u32(*member);
                 out.u8(*presence as u8);
             }
+            MemberChange::Status { member, status } => {
+                out.u8(3);
+                out.varint_u32(*member);
+                out.str(status, STATUS_MAX);
+            }
         }
     }
 
@@ -352,6 +368,10 @@ impl<'a> MemberChange<'a> {
             2 => Ok(MemberChange::Presence {
                 member: reader.at("member").varint_u32()?,
                 presence: Presence::read(reader)?,
+            }),
+            3 => Ok(MemberChange::Status {
+                member: reader.at("member").varint_u32()?,
+                status: reader.at("status").str(STATUS_MAX)?,
             }),
             other => Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
         }

@@ -63,6 +63,8 @@ counters! {
     pings_replaced,
     /// Requests (join, list) refused by a limit of the session.
     requests_limited,
+    /// Statuses refused, since they came too often.
+    statuses_limited,
     /// Keyframes wanted or reports, too often.
     wishes_limited,
     /// Reliable messages that waited or were not received when the session ended.

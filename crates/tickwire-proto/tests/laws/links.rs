@@ -289,6 +289,7 @@ pub fn joined_info(request: u32, room: u32) -> JoinedInfo {
             seat: 1,
             name: "Ann".into(),
             presence: Presence::Online,
+            status: String::new(),
         }],
     }
 }

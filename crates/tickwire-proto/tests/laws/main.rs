@@ -10,4 +10,5 @@ mod receipts;
 mod resume;
 mod samples;
 mod sessions;
+mod statuses;
 mod writing;

@@ -156,6 +156,11 @@ impl Pool {
                 kind: self.text(0),
             },
             ClientFrame::KeyframeWanted { room: a, area: e },
+            ClientFrame::Status {
+                room: a,
+                text: self.text(0),
+                expires_ms: c,
+            },
             ClientFrame::Bye,
         ]
     }
@@ -242,6 +247,7 @@ impl Pool {
             seat: self.bytes[1].into(),
             name: self.text(1),
             presence: Presence::Online,
+            status: self.text(2),
         };
         let tick = Tick(c.saturating_add(1));
         let basis = Some(tick.minus(d.max(1))).filter(|basis| *basis < tick);
@@ -329,6 +335,18 @@ impl Pool {
                     member: b,
                     presence: Presence::Gone,
                 },
+            },
+            ServerFrame::Member {
+                room: a,
+                change: MemberChange::Status {
+                    member: b,
+                    status: self.text(0),
+                },
+            },
+            ServerFrame::StatusRefused {
+                room: e,
+                code: "Limit",
+                message: self.text(0),
             },
             ServerFrame::RoomEnded {
                 room: a,

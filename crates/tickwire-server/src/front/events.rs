@@ -8,6 +8,7 @@ use super::{Front, FrontOutput};
 use crate::auth::AuthRequest;
 use crate::key::SessionKey;
 use crate::lobby::{LobbyInput, LobbyJoin};
+use crate::name::clean_text;
 use crate::room::RoomInput;
 
 /// The one namespace there is so far.
@@ -122,6 +123,7 @@ impl Front {
                     volatile,
                 });
             }
+            ServerEvent::Status { room, text } => self.status(key, room, clean_text(&text)),
             ServerEvent::Held { room, tick } => {
                 self.tell_room(key, room, |member| RoomInput::Held { member, tick })
             }
@@ -212,6 +214,15 @@ impl Front {
         let rooms = self.rooms_of(key);
         for room in rooms {
             self.tell_room(key, room, |member| RoomInput::Presence { member, presence });
+        }
+    }
+
+    fn status(&mut self, key: SessionKey, room: u32, status: String) {
+        if room != 0 {
+            return self.tell_room(key, room, |member| RoomInput::Status { member, status });
+        }
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.status = status;
         }
     }
 

@@ -77,6 +77,8 @@ pub struct SessionInfo {
     pub identity: Option<Identity>,
     /// The rooms it is in, and its members' numbers there.
     pub rooms: Vec<(u32, MemberId)>,
+    /// What it says of itself outside of rooms; empty: nothing.
+    pub status: String,
     /// Its round trip.
     pub rtt: RttEstimate,
     /// What is on its way to it.
@@ -156,6 +158,7 @@ impl Front {
             told_rtt_ms: 0,
             timer: None,
             dirty: false,
+            status: String::new(),
             backed_up: None,
             close_by: None,
         });
@@ -308,6 +311,7 @@ impl Front {
                 .filter(|part| part.request.is_none())
                 .map(|part| (part.room, part.member))
                 .collect(),
+            status: slot.status.clone(),
             rtt: slot.session.rtt(),
             backlog: backlog(slot),
             ending: slot.session.is_ended().cloned(),

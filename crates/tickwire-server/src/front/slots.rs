@@ -32,6 +32,8 @@ pub(crate) struct Slot {
     pub timer: Option<Time>,
     /// It is on the list of those that have something to write.
     pub dirty: bool,
+    /// What it says of itself outside of rooms.
+    pub status: String,
     /// Since when its link holds bytes that the socket does not take.
     pub backed_up: Option<Time>,
     /// It has ended, and its link is closed by then.

@@ -64,6 +64,13 @@ pub enum RoomInput {
         /// Online or away.
         presence: Presence,
     },
+    /// A member says something else of itself.
+    Status {
+        /// Who.
+        member: MemberId,
+        /// What, fit to be shown; empty: nothing any more.
+        status: String,
+    },
     /// A member is back on another link, whether it was seen to be away or not.
     Resumed {
         /// Who.

@@ -18,6 +18,8 @@ pub(crate) struct Member {
     pub identity: Identity,
     pub seat: u16,
     pub presence: Presence,
+    /// What it says of itself.
+    pub status: String,
     /// The number of its link: 0 for the first.
     pub link: u16,
     pub gauge: Gauge,
@@ -36,6 +38,7 @@ impl Member {
             seat: self.seat,
             name: self.identity.name.clone(),
             presence: self.presence,
+            status: self.status.clone(),
         }
     }
 }
@@ -53,6 +56,8 @@ pub struct MemberStatus {
     pub name: String,
     /// Whether its link is there.
     pub presence: Presence,
+    /// What it says of itself; empty: nothing.
+    pub status: String,
     /// No command for a second.
     pub lagging: bool,
 }

@@ -213,6 +213,7 @@ impl Room {
             seat: member.seat,
             name: member.identity.name.clone(),
             presence: member.presence,
+            status: member.status.clone(),
             lagging: member.heard.is_none(),
         })
     }
@@ -240,6 +241,7 @@ impl Room {
             RoomInput::Join(join) => self.join(*join),
             RoomInput::Leave { member, reason } => self.leave(member, reason),
             RoomInput::Presence { member, presence } => self.presence(member, presence),
+            RoomInput::Status { member, status } => self.status(member, status),
             RoomInput::Resumed {
                 member,
                 held,

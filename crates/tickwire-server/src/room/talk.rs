@@ -72,6 +72,7 @@ impl Room {
             identity,
             seat,
             presence: Presence::Online,
+            status: String::new(),
             link: 0,
             gauge: join.gauge,
             viewer: Viewer::new(now, self.pace),
@@ -151,6 +152,28 @@ impl Room {
             .encode(),
             None,
         );
+    }
+
+    /// What a member says of itself: told to all where it is another thing than before.
+    pub(super) fn status(&mut self, id: MemberId, status: String) {
+        let Some(member) = self.members.get_mut(id) else {
+            self.stats.inputs_late += 1;
+            return;
+        };
+        if member.status == status {
+            return;
+        }
+        let change = MemberChange::Status {
+            member: id.0,
+            status: &status,
+        };
+        let frame = ServerFrame::Member {
+            room: self.spec.no,
+            change,
+        }
+        .encode();
+        member.status = status;
+        self.tell_all(frame, None);
     }
 
     /// A member's message to the game. What the game does not listen to, or is malformed, is dropped and counted.

@@ -8,4 +8,5 @@ mod joins;
 mod pace;
 mod resume;
 mod sharing;
+mod statuses;
 mod talk;

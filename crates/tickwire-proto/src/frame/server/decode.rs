@@ -2,8 +2,8 @@
 
 use super::{
     ATTACH_DONE, ATTACH_REFUSED, ENDING, HAS_APPLIED, HAS_STAMP, JOIN_REFUSED, JOINED, LOBBY_LIST,
-    MEMBER, MESSAGE, PING, PONG, RATES, RECEIPTS, ROOM_ENDED, ServerFrame, TICK_FRAME, UPDATE,
-    VOLATILE, WELCOME, name_of,
+    MEMBER, MESSAGE, PING, PONG, RATES, RECEIPTS, ROOM_ENDED, STATUS_REFUSED, ServerFrame,
+    TICK_FRAME, UPDATE, VOLATILE, WELCOME, name_of,
 };
 use crate::ending::{Reason, Retry};
 use crate::frame::area::AreaDelta;
@@ -126,6 +126,11 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
                 rooms: rooms?,
             }
         }
+        STATUS_REFUSED => ServerFrame::StatusRefused {
+            room: reader.at("room").varint_u32()?,
+            code: reader.at("code").str(CODE_MAX)?,
+            message: reader.at("message").str(TEXT_MAX)?,
+        },
         ENDING => ServerFrame::Ending {
             reason: Reason::read(reader)?,
             retry: Retry::read(reader)?,

@@ -128,6 +128,15 @@ impl ServerFrame<'_> {
                 out.varint_u32(request);
                 write_list(rooms, ROOMS_LISTED_MAX, out, RoomInfo::write);
             }
+            ServerFrame::StatusRefused {
+                room,
+                code,
+                message,
+            } => {
+                out.varint_u32(room);
+                out.str(code, CODE_MAX);
+                out.str(message, TEXT_MAX);
+            }
             ServerFrame::Ending {
                 reason,
                 retry,

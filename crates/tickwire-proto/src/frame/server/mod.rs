@@ -26,6 +26,7 @@ const ROOM_ENDED: u8 = 0x4e;
 const RATES: u8 = 0x4f;
 const LOBBY_LIST: u8 = 0x50;
 const ENDING: u8 = 0x51;
+const STATUS_REFUSED: u8 = 0x5a;
 
 /// The parts of a tick frame that may be absent.
 const HAS_APPLIED: u8 = 1;
@@ -190,6 +191,15 @@ pub enum ServerFrame<'a> {
         /// The rooms.
         rooms: Vec<RoomInfo<'a>>,
     },
+    /// A status is not told to anybody: the one before stays.
+    StatusRefused {
+        /// Of which room; 0: of the session.
+        room: u32,
+        /// For programs.
+        code: &'a str,
+        /// For people.
+        message: &'a str,
+    },
     /// The session is over. The same bytes in every version of the protocol.
     Ending {
         /// Why.
@@ -213,6 +223,7 @@ impl ServerFrame<'_> {
     pub fn is_control(&self) -> bool {
         use ServerFrame::{
             AttachDone, AttachRefused, JoinRefused, Joined, LobbyList, Member, Rates, RoomEnded,
+            StatusRefused,
         };
         matches!(
             self,
@@ -224,6 +235,7 @@ impl ServerFrame<'_> {
                 | RoomEnded { .. }
                 | Rates { .. }
                 | LobbyList { .. }
+                | StatusRefused { .. }
         )
     }
 
@@ -245,6 +257,7 @@ impl ServerFrame<'_> {
             ServerFrame::RoomEnded { .. } => ROOM_ENDED,
             ServerFrame::Rates { .. } => RATES,
             ServerFrame::LobbyList { .. } => LOBBY_LIST,
+            ServerFrame::StatusRefused { .. } => STATUS_REFUSED,
             ServerFrame::Ending { .. } => ENDING,
         }
     }
@@ -293,6 +306,7 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         ROOM_ENDED => "RoomEnded",
         RATES => "Rates",
         LOBBY_LIST => "LobbyList",
+        STATUS_REFUSED => "StatusRefused",
         ENDING => "Ending",
         _ => "unknown",
     }

@@ -207,6 +207,17 @@ impl ClientSession {
         }
     }
 
+    /// Says something of oneself in a room, or where one is followed (`room` 0); for so many milliseconds, or for good (0).
+    pub fn status(&mut self, room: u32, text: &str, expires_ms: u32) {
+        if room == 0 || self.rooms.contains_key(&room) {
+            self.push_control(&ClientFrame::Status {
+                room,
+                text,
+                expires_ms,
+            });
+        }
+    }
+
     /// The view holds this tick of a room: the next frame that goes tells it.
     pub fn held(&mut self, room: u32, tick: Tick) {
         if let Some(view) = self.rooms.get_mut(&room)

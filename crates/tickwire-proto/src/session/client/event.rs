@@ -84,6 +84,13 @@ pub enum ClientEvent {
         /// How.
         change: MemberChangeOwned,
     },
+    /// A status was not told to anybody: the one before stays.
+    StatusRefused {
+        /// Of which room; 0: of the session.
+        room: u32,
+        /// Why.
+        refusal: Refusal,
+    },
     /// A room is over for this client.
     RoomEnded {
         /// Which room.

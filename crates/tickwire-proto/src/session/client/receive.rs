@@ -193,6 +193,15 @@ impl ClientSession {
                     change: change.into(),
                 },
             ),
+            ServerFrame::StatusRefused {
+                room,
+                code,
+                message,
+            } => {
+                let refusal = Refusal::new(code, message);
+                self.events
+                    .push_back(ClientEvent::StatusRefused { room, refusal });
+            }
             ServerFrame::RoomEnded {
                 room,
                 reason,

@@ -88,6 +88,7 @@ impl ServerSession {
             held: None,
             update: None,
             tick_frame: None,
+            status: Default::default(),
         };
         self.rooms.insert(info.room, slot);
         // A quarter more than one a tick: clocks differ, and a client that catches up sends two at once.

@@ -69,6 +69,13 @@ pub enum ServerEvent {
         /// Whether it was sent as a volatile one.
         volatile: bool,
     },
+    /// What the client says of itself is another thing from now on: by its word, or since the time of a passing word is over.
+    Status {
+        /// In which room; 0: wherever it is followed.
+        room: u32,
+        /// What shows; empty: nothing.
+        text: String,
+    },
     /// The client holds a newer tick of a room.
     Held {
         /// Which room.

@@ -21,9 +21,12 @@ mod event;
 mod receive;
 mod request;
 mod resume;
+mod status;
 mod write;
 
 pub use event::ServerEvent;
+use status::Status;
+pub use status::{STATUS_MS_MAX, STATUSES_AT_ONCE_MAX, STATUSES_PER_S_MAX};
 
 /// Refused credentials, before the session ends.
 pub const ATTACH_REFUSALS_MAX: u32 = 8;
@@ -72,6 +75,11 @@ pub struct ServerSession {
     allowance: Allowance,
     requests: Bucket,
     wishes: Bucket,
+    statuses: Bucket,
+    /// What the client says of itself outside of rooms.
+    status: Status,
+    /// When the time of some passing status is over, at the earliest.
+    status_due: Option<Time>,
     attachments: BTreeMap<u8, Attachment>,
     refusals: u32,
     pending: BTreeSet<u32>,
@@ -131,6 +139,8 @@ struct RoomSlot {
     update: Option<Pair>,
     /// A tick frame without an update.
     tick_frame: Option<Bytes>,
+    /// What the client says of itself there.
+    status: Status,
 }
 
 #[derive(Debug)]
@@ -160,6 +170,9 @@ impl ServerSession {
             allowance: Allowance::new(now, &cfg.limits, cfg.frame_max()),
             requests: Bucket::new(now, REQUESTS_PER_S_MAX, REQUESTS_PER_S_MAX * 5),
             wishes: Bucket::new(now, WISHES_PER_S_MAX, WISHES_PER_S_MAX * 5),
+            statuses: Bucket::new(now, STATUSES_PER_S_MAX, STATUSES_AT_ONCE_MAX),
+            status: Status::default(),
+            status_due: None,
             attachments: BTreeMap::new(),
             refusals: 0,
             pending: BTreeSet::new(),
@@ -237,15 +250,17 @@ impl ServerSession {
             Stage::Hello => self.credentials_by,
             Stage::Open => {
                 let beat = self.heartbeat.next_timeout();
-                Some(self.credentials_by.map_or(beat, |by| by.min(beat)))
+                let others = self.credentials_by.into_iter().chain(self.status_due);
+                Some(others.fold(beat, Time::min))
             }
-            Stage::Away { until } => Some(until),
+            Stage::Away { until } => Some(self.status_due.map_or(until, |due| due.min(until))),
             Stage::Ended { .. } => None,
         }
     }
 
     /// Time passed: deadlines and heartbeats. Hand in frames that have arrived before it, lest a live link be taken for dead.
     pub fn handle_timeout(&mut self, now: Time) {
+        self.expire_statuses(now);
         match self.stage {
             Stage::Away { until } if now >= until => {
                 self.expire("the link was lost for longer than the resume window")

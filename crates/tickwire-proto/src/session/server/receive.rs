@@ -153,6 +153,11 @@ impl ServerSession {
             ClientFrame::KeyframeWanted { room, area } => {
                 self.wish(now, room, ServerEvent::KeyframeWanted { room, area })
             }
+            ClientFrame::Status {
+                room,
+                text,
+                expires_ms,
+            } => self.accept_status(now, room, text, expires_ms),
             ClientFrame::Bye => return Err(Ending::new(Reason::Left, "the client said goodbye")),
         }
         Ok(())
