@@ -42,6 +42,8 @@ export interface Member {
   readonly seat: number | null
   readonly name: string
   readonly presence: 'online' | 'away' | 'gone'
+  /** What it says of itself ("in queue", "typing"); empty: nothing. */
+  readonly status: string
   /** Oneself. */
   readonly mine: boolean
 }
@@ -111,6 +113,13 @@ export interface Room<G extends GameTypes = GameTypes> {
   on<K extends keyof G['events'] & string>(name: K, f: (e: G['events'][K]) => void): () => void
   on<K extends keyof G['messages'] & string>(name: K, f: (m: G['messages'][K]) => void): () => void
   send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K]): void
+  /**
+   * Says something of oneself to all in the room: at most 64 bytes; empty: nothing any more. With `expiresMs` (an hour at most) it passes,
+   * and what was said for good shows again. Said again by itself when the room is joined again.
+   */
+  status(text: string, options?: { expiresMs?: number }): void
+  /** Tells the others that one is typing: the status "typing", which passes after 5 s. To be called at each key; with `false` when it is done. */
+  typing(on?: boolean): void
   leave(): Promise<void>
 }
 
@@ -127,6 +136,8 @@ export interface Net<G extends GameTypes = GameTypes> {
   create<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R]): Promise<Room<G>>
   join(id: string): Promise<Room<G>>
   lobby(kind?: keyof G['rooms'] & string): Promise<RoomInfo[]>
+  /** Says something of oneself to those who follow, wherever they are. As in a room. */
+  status(text: string, options?: { expiresMs?: number }): Promise<void>
   close(): void
 }
 

@@ -123,6 +123,15 @@ class Net {
       this.#pump()
     })
   }
+  /**
+   * Says something of oneself to those who follow, wherever they are: for good, or for some time.
+   * @param {string} text at most 64 bytes of it are told; empty: nothing any more @param {{ expiresMs?: number }} [options]
+   */
+  async status(text, { expiresMs = 0 } = {}) {
+    const core = await this.#start()
+    if (!core.status(0, text, expiresMs)) throw new TickwireError('Away', 'what passes by itself is of no use later: there is no link now.')
+    this.#pump()
+  }
   /** Leaves all rooms and closes the connection. */
   close() {
     this.#core?.close()
@@ -241,6 +250,7 @@ class Net {
       case 'resumed': case 'expired': return void this.#heard.emit(it.do)
       case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
         `${it.count} messages went down with the last session; nobody knows whether they were heard.`, 'Send them again if they matter.'))
+      case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
       case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
       case 'lobby': this.#lists.get(it.request)?.resolve(it.rooms); return void this.#lists.delete(it.request)
       case 'ended':
@@ -515,6 +525,22 @@ class Room {
     if (wrong === undefined) return
     const { code, message: text } = JSON.parse(wrong)
     throw new TickwireError(code, text)
+  }
+
+  /**
+   * Says something of oneself to all in the room (`member.status`): for good, or for some time, after which what was said for good shows again.
+   * @param {string} text at most 64 bytes of it are told; empty: nothing any more @param {{ expiresMs?: number }} [options]
+   */
+  status(text, { expiresMs = 0 } = {}) {
+    const said = this.#core.status(this.#key, text, expiresMs)
+    this.#net.pump()
+    if (!said) throw new TickwireError('Away', 'the room is not joined now.')
+  }
+  /** Tells the others that one is typing: the status "typing", which passes after 5 s. To be called at each key; with `false` when it is done. */
+  typing(on = true) {
+    // without a link nobody would see it in time
+    this.#core.typing(this.#key, on)
+    this.#net.pump()
   }
 
   /** Leaves the room. */

@@ -359,6 +359,21 @@ export class Core {
         return v4;
     }
     /**
+     * Says something of oneself in a room, or outside of rooms (0), for some milliseconds or for good (0). False: it passes, and there is no way now.
+     * @param {number} room
+     * @param {string} text
+     * @param {number} expires_ms
+     * @returns {boolean}
+     */
+    status(room, text, expires_ms) {
+        const val2 = +room;
+        const val3 = +expires_ms;
+        const ptr0 = passStringToWasm0(text, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_status(this.__wbg_ptr, val2, ptr0, len0, val3);
+        return ret !== 0;
+    }
+    /**
      * A text that the doubles point to.
      * @param {number} index
      * @returns {string}
@@ -381,6 +396,16 @@ export class Core {
      */
     timeout(now) {
         wasm.core_timeout(this.__wbg_ptr, now);
+    }
+    /**
+     * Tells the others in a room that one is typing, or is not any more. False: there is no way now.
+     * @param {number} room
+     * @param {boolean} typing
+     * @returns {boolean}
+     */
+    typing(room, typing) {
+        const ret = wasm.core_typing(this.__wbg_ptr, room, typing);
+        return ret !== 0;
     }
 }
 if (Symbol.dispose) Core.prototype[Symbol.dispose] = Core.prototype.free;
