@@ -101,18 +101,14 @@ fn format(root: &Path) -> Result<(), String> {
 }
 
 fn clippy(root: &Path) -> Result<(), String> {
-    run(&mut cargo(
-        root,
-        &[
-            "clippy",
-            "--quiet",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    ))
+    let clippy = |what: &[&str]| {
+        let args = [&["clippy", "--quiet"], what, &["--", "-D", "warnings"]].concat();
+        run(&mut cargo(root, &args))
+    };
+    clippy(&["--workspace", "--all-targets"])?;
+    // What no default feature brings in: the facade alone, and with each of its parts.
+    clippy(&["-p", "tickwire", "--no-default-features"])?;
+    clippy(&["-p", "xtask", "--features", "web"])
 }
 
 fn docs(root: &Path) -> Result<(), String> {

@@ -13,6 +13,9 @@ use crate::view::View;
 
 /// Rooms that a client may want at once: as many as a session may be in.
 const ROOMS_MAX: usize = ROOMS_PER_SESSION_MAX;
+/// Lists of rooms that are asked for at once.
+const LISTS_MAX: usize = 8;
+const OVER: &str = "the conversation is over. Connect again first";
 
 impl Client {
     /// Wants a room of that kind with those attributes: one with a seat, or a new one.
@@ -60,13 +63,17 @@ impl Client {
         }
     }
 
-    /// Asks for the list of rooms of a kind (`""`: of all kinds); answered by [`ClientEvent::Lobby`].
+    /// Asks for the list of rooms of a kind (`""`: of all kinds); answered by [`ClientEvent::Lobby`] or [`ClientEvent::LobbyRefused`].
     pub fn lobby(&mut self, kind: &str) -> RequestId {
         let request = RequestId(self.request());
-        if self.stage == Stage::Attached {
-            self.session.lobby(request.0, ATTACHMENT, kind);
-        } else if self.questions.len() < ROOMS_MAX {
+        if matches!(self.stage, Stage::Over) {
+            self.lobby_refused(request.0, Refusal::new(code::AWAY, OVER));
+        } else if self.questions.len() + self.listing.len() >= LISTS_MAX {
+            let message = format!("{LISTS_MAX} lists are asked for already: wait for them");
+            self.lobby_refused(request.0, Refusal::new(code::LIMIT, message));
+        } else {
             self.questions.push((request, kind.to_owned()));
+            self.ask_what_waits();
         }
         request
     }
@@ -214,6 +221,7 @@ impl Client {
             return;
         }
         for (request, kind) in std::mem::take(&mut self.questions) {
+            self.listing.insert(request.0);
             self.session.lobby(request.0, ATTACHMENT, &kind);
         }
         let wanted: Vec<RoomKey> = self

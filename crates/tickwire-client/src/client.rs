@@ -1,6 +1,6 @@
 //! The client as one state machine: link, session, credentials, and the rooms that are wanted.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,6 +89,8 @@ pub struct Client {
     pub(crate) keys: BTreeMap<u32, RoomKey>,
     /// Questions for the list of rooms that wait for the session.
     pub(crate) questions: Vec<(RequestId, String)>,
+    /// Those that were asked and are not answered yet.
+    pub(crate) listing: BTreeSet<u32>,
     pub(crate) requests: u32,
     pub(crate) statuses: Statuses,
     pub(crate) outputs: VecDeque<ClientOutput>,
@@ -113,6 +115,7 @@ impl Client {
             least_rtt: Duration::ZERO,
             keys: BTreeMap::new(),
             questions: Vec::new(),
+            listing: BTreeSet::new(),
             requests: 0,
             statuses: Statuses::default(),
             outputs: VecDeque::new(),

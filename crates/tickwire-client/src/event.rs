@@ -152,6 +152,13 @@ pub enum ClientEvent {
         /// How many.
         count: u64,
     },
+    /// A list of rooms was refused, or its session was lost before it came: ask again.
+    LobbyRefused {
+        /// Which question.
+        request: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
     /// In the room: for the first time, or again after a lost session (`again`). Its view is fresh.
     Joined {
         /// Which.

@@ -17,6 +17,8 @@ use crate::view::{Entry, View};
 
 /// A link that does not open, and a hello that is not answered, count as lost after this long.
 const OPEN_MAX: Duration = Duration::from_secs(10);
+/// What is told of a list whose session is gone.
+const SESSION_LOST: &str = "the session ended before the list came. Ask again";
 /// How often the age of updates is reported to the server.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -40,6 +42,7 @@ impl Client {
                     self.refused(now, request, refusal)
                 }
                 SessionEvent::LobbyList { request, rooms } => {
+                    self.listing.remove(&request);
                     self.event(ClientEvent::Lobby {
                         request: RequestId(request),
                         rooms,
@@ -127,6 +130,9 @@ impl Client {
         self.shown = false;
         self.keys.clear();
         self.statuses.begin_anew();
+        for request in std::mem::take(&mut self.listing) {
+            self.lobby_refused(request, Refusal::new(code::AWAY, SESSION_LOST));
+        }
         let away: Vec<RoomKey> = self
             .rooms
             .values_mut()
@@ -141,7 +147,11 @@ impl Client {
     pub(crate) fn over(&mut self, ending: Ending) {
         self.stage = Stage::Over;
         self.resuming = false;
-        self.questions.clear();
+        let questions = std::mem::take(&mut self.questions);
+        let waiting = questions.into_iter().map(|(request, _)| request.0);
+        for request in waiting.chain(std::mem::take(&mut self.listing)) {
+            self.lobby_refused(request, Refusal::new(code::AWAY, SESSION_LOST));
+        }
         self.set_state(State::Ended {
             reason: ending.reason,
             retry: ending.retry,
@@ -281,7 +291,15 @@ impl Client {
         refusal
     }
 
+    pub(crate) fn lobby_refused(&mut self, request: u32, refusal: Refusal) {
+        let request = RequestId(request);
+        self.event(ClientEvent::LobbyRefused { request, refusal });
+    }
+
     fn refused(&mut self, now: Time, request: u32, refusal: Refusal) {
+        if self.listing.remove(&request) {
+            return self.lobby_refused(request, refusal);
+        }
         let Some(room) = self
             .rooms
             .values_mut()

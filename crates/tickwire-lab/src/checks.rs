@@ -56,6 +56,11 @@ impl Running {
             link.down.unsent(),
             UNSENT_MAX,
         )?;
+        bound(
+            "bytes of the client that the link has not taken",
+            link.up.unsent(),
+            UNSENT_MAX,
+        )?;
         let backlog = self
             .host
             .as_ref()

@@ -56,6 +56,9 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
         ClientEvent::Lobby { request, rooms } => {
             json!({"do": "lobby", "request": request.0, "rooms": rooms.iter().map(room_info).collect::<Vec<_>>()})
         }
+        ClientEvent::LobbyRefused { request, refusal } => {
+            refused("lobby_refused", request.0, refusal)
+        }
         _ => return None,
     })
 }
@@ -160,6 +163,9 @@ pub(crate) fn send(
         .send(room, kind, &payload)
         .map_err(|error| match error {
             SendError::NotJoined(_) => away(),
+            SendError::Session(tickwire_proto::SendError::TooLong { .. }) => {
+                fault("BadMessage", error.to_string())
+            }
             other => fault("Full", other.to_string()),
         })
 }

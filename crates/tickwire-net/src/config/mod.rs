@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tickwire_sim::SEATS_MAX;
+
 use crate::error::ConfigError;
 
 pub use args::{ServerArgs, parse};
@@ -19,7 +21,7 @@ const THREADS_MAX: u64 = 256;
 /// The most sessions that a configuration may allow.
 const SESSIONS_MAX: u64 = 1_000_000;
 /// The most rooms that a configuration may allow.
-const ROOMS_MAX: u64 = 1_000_000;
+const ROOMS_MAX: u64 = tickwire_server::ROOMS_MAX as u64;
 
 /// Who may read a page that is for operators.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -203,8 +205,8 @@ fn room(layers: &Layers, kind: &str) -> Result<RoomConfig, ConfigError> {
     Ok(RoomConfig {
         tick_hz: number("tick_hz", 1..=1000)?.map(|n| n as u32),
         send_hz: number("send_hz", 1..=1000)?.map(|n| n as u32),
-        seats: number("seats", 1..=4096)?.map(|n| n as u16),
-        players: number("players", 0..=4096)?.map(|n| n as u16),
+        seats: number("seats", 1..=u64::from(SEATS_MAX))?.map(|n| n as u16),
+        players: number("players", 0..=u64::from(SEATS_MAX))?.map(|n| n as u16),
     })
 }
 

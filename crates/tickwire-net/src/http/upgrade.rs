@@ -29,6 +29,8 @@ impl Origins {
     /// `host`: what the request was addressed to. A request without an origin comes from no page.
     pub(crate) fn allow(&self, origin: Option<&str>, host: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
+        // A foreign name that was made to point at this machine (DNS rebinding) is the same origin to its own page.
+        let host = host.filter(|host| !self.loopback || is_local(host));
         if self
             .listed
             .iter()
@@ -45,7 +47,7 @@ impl Origins {
 }
 
 /// `localhost`, `127.0.0.1` or `[::1]`, with any port.
-fn is_local(authority: &str) -> bool {
+pub(super) fn is_local(authority: &str) -> bool {
     let host = match authority.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
@@ -273,5 +275,20 @@ mod tests {
             );
         }
         assert!(origins.allow(None, None));
+    }
+
+    /// DNS rebinding: a page's own name, made to point at this machine, is the host of its requests too.
+    #[test]
+    fn a_foreign_name_for_this_machine_is_a_foreign_page() {
+        let origins = |loopback| Origins {
+            listed: vec![],
+            loopback,
+        };
+        let same = |origins: Origins, host: &str| {
+            origins.allow(Some(&format!("http://{host}")), Some(host))
+        };
+        assert!(!same(origins(true), "evil.example:7777"));
+        assert!(same(origins(true), "localhost:7777"));
+        assert!(same(origins(false), "play.example:7777"));
     }
 }

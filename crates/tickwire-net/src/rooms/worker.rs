@@ -70,7 +70,9 @@ impl Crew {
 
     /// Ends all rooms and waits for the workers, but not for those that are stuck.
     pub(crate) fn stop(mut self) {
-        self.rooms.schedule.stop();
+        for body in self.rooms.schedule.stop() {
+            drop_quietly(body);
+        }
         self.stopping.store(true, Ordering::Relaxed);
         if let Some(watchdog) = self.watchdog.take() {
             watchdog.thread().unpark();
@@ -135,11 +137,19 @@ fn work(rooms: &Rooms, watch: &Watch) {
         let next = body.next_due(due, now);
         body.report(&rooms.metrics, !goes_on);
         if goes_on {
-            rooms.schedule.put(next, body);
-        } else {
-            rooms.over(false);
-            drop_quietly(body);
+            if let Some(after_the_stop) = rooms.schedule.put(next, body) {
+                drop_quietly(after_the_stop);
+            }
+            continue;
         }
+        // What a game does when its world is dropped is watched like a step.
+        watch.begin(now, body.no());
+        drop_quietly(body);
+        if !watch.end() {
+            rooms.lost.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        rooms.over(false);
     }
 }
 

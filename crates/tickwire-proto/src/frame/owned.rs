@@ -21,6 +21,8 @@ pub mod code {
     pub const LIMIT: &str = "Limit";
     /// The credentials were not accepted.
     pub const REFUSED: &str = "Refused";
+    /// There is no session to ask by: the client's own word for what went down with one.
+    pub const AWAY: &str = "Away";
 }
 
 /// Who somebody is, by auth.

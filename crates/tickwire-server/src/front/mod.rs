@@ -11,7 +11,7 @@ mod stats;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use tickwire_proto::frame::{Identity, kind_name};
+use tickwire_proto::frame::{Identity, code, kind_name};
 use tickwire_proto::{
     Ending, Outgoing, Reason, Retry, RttEstimate, ServerSession, SessionConfig, Time,
 };
@@ -330,13 +330,21 @@ impl Front {
         self.len() == 0
     }
 
-    /// What was counted so far.
+    /// What was counted so far, by the sessions that there are too.
     #[must_use]
     pub fn stats(&self) -> FrontStats {
         let mut stats = FrontStats {
             sessions: self.slots.len(),
             ..self.stats.clone()
         };
+        for slot in self.slots.iter() {
+            stats.counted += slot.session.stats();
+        }
+        if stats.counted.requests_limited > 0 {
+            // Refused by the sessions themselves.
+            let limited = stats.refusals.entry(code::LIMIT.to_owned()).or_default();
+            *limited += stats.counted.requests_limited;
+        }
         if self.updates_out.0 > 0 {
             stats.frames_out.insert("Update", self.updates_out.0);
             stats.bytes_out.insert("Update", self.updates_out.1);

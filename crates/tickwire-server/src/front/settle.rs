@@ -37,7 +37,7 @@ impl Front {
         if let Some(at) = slot.timer {
             self.timers.remove(&(at, key));
         }
-        self.stats.ended += slot.session.stats();
+        self.stats.counted += slot.session.stats();
         let reason = slot
             .session
             .is_ended()

@@ -49,7 +49,7 @@ pub struct FrontStats {
     pub attaches: u64,
     /// Sessions ended, by reason.
     pub endings: BTreeMap<Reason, u64>,
-    /// Attaches, joins and lists refused here, by code. What a session refuses by its own limits is in `requests_limited` of `ended`.
+    /// Attaches, joins and lists refused, by code: here, or by the sessions' own limits.
     pub refusals: BTreeMap<String, u64>,
     /// Bytes of frames handed to links, by the name of the frame; an update counts with its tick frame.
     pub bytes_out: BTreeMap<&'static str, u64>,
@@ -63,8 +63,8 @@ pub struct FrontStats {
     pub inputs_late: u64,
     /// What clients report about the age of what they see.
     pub ages: AgeHistogram,
-    /// The sum of what ended sessions counted.
-    pub ended: SessionStats,
+    /// The sum of what all sessions counted, those that have ended and those that there are.
+    pub counted: SessionStats,
 }
 
 impl FrontStats {
