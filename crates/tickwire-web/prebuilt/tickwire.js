@@ -253,6 +253,9 @@ class Net {
       case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
       case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
       case 'lobby': this.#lists.get(it.request)?.resolve(it.rooms); return void this.#lists.delete(it.request)
+      case 'lobby_refused':
+        this.#lists.get(it.room)?.reject(new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
+        return void this.#lists.delete(it.room)
       case 'ended':
         this.#rooms.delete(it.room)
         return room?._ended(it.reason, it.message)
@@ -677,13 +680,14 @@ class Room {
 
   /** @param {string} group @param {string} name */
   #record(group, name) {
-    let record = this.#records.get(name)
+    const key = `${group} ${name}` // a component and a resource may share a name
+    let record = this.#records.get(key)
     if (record) return record
     const records = this.#layout[group]
     record = records.find((/** @type {any} */ r) => r.name === name)
     if (!record) throw unknown(group.slice(0, -1), name, records.map((/** @type {any} */ r) => r.name))
     record.width = record.fields.reduce((/** @type {number} */ sum, /** @type {any} */ f) => sum + f.width * f.len, 0)
-    this.#records.set(name, record)
+    this.#records.set(key, record)
     return record
   }
 
