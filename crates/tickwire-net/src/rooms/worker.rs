@@ -116,12 +116,12 @@ fn work(rooms: &Rooms, watch: &Watch) {
             rooms.lost.fetch_sub(1, Ordering::Relaxed);
             return;
         }
-        let goes_on = match stepped {
-            Ok(()) => body.send(&rooms.exits),
+        let goes_on = match &stepped {
+            Ok(_) => body.send(&rooms.exits),
             Err(panic) => {
                 tracing::error!(
                     room = body.no(),
-                    panic = said(&*panic),
+                    panic = said(&**panic),
                     "room panicked: it is ended, alone"
                 );
                 rooms.exits.lobby.room_failed(body.no(), PANICKED);
@@ -131,11 +131,13 @@ fn work(rooms: &Rooms, watch: &Watch) {
             }
         };
         let now = clock::now();
-        rooms.metrics.ticked(began.since(due), now.since(began));
+        if matches!(stepped, Ok(true)) {
+            rooms.metrics.ticked(began.since(due), now.since(began));
+        }
         let next = body.next_due(due, now);
-        body.report(&rooms.metrics, !goes_on);
+        body.report(&rooms.metrics, !goes_on || body.rests());
         if goes_on {
-            rooms.schedule.put(next, body);
+            rooms.put_back(next, body);
         } else {
             rooms.over(false);
             drop_quietly(body);
