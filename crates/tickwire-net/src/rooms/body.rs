@@ -47,11 +47,7 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn new(
-        spec: Box<RoomSpec>,
-        inboxes: Inboxes,
-        bell: Option<Arc<RoomBell>>,
-    ) -> Body {
+    pub(crate) fn new(spec: Box<RoomSpec>, inboxes: Inboxes, bell: Option<Arc<RoomBell>>) -> Body {
         Body {
             no: spec.no,
             room: None,

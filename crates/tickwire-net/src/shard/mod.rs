@@ -46,10 +46,7 @@ pub(crate) enum ShardMessage {
     /// What the lobby says.
     Front(FrontInput),
     /// There is a room, and this is the way to it.
-    RoomMade {
-        room: u32,
-        traffic: Way,
-    },
+    RoomMade { room: u32, traffic: Way },
     /// It is over.
     RoomGone { room: u32 },
     /// Everybody was told that it is over: end when the links have taken it, or a little later.
