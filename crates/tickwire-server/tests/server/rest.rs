@@ -10,7 +10,7 @@ use tickwire_server::{
 use tickwire_sim::GameKind;
 use tickwire_snapshot::message::{self, Message};
 
-use crate::common::{Peer, Say, World, board, chat, dreams, hello};
+use crate::common::{Peer, Say, World, board, chat, dreams, hello, wander};
 
 fn server() -> Loopback {
     let kinds = vec![
@@ -86,7 +86,8 @@ fn who_is_in_a_chat_is_known_to_all_without_a_beat() {
     world.run(3_000);
     assert_eq!(world.peers[3].joined[0].members.len(), 4);
     assert!(world.peers[..3].iter().all(|peer| !peer.members.is_empty()));
-    world.peers[0].session.leave(world.peers[0].joined[0].room);
+    let room = world.peers[0].room();
+    world.peers[0].session.leave(room);
     world.run(3_000);
     assert!(world.peers[3].members.len() == 1, "and that one has left");
 }
@@ -130,7 +131,7 @@ fn a_room_sleeps_while_nobody_is_online_and_wakes_for_whoever_is_back() {
     let (held, keyframes) = (first.held(), first.keyframes);
     first.relink(&mut world.server, world.now, true);
     world.peers.push(first);
-    world.run(1_000);
+    world.run_with(1_000, wander);
     let awake = at(&world);
     assert!(
         (28..=32).contains(&awake.since(asleep)),
