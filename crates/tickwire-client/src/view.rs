@@ -361,9 +361,13 @@ impl View {
         self.areas.retain(|_, area| area.newest().is_some());
         self.newest = self.newest.max(Some(tick));
         let (known, before) = (!self.line.is_empty(), self.line.tick_at(now));
-        let late = self.line.arrived(now, tick);
+        let on_the_line = match paused {
+            true => self.line.arrived_after_pause(now, tick),
+            false => Some(self.line.arrived(now, tick)),
+        };
+        let late = on_the_line.unwrap_or(0.0);
         let moved = self.line.tick_at(now) - before;
-        if known && moved != 0.0 {
+        if known && on_the_line.is_some() && moved != 0.0 {
             self.delay.shift(moved * self.line.tick_us());
         }
         if !paused {

@@ -177,6 +177,7 @@ impl Host {
         let rooms = self
             .rooms
             .values()
+            .filter(|room| !room.rests())
             .map(|room| room.next_due().unwrap_or(Time(0)));
         let fronts = self.fronts.iter().filter_map(Front::next_timeout);
         rooms.chain(fronts).chain(self.lobby.next_timeout()).min()
@@ -197,7 +198,7 @@ impl Host {
         }
         let mut ticked = Vec::new();
         for (number, room) in &mut self.rooms {
-            if room.next_due().is_none_or(|at| at <= now) {
+            if !room.rests() && room.next_due().is_none_or(|at| at <= now) {
                 room.tick(now, Some(now.0));
                 ticked.push(*number);
             }

@@ -162,7 +162,9 @@ impl LobbyTask {
             return;
         };
         if let Err(mpsc::error::TrySendError::Full(_)) = handle.control.try_send(input) {
-            self.handles.remove(&room);
+            if let Some(handle) = self.handles.remove(&room) {
+                handle.control.give_up();
+            }
             tracing::error!(room, "room takes no more joins and leaves: it is given up");
             self.lobby.handle(
                 clock::now(),

@@ -198,7 +198,7 @@ impl Loopback {
         let due: Vec<u32> = self
             .rooms
             .iter()
-            .filter(|(_, room)| room.next_due().is_none_or(|due| due <= now))
+            .filter(|(_, room)| !room.rests() && room.next_due().is_none_or(|due| due <= now))
             .map(|(no, _)| *no)
             .collect();
         for no in due {

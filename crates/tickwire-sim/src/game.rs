@@ -107,6 +107,8 @@ pub struct Game {
     pub(crate) computer_names: Vec<String>,
     pub(crate) missing: MissingCommand,
     pub(crate) name_any: bool,
+    pub(crate) on_demand: bool,
+    pub(crate) sleeps: bool,
     pub(crate) components: Vec<Box<dyn Column>>,
     pub(crate) resources: Vec<Box<dyn Column>>,
     /// Kept in exact captures beside what is registered.
@@ -138,6 +140,8 @@ impl Game {
             computer_names: Vec::new(),
             missing: MissingCommand::default(),
             name_any: false,
+            on_demand: false,
+            sleeps: false,
             components: Vec::new(),
             resources: Vec::new(),
             beside: Vec::new(),
@@ -177,6 +181,41 @@ impl Game {
             Ok(seats @ 1..=SEATS_MAX) => self.seats = seats,
             _ => self.faults.push(GameError::Seats(seats)),
         }
+        self
+    }
+
+    /// Steps a room when something came in, at most at its rate, and not by the clock: for chats, turns and other rooms that have no time
+    /// of their own. After the last change it is stepped on until everybody has been told of it, which is one step more as a rule.
+    ///
+    /// Such a game has no [`command`](Self::command), since commands name ticks to come: its players send messages. Every step is sent.
+    ///
+    /// ```
+    /// use bevy_ecs::prelude::*;
+    /// use serde::{Deserialize, Serialize};
+    /// use tickwire_sim::prelude::*;
+    ///
+    /// #[derive(NetMessage, Serialize, Deserialize)]
+    /// struct Say { text: String }
+    ///
+    /// fn say(In(said): In<FromPlayer<Say>>, mut outbox: ResMut<Outbox>) {
+    ///     outbox.all(&said.message);
+    /// }
+    ///
+    /// /// The whole of a chat.
+    /// fn chat(game: &mut Game) {
+    ///     game.on_demand().seats(1_000).on_message(say);
+    /// }
+    /// # tickwire_sim::GameKind::new("chat", chat);
+    /// ```
+    pub fn on_demand(&mut self) -> &mut Self {
+        self.on_demand = true;
+        self
+    }
+
+    /// Lets a room sleep while no member of it is online: it is not stepped, its tick stands still, and it is not closed as empty. A join, a
+    /// member who is back, a message or a result that it waits for wakes it.
+    pub fn sleeps(&mut self) -> &mut Self {
+        self.sleeps = true;
         self
     }
 
@@ -335,6 +374,9 @@ impl Game {
     /// Ticks from update to update.
     pub(crate) fn send_every(&self) -> Result<u8, GameError> {
         let rate = u32::from(self.rate);
+        if self.on_demand && self.send.is_none() {
+            return Ok(1);
+        }
         let wanted = self.send.unwrap_or(30.min(rate));
         let fits = |hz: &u32| rate.is_multiple_of(*hz) && rate / hz <= u32::from(u8::MAX);
         // The greatest divisor up to what is wanted, else the least that can be said in a byte.

@@ -76,6 +76,10 @@ impl Inbox {
         self.queue.pop_front()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Input> {
         self.queue.iter()
     }

@@ -31,6 +31,8 @@ pub struct GameKind {
     send_every: u8,
     seats: u16,
     computers: u16,
+    on_demand: bool,
+    sleeps: bool,
 }
 
 impl GameKind {
@@ -56,6 +58,7 @@ impl GameKind {
             return Err(fault.clone());
         }
         no_twins(&book)?;
+        on_demand_makes_sense(&book)?;
         let kind = Self {
             schema: Arc::new(published(&name, &book)?),
             exact_hash: exact(&name, &book)?.hash(),
@@ -63,6 +66,8 @@ impl GameKind {
             send_every: book.send_every()?,
             seats: book.seats,
             computers: book.computers.min(book.seats),
+            on_demand: book.on_demand,
+            sleeps: book.sleeps,
             make: Arc::new(game),
             name,
         };
@@ -112,6 +117,18 @@ impl GameKind {
         self.computers
     }
 
+    /// Whether its rooms are stepped only when something came in.
+    #[must_use]
+    pub fn is_on_demand(&self) -> bool {
+        self.on_demand
+    }
+
+    /// Whether its rooms sleep while nobody is online.
+    #[must_use]
+    pub fn sleeps(&self) -> bool {
+        self.sleeps
+    }
+
     /// The hash of all records, hidden ones too: what an exact capture must agree with.
     pub(crate) fn exact_hash(&self) -> u64 {
         self.exact_hash
@@ -138,6 +155,21 @@ impl std::fmt::Debug for GameKind {
 fn tick_us(rate: u16) -> u32 {
     let rate = u32::from(rate);
     (1_000_000 + rate / 2) / rate
+}
+
+fn on_demand_makes_sense(book: &Game) -> Result<(), GameError> {
+    let fault = match (&book.command, book.send_every()?) {
+        (Some(command), _) if book.on_demand => format!(
+            "{} is a command, and the game is on_demand(): its ticks do not go by the clock, so that nobody can name the tick of a command. \
+             Let players send messages, or leave out on_demand()",
+            command.record().name
+        ),
+        (_, 2..) if book.on_demand => {
+            "send(): a game that is on_demand() sends every step. Leave out send()".to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(GameError::Misplaced(fault))
 }
 
 fn no_twins(book: &Game) -> Result<(), GameError> {

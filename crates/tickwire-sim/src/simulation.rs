@@ -234,6 +234,12 @@ impl Simulation {
         }
     }
 
+    /// Whether something has come in that waits for the next step: a join, a leave, a presence or a message. Commands do not count.
+    #[must_use]
+    pub fn has_input(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
     /// The one step.
     pub fn step(&mut self) {
         self.begin_tick();

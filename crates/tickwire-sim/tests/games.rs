@@ -248,3 +248,27 @@ mod both {
         }
     }
 }
+
+#[test]
+fn a_game_on_demand_has_no_commands_and_sends_every_step() {
+    let error = GameKind::try_new("both", |game: &mut Game| {
+        game.on_demand().command::<Steer>();
+    });
+    let text = error.unwrap_err().to_string();
+    assert!(
+        text.contains("Steer is a command, and the game is on_demand()"),
+        "{text}"
+    );
+    let error = GameKind::try_new("slow", |game: &mut Game| {
+        game.on_demand().rate(30).send(10);
+    });
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("Leave out send()"), "{text}");
+    let kind = GameKind::new("fine", |game: &mut Game| {
+        game.on_demand().sleeps().rate(60);
+    });
+    assert_eq!(
+        (kind.send_every(), kind.is_on_demand(), kind.sleeps()),
+        (1, true, true)
+    );
+}

@@ -199,3 +199,14 @@ pub fn quiet(game: &mut Game) {
         .command::<Steer>()
         .on_join(join);
 }
+
+/// The dots of hello, asleep while nobody is online.
+pub fn dreams(game: &mut Game) {
+    hello(game);
+    game.sleeps();
+}
+
+/// Nothing moves but when somebody comes or goes: stepped on demand.
+pub fn board(game: &mut Game) {
+    game.on_demand().seats(64).replicate::<Dot>().on_join(join);
+}

@@ -317,3 +317,57 @@ fn trains_and_storms_are_survived_by_many_clients() {
             .run(s(30)),
     );
 }
+
+#[test]
+fn a_room_that_sleeps_wakes_where_it_stood_and_commands_take_hold_at_once() {
+    let mut lab = Lab::new("dreams", games::dreams).clients(2).start();
+    lab.advance(s(5)).unwrap();
+    // For a quarter of a minute nobody gets through.
+    let asleep = lab.truth(0).unwrap().tick;
+    for _ in 0..30 {
+        lab.cut(0);
+        lab.cut(1);
+        lab.advance(Duration::from_millis(500)).unwrap();
+    }
+    let slept = 15 * 30 - lab.truth(0).unwrap().tick.since(asleep);
+    assert!(slept > 100, "it slept for {slept} ticks");
+    let before = lab.figures();
+    lab.advance(s(12)).unwrap(); // the longest back-off
+    lab.advance(s(5)).unwrap();
+    let after = lab.figures();
+    assert_eq!(after.joins, before.joins, "all resumed: {after}");
+    let (applied, tick) = (
+        lab.view(0).unwrap().last_applied(),
+        lab.truth(0).unwrap().tick,
+    );
+    assert!(
+        applied >= Some(tick.minus(15)),
+        "commands are for the ticks that are: {applied:?} was applied last, at {tick}"
+    );
+    lab.heal().unwrap();
+}
+
+#[test]
+fn rooms_that_rest_survive_the_storm() {
+    for (name, seed) in [
+        ("dreams", 1),
+        ("dreams", 2),
+        ("board", 3),
+        ("board", 4),
+        ("board", 5),
+    ] {
+        let game = if name == "dreams" {
+            games::dreams
+        } else {
+            games::board
+        };
+        sound(
+            Lab::new(name, game)
+                .seed(seed)
+                .clients(6)
+                .links(&profile::ALL)
+                .faults(Faults::STORM)
+                .run(s(60)),
+        );
+    }
+}

@@ -68,6 +68,8 @@ pub(crate) struct Metrics {
     pub(crate) shards: Vec<ShardCounts>,
     pub(crate) rooms: Count,
     pub(crate) rooms_created: Count,
+    /// Rooms that need no ticks for now.
+    pub(crate) rooms_resting: Count,
     pub(crate) rooms_failed: Count,
     pub(crate) tick_time: Histogram,
     pub(crate) lateness: Histogram,
@@ -90,6 +92,7 @@ impl Metrics {
             shards: (0..shards).map(|_| ShardCounts::default()).collect(),
             rooms: Count::default(),
             rooms_created: Count::default(),
+            rooms_resting: Count::default(),
             rooms_failed: Count::default(),
             tick_time: Histogram::new(SHORT),
             lateness: Histogram::new(SHORT),
@@ -146,6 +149,11 @@ impl Metrics {
             self.rooms_created.get(),
         );
         out.gauge("tickwire_rooms", "Rooms there are", self.rooms.get());
+        out.gauge(
+            "tickwire_rooms_resting",
+            "Rooms of these that need no ticks for now",
+            self.rooms_resting.get(),
+        );
         out.counter(
             "tickwire_rooms_failed_total",
             "Rooms that ended by a panic or were abandoned",

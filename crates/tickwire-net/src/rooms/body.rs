@@ -1,6 +1,7 @@
 //! A room as the workers handle it: the room itself, its inboxes, when its next tick is due, and what it said that a shard could not take yet.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tickwire_proto::Time;
 use tickwire_server::{Room, RoomInput, RoomOutput, RoomSpec, RoomStats};
@@ -8,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use super::Exits;
+use super::rest::RoomBell;
 use crate::metrics::Metrics;
 
 /// Ticks that a room catches up on when it is behind; what lies further back is skipped and told.
@@ -33,6 +35,8 @@ pub(crate) struct Body {
     room: Option<Room>,
     spec: Option<Box<RoomSpec>>,
     inboxes: Inboxes,
+    /// Who sends rings it; `None`: the room never rests, or does so now.
+    pub(crate) bell: Option<Arc<RoomBell>>,
     unsent: VecDeque<RoomOutput>,
     reported: RoomStats,
     until_report: u32,
@@ -43,12 +47,13 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn new(spec: Box<RoomSpec>, inboxes: Inboxes) -> Body {
+    pub(crate) fn new(spec: Box<RoomSpec>, inboxes: Inboxes, bell: Option<Arc<RoomBell>>) -> Body {
         Body {
             no: spec.no,
             room: None,
             spec: Some(spec),
             inboxes,
+            bell,
             unsent: VecDeque::new(),
             reported: RoomStats::default(),
             until_report: REPORT_EVERY,
@@ -73,12 +78,17 @@ impl Body {
         Time(if base < now.0 { base + tick } else { base })
     }
 
-    /// One tick. All of the game's code that runs, runs in here.
-    pub(crate) fn step(&mut self, now: Time, stamps: bool) {
+    /// Hears what came, and makes one tick, if one is needed: whether it was. All of the game's code that runs, runs in here.
+    pub(crate) fn step(&mut self, now: Time, stamps: bool) -> bool {
+        if let Some(bell) = &self.bell {
+            bell.listen();
+        }
         let room = match &mut self.room {
             Some(room) => room,
             empty => {
-                let Some(spec) = self.spec.take() else { return };
+                let Some(spec) = self.spec.take() else {
+                    return false;
+                };
                 empty.insert(Room::new(*spec))
             }
         };
@@ -88,14 +98,29 @@ impl Body {
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.orphaned = true;
-                    return;
+                    return false;
                 }
             }
         }
         while let Ok(input) = self.inboxes.traffic.try_recv() {
             room.handle(input);
         }
-        room.tick(now, stamps.then_some(now.0));
+        let needed = !room.rests();
+        if needed {
+            room.tick(now, stamps.then_some(now.0));
+        }
+        needed
+    }
+
+    /// Whether there is nothing to do before something comes.
+    pub(crate) fn rests(&self) -> bool {
+        self.unsent.is_empty() && self.room.as_ref().is_some_and(Room::rests)
+    }
+
+    /// When it is due that was woken at `now`: at once, unless its last tick was just before.
+    pub(crate) fn due_after_rest(&self, now: Time) -> Time {
+        let due = self.room.as_ref().and_then(Room::next_due);
+        due.map_or(now, |due| due.max(now))
     }
 
     /// Hands out what the room said, in order. What a full shard does not take waits for the next tick.
@@ -140,6 +165,13 @@ impl Body {
             return due;
         };
         let tick = u64::from(room.tick_us()).max(1);
+        if room.rests() {
+            // What a full shard did not take is tried again a tick later; what came meanwhile is heard as after a rest.
+            return match self.unsent.is_empty() {
+                true => self.due_after_rest(now),
+                false => Time(now.0 + tick),
+            };
+        }
         let next = room.next_due().map_or(due.0 + tick, |next| next.0);
         let skipped = (now.0.saturating_sub(next) / tick).saturating_sub(u64::from(CATCH_UP_MAX));
         let next = Time(next + skipped * tick);

@@ -1,15 +1,18 @@
 //! Rooms on worker threads: made here, stepped when they are due, ended alone when they fail. What a room does is the server crate's.
 
 mod body;
+mod rest;
 mod schedule;
 mod watch;
 mod worker;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use tickwire_server::{RoomInput, RoomOutput, RoomSpec};
+use tickwire_proto::Time;
+use tickwire_server::{RoomOutput, RoomSpec};
 use tokio::sync::mpsc;
 
 use crate::clock;
@@ -18,6 +21,8 @@ use crate::metrics::Metrics;
 use crate::shard::ShardMessage;
 pub(crate) use body::Body;
 use body::Inboxes;
+use rest::RoomBell;
+pub(crate) use rest::Way;
 use schedule::Schedule;
 pub(crate) use worker::Crew;
 
@@ -56,13 +61,13 @@ impl Exits {
 /// The two ways into a room.
 #[derive(Clone, Debug)]
 pub(crate) struct RoomHandle {
-    pub(crate) control: mpsc::Sender<RoomInput>,
-    pub(crate) traffic: mpsc::Sender<RoomInput>,
+    pub(crate) control: Way,
+    pub(crate) traffic: Way,
 }
 
 /// What workers, watchdog and lobby share.
 pub(crate) struct Rooms {
-    schedule: Schedule<Box<Body>>,
+    schedule: Arc<Schedule<Box<Body>>>,
     exits: Exits,
     metrics: Arc<Metrics>,
     stamps: bool,
@@ -80,7 +85,7 @@ impl Rooms {
     ) -> Arc<Rooms> {
         let lost = AtomicUsize::new(0);
         Arc::new(Rooms {
-            schedule: Schedule::default(),
+            schedule: Arc::default(),
             exits,
             metrics,
             stamps,
@@ -93,14 +98,35 @@ impl Rooms {
     pub(crate) fn prepare(&self, spec: RoomSpec) -> (RoomHandle, Box<Body>) {
         let (control, control_out) = mpsc::channel(CONTROL_MAX);
         let (traffic, traffic_out) = mpsc::channel(TRAFFIC_MAX);
-        let body = Body::new(
-            Box::new(spec),
-            Inboxes {
-                control: control_out,
-                traffic: traffic_out,
-            },
-        );
-        (RoomHandle { control, traffic }, Box::new(body))
+        let game = spec.kind.game();
+        let bell = (game.is_on_demand() || game.sleeps()).then(|| {
+            Arc::new(RoomBell::new(
+                Arc::clone(&self.schedule),
+                Arc::clone(&self.metrics),
+            ))
+        });
+        let handle = RoomHandle {
+            control: Way::new(control, bell.clone()),
+            traffic: Way::new(traffic, bell.clone()),
+        };
+        let inboxes = Inboxes {
+            control: control_out,
+            traffic: traffic_out,
+        };
+        (handle, Box::new(Body::new(Box::new(spec), inboxes, bell)))
+    }
+
+    /// Back into the schedule, or to rest.
+    fn put_back(&self, due: Time, mut body: Box<Body>) {
+        let awake = match body.bell.take() {
+            Some(bell) if body.rests() => bell.lie_down(body),
+            bell => {
+                body.bell = bell;
+                Some(body)
+            }
+        };
+        let after_the_stop = awake.and_then(|body| self.schedule.put(due, body));
+        after_the_stop.into_iter().for_each(drop_quietly);
     }
 
     pub(crate) fn begin(&self, body: Box<Body>) {
@@ -117,4 +143,9 @@ impl Rooms {
             self.metrics.rooms_failed.one();
         }
     }
+}
+
+/// A world may panic when it is dropped, too.
+fn drop_quietly(body: Box<Body>) {
+    let _ = catch_unwind(AssertUnwindSafe(move || drop(body)));
 }

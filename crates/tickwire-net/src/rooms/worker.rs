@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::Rooms;
+use super::{Rooms, drop_quietly};
 use super::body::Body;
 use super::watch::{Patience, Watch};
 use crate::clock;
@@ -118,12 +118,12 @@ fn work(rooms: &Rooms, watch: &Watch) {
             rooms.lost.fetch_sub(1, Ordering::Relaxed);
             return;
         }
-        let goes_on = match stepped {
-            Ok(()) => body.send(&rooms.exits),
+        let goes_on = match &stepped {
+            Ok(_) => body.send(&rooms.exits),
             Err(panic) => {
                 tracing::error!(
                     room = body.no(),
-                    panic = said(&*panic),
+                    panic = said(&**panic),
                     "room panicked: it is ended, alone"
                 );
                 rooms.exits.lobby.room_failed(body.no(), PANICKED);
@@ -133,13 +133,13 @@ fn work(rooms: &Rooms, watch: &Watch) {
             }
         };
         let now = clock::now();
-        rooms.metrics.ticked(began.since(due), now.since(began));
+        if matches!(stepped, Ok(true)) {
+            rooms.metrics.ticked(began.since(due), now.since(began));
+        }
         let next = body.next_due(due, now);
-        body.report(&rooms.metrics, !goes_on);
+        body.report(&rooms.metrics, !goes_on || body.rests());
         if goes_on {
-            if let Some(after_the_stop) = rooms.schedule.put(next, body) {
-                drop_quietly(after_the_stop);
-            }
+            rooms.put_back(next, body);
             continue;
         }
         // What a game does when its world is dropped is watched like a step.
@@ -151,11 +151,6 @@ fn work(rooms: &Rooms, watch: &Watch) {
         }
         rooms.over(false);
     }
-}
-
-/// A world may panic when it is dropped, too.
-fn drop_quietly(body: Box<Body>) {
-    let _ = catch_unwind(AssertUnwindSafe(move || drop(body)));
 }
 
 fn said(panic: &(dyn std::any::Any + Send)) -> &str {

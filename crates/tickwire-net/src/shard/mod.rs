@@ -13,13 +13,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tickwire_proto::{Outgoing, Time};
-use tickwire_server::{Auth, Front, FrontInput, RoomInput, RoomOutput, SessionKey};
+use tickwire_server::{Auth, Front, FrontInput, RoomOutput, SessionKey};
 use tokio::sync::mpsc;
 
 use crate::admission::Pass;
 use crate::link::{Link, WRITABLE, Wrote};
 use crate::lobby::LobbySender;
 use crate::metrics::{Metrics, ShardCounts};
+use crate::rooms::Way;
 pub(crate) use run::{Setup, start};
 
 /// What waits for a shard. Rooms keep what does not fit, and make nothing new for those who do not get it.
@@ -45,10 +46,7 @@ pub(crate) enum ShardMessage {
     /// What the lobby says.
     Front(FrontInput),
     /// There is a room, and this is the way to it.
-    RoomMade {
-        room: u32,
-        traffic: mpsc::Sender<RoomInput>,
-    },
+    RoomMade { room: u32, traffic: Way },
     /// It is over.
     RoomGone { room: u32 },
     /// Everybody was told that it is over: end when the links have taken it, or a little later.
@@ -65,7 +63,7 @@ pub(crate) struct Shard {
     leaving: HashMap<SessionKey, resume::Leaving, Hasher>,
     /// The ways to all shards.
     others: Arc<[mpsc::Sender<ShardMessage>]>,
-    rooms: HashMap<u32, mpsc::Sender<RoomInput>>,
+    rooms: HashMap<u32, Way>,
     lobby: LobbySender,
     auth: Arc<dyn Auth>,
     metrics: Arc<Metrics>,

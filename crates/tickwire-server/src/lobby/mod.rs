@@ -235,7 +235,7 @@ impl Lobby {
         if let Some(entry) = self
             .rooms
             .get_mut(room)
-            .filter(|entry| entry.members.is_empty() && !entry.ending)
+            .filter(|entry| entry.may_be_closed())
         {
             entry.close_at = Some(at);
             self.closing.insert((at, room));

@@ -42,6 +42,11 @@ impl Entry {
         !self.locked && !self.ending && self.has_seat()
     }
 
+    /// Whether nobody is in it and nobody will miss it: one whose game lets it sleep waits for its players.
+    pub fn may_be_closed(&self) -> bool {
+        self.members.is_empty() && !self.ending && !self.spec.kind.game().sleeps()
+    }
+
     /// Lets a session in, who is not in yet, to a seat that is free.
     pub fn admit(&mut self, session: SessionKey) -> MemberId {
         debug_assert!(self.has_seat() && !self.members.contains_key(&session));

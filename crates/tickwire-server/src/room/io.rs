@@ -143,6 +143,17 @@ pub enum RoomInput {
     },
 }
 
+impl RoomInput {
+    /// Whether a room that [rests](crate::Room::rests) has to hear it now. The rest may wait for its next tick.
+    #[must_use]
+    pub fn wakes(&self) -> bool {
+        !matches!(
+            self,
+            RoomInput::Held { .. } | RoomInput::Rtt { .. } | RoomInput::Recycle(_)
+        )
+    }
+}
+
 /// What a room tells. [`RoomOutput::shard`] says to whom it goes.
 #[derive(Debug)]
 pub enum RoomOutput {

@@ -7,6 +7,7 @@ mod drafts;
 mod io;
 mod lagging;
 mod member;
+mod rest;
 mod share;
 mod stats;
 mod talk;
@@ -75,6 +76,8 @@ pub struct Room {
     outputs: VecDeque<RoomOutput>,
     stats: RoomStats,
     over: bool,
+    /// Whether it needed no next tick after the last one.
+    rested: bool,
 }
 
 impl fmt::Debug for Room {
@@ -115,6 +118,7 @@ impl Room {
             outputs: VecDeque::new(),
             stats: RoomStats::default(),
             over: false,
+            rested: false,
             spec,
         }
     }
@@ -125,6 +129,7 @@ impl Room {
         if self.over {
             return;
         }
+        self.wake(now);
         self.beat.ticked(now);
         self.give_commands();
         self.sim.step();
@@ -138,6 +143,7 @@ impl Room {
         if tick.0.is_multiple_of(self.pace.send_every) && !self.members.is_empty() {
             self.send_updates(stamp);
         }
+        self.rested = self.rests();
     }
 
     /// The next thing that the room tells, in order.
@@ -145,7 +151,7 @@ impl Room {
         self.outputs.pop_front()
     }
 
-    /// When the next tick is due; `None`: at once.
+    /// When the next tick is due; `None`: at once. Unless it [rests](Self::rests).
     #[must_use]
     pub fn next_due(&self) -> Option<Time> {
         self.beat.next_due()

@@ -29,6 +29,8 @@ macro_rules! counters {
 counters! {
     /// Ticks stepped.
     steps,
+    /// Times that it was stepped again after a rest.
+    wakes,
     /// Times that the world was looked at for changes.
     captures,
     /// Captures that found something new.

@@ -68,6 +68,11 @@ impl Updates {
         self.newest.as_ref()
     }
 
+    /// Whether no viewer needs anything until something changes.
+    pub fn all_settled(&self) -> bool {
+        self.unsettled.is_empty()
+    }
+
     /// A viewer needs something, even if nothing changes.
     pub fn unsettle(&mut self, member: &mut Member) {
         if !std::mem::replace(&mut member.viewer.unsettled, true) {

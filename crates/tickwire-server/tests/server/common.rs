@@ -110,6 +110,32 @@ pub fn slow(game: &mut Game) {
     game.rate(60).send(20);
 }
 
+/// Nothing but talk: no component, no command, no beat.
+pub fn chat(game: &mut Game) {
+    game.on_demand().rate(20).seats(1_000).on_message(echo);
+}
+
+/// Moves on demand: what is said moves a dot, and all see where it went.
+pub fn board(game: &mut Game) {
+    fn walk(In(said): In<FromPlayer<Say>>, mut dots: Query<(&mut Dot, &OwnedBy)>) {
+        for (mut dot, owner) in &mut dots {
+            if owner.0 == said.player {
+                dot.x += said.message.text.len() as f32;
+            }
+        }
+    }
+    game.on_demand()
+        .replicate::<Dot>()
+        .on_join(join)
+        .on_message(walk);
+}
+
+/// Like `hello`, but asleep while nobody is online.
+pub fn dreams(game: &mut Game) {
+    hello(game);
+    game.sleeps();
+}
+
 pub fn kinds() -> Vec<Kind> {
     vec![
         Kind::from(GameKind::new("hello", hello)),

@@ -6,6 +6,7 @@ mod ends;
 mod hostile;
 mod joins;
 mod pace;
+mod rest;
 mod resume;
 mod sharing;
 mod statuses;
