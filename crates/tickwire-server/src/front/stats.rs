@@ -47,6 +47,8 @@ pub struct FrontStats {
     pub resumes: u64,
     /// Attachments accepted.
     pub attaches: u64,
+    /// Identities that expired and were renewed.
+    pub renewals: u64,
     /// Sessions ended, by reason.
     pub endings: BTreeMap<Reason, u64>,
     /// Attaches, joins and lists refused here, by code. What a session refuses by its own limits is in `requests_limited` of `ended`.

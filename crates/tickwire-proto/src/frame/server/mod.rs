@@ -26,6 +26,8 @@ const ROOM_ENDED: u8 = 0x4e;
 const RATES: u8 = 0x4f;
 const LOBBY_LIST: u8 = 0x50;
 const ENDING: u8 = 0x51;
+const CREDENTIALS_WANTED: u8 = 0x55;
+const ATTACH_ENDED: u8 = 0x56;
 
 /// The parts of a tick frame that may be absent.
 const HAS_APPLIED: u8 = 1;
@@ -51,9 +53,29 @@ pub enum ServerFrame<'a> {
         attachment: u8,
         /// Who the client is there.
         identity: &'a str,
+        /// The messages of the namespace as a schema, for a generic client, where it has any.
+        schema: Option<&'a [u8]>,
     },
     /// An attachment is refused; the session goes on.
     AttachRefused {
+        /// Which.
+        attachment: u8,
+        /// For programs.
+        code: &'a str,
+        /// For people.
+        message: &'a str,
+        /// Whatever else.
+        data: &'a [u8],
+    },
+    /// An identity expires: fresh credentials are wanted for an attachment, which ends without them.
+    CredentialsWanted {
+        /// Which.
+        attachment: u8,
+        /// So long the server waits for credentials that are accepted.
+        within_ms: u32,
+    },
+    /// An attachment is over, and its rooms are left; the session goes on.
+    AttachEnded {
         /// Which.
         attachment: u8,
         /// For programs.
@@ -125,7 +147,7 @@ pub enum ServerFrame<'a> {
     },
     /// A reliable message.
     Message {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) an attachment.
         room: u32,
         /// The channel that keeps its order.
         channel: u8,
@@ -136,7 +158,7 @@ pub enum ServerFrame<'a> {
     },
     /// A volatile message.
     Volatile {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) an attachment.
         room: u32,
         /// The channel.
         channel: u8,
@@ -212,12 +234,15 @@ impl ServerFrame<'_> {
     #[must_use]
     pub fn is_control(&self) -> bool {
         use ServerFrame::{
-            AttachDone, AttachRefused, JoinRefused, Joined, LobbyList, Member, Rates, RoomEnded,
+            AttachDone, AttachEnded, AttachRefused, CredentialsWanted, JoinRefused, Joined,
+            LobbyList, Member, Rates, RoomEnded,
         };
         matches!(
             self,
             AttachDone { .. }
                 | AttachRefused { .. }
+                | AttachEnded { .. }
+                | CredentialsWanted { .. }
                 | Joined { .. }
                 | JoinRefused { .. }
                 | Member { .. }
@@ -246,6 +271,8 @@ impl ServerFrame<'_> {
             ServerFrame::Rates { .. } => RATES,
             ServerFrame::LobbyList { .. } => LOBBY_LIST,
             ServerFrame::Ending { .. } => ENDING,
+            ServerFrame::CredentialsWanted { .. } => CREDENTIALS_WANTED,
+            ServerFrame::AttachEnded { .. } => ATTACH_ENDED,
         }
     }
 }
@@ -294,6 +321,8 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         RATES => "Rates",
         LOBBY_LIST => "LobbyList",
         ENDING => "Ending",
+        CREDENTIALS_WANTED => "CredentialsWanted",
+        ATTACH_ENDED => "AttachEnded",
         _ => "unknown",
     }
 }

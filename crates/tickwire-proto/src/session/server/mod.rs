@@ -19,11 +19,14 @@ use std::time::Duration;
 mod answer;
 mod event;
 mod receive;
+mod renewal;
 mod request;
 mod resume;
 mod write;
 
 pub use event::ServerEvent;
+pub use renewal::RENEWAL_MS_MAX;
+use renewal::Renewal;
 
 /// Refused credentials, before the session ends.
 pub const ATTACH_REFUSALS_MAX: u32 = 8;
@@ -74,6 +77,8 @@ pub struct ServerSession {
     wishes: Bucket,
     attachments: BTreeMap<u8, Attachment>,
     refusals: u32,
+    /// The last attachment was ended from here: its client may not know that yet.
+    bared: bool,
     pending: BTreeSet<u32>,
     rooms: BTreeMap<u32, RoomSlot>,
     /// The answer to a hello, before all else.
@@ -110,6 +115,7 @@ enum Stage {
 struct Attachment {
     namespace: String,
     state: Proof,
+    renewal: Renewal,
 }
 
 /// How far an attachment's credentials have come.
@@ -162,6 +168,7 @@ impl ServerSession {
             wishes: Bucket::new(now, WISHES_PER_S_MAX, WISHES_PER_S_MAX * 5),
             attachments: BTreeMap::new(),
             refusals: 0,
+            bared: false,
             pending: BTreeSet::new(),
             rooms: BTreeMap::new(),
             welcome: None,
@@ -190,6 +197,12 @@ impl ServerSession {
             Proof::Checked(identity) => Some(identity),
             Proof::Pending | Proof::GivenUp => None,
         }
+    }
+
+    /// Whether an attachment's number is not in use.
+    #[must_use]
+    pub fn is_free(&self, attachment: u8) -> bool {
+        !self.attachments.contains_key(&attachment)
     }
 
     /// What is known of the round trip.
@@ -237,7 +250,8 @@ impl ServerSession {
             Stage::Hello => self.credentials_by,
             Stage::Open => {
                 let beat = self.heartbeat.next_timeout();
-                Some(self.credentials_by.map_or(beat, |by| by.min(beat)))
+                let others = [self.credentials_by, self.next_renewal()];
+                Some(others.into_iter().flatten().fold(beat, Time::min))
             }
             Stage::Away { until } => Some(until),
             Stage::Ended { .. } => None,
@@ -259,6 +273,8 @@ impl ServerSession {
                     self.finish(Ending::with_retry(Reason::Refused, retry, message));
                 } else if matches!(self.stage, Stage::Open) && self.heartbeat.timeout(now) {
                     self.link_lost(now);
+                } else {
+                    self.renew(now);
                 }
             }
         }
