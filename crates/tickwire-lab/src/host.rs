@@ -8,8 +8,9 @@ use std::{
 use bytes::Bytes;
 use tickwire_proto::{Reason, Time, frame::RoomEnd, session::Outgoing};
 use tickwire_server::{
-    AcceptAll, Auth, AuthAnswer, Backlog, Front, FrontConfig, FrontInput, FrontOutput, Kind, Lobby,
-    LobbyConfig, LobbyInput, LobbyOutput, Room, RoomInput, RoomOutput, SessionKey,
+    AuthAnswer, Backlog, Front, FrontConfig, FrontInput, FrontOutput, HOME, Kind, Lobby,
+    LobbyConfig, LobbyInput, LobbyOutput, NamespaceSpec, Namespaces, Room, RoomInput, RoomOutput,
+    SessionKey,
 };
 
 use crate::{Chance, violation::Broken};
@@ -66,22 +67,21 @@ enum Reader {
 
 impl Host {
     pub fn new(kinds: Vec<Arc<Kind>>, seed: u64) -> Self {
+        let namespaces = Arc::new(Namespaces::new([NamespaceSpec::new(HOME, kinds)]));
         let front = |shard| {
-            Front::new(FrontConfig {
+            let config = FrontConfig {
                 shard,
                 shards: SHARDS,
                 ..FrontConfig::default()
-            })
+            };
+            Front::new(config, Arc::clone(&namespaces))
         };
         Host {
             fronts: (0..SHARDS).map(front).collect(),
-            lobby: Lobby::new(
-                LobbyConfig {
-                    seed,
-                    ..LobbyConfig::default()
-                },
-                kinds,
-            ),
+            lobby: Lobby::new(LobbyConfig {
+                seed,
+                ..LobbyConfig::default()
+            }),
             rooms: BTreeMap::new(),
             mail: Mail {
                 lobby: VecDeque::new(),
@@ -298,9 +298,9 @@ impl Host {
         match output {
             FrontOutput::ToLobby(input) => self.mail.lobby.push_back(input),
             FrontOutput::ToRoom { room, input } => self.mail.post(room, input),
-            FrontOutput::AuthWanted(request) => {
+            FrontOutput::AuthWanted { request, namespace } => {
                 let (session, attachment) = (request.session, request.attachment);
-                let answer = match AcceptAll.check(&request) {
+                let answer = match namespace.auth().check(&request) {
                     AuthAnswer::Accepted(identity) => Ok(identity),
                     AuthAnswer::Refused(refusal) => Err(refusal),
                     AuthAnswer::Later(_) => unreachable!("AcceptAll answers at once"),

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tickwire_proto::{Reason, SessionConfig};
-use tickwire_server::{FrontConfig, FrontInput, Kind, Lobby, LobbyConfig};
+use tickwire_server::{
+    FrontConfig, FrontInput, HOME, Lobby, LobbyConfig, NamespaceSpec, Namespaces,
+};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -152,7 +154,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
             front: front(index, config),
             others: Arc::clone(&shards),
             lobby: lobby_sender.clone(),
-            auth: Arc::clone(&plan.auth),
+            namespaces: Arc::clone(&plan.namespaces),
             metrics: Arc::clone(&metrics),
             site: Arc::clone(&site),
             goodbye: config.goodbye,
@@ -202,7 +204,6 @@ fn front(index: usize, config: &Config) -> FrontConfig {
         shard: index as u16,
         shards: config.shards as u16,
         session,
-        messages_hash: 0,
     }
 }
 
@@ -218,7 +219,7 @@ fn make_lobby(plan: &Plan) -> Result<Lobby, StartError> {
         seed: u64::from_le_bytes(seed),
         ..LobbyConfig::default()
     };
-    Ok(Lobby::new(config, plan.kinds.clone()))
+    Ok(Lobby::new(config))
 }
 
 fn site(plan: &Plan, local: SocketAddr, metrics: Arc<Metrics>) -> Result<Site, StartError> {
@@ -240,7 +241,7 @@ fn site(plan: &Plan, local: SocketAddr, metrics: Arc<Metrics>) -> Result<Site, S
         metrics: config.metrics,
         schema: config.schema,
         elsewhere: config.admin.is_some(),
-        schema_json: schemas(&plan.kinds).to_string().into(),
+        schema_json: schemas(&plan.namespaces).to_string().into(),
     };
     Ok(Site::new(
         files,
@@ -251,11 +252,27 @@ fn site(plan: &Plan, local: SocketAddr, metrics: Arc<Metrics>) -> Result<Site, S
     ))
 }
 
-/// What `/tickwire/schema.json` says: the schema of each game, by its name.
-fn schemas(kinds: &[Arc<Kind>]) -> Value {
-    let all: Map<String, Value> = kinds
-        .iter()
-        .map(|kind| (kind.name().to_owned(), kind.game().schema().to_json()))
-        .collect();
-    Value::Object(Map::from_iter([("games".to_owned(), Value::Object(all))]))
+/// What `/tickwire/schema.json` says: the schema of each game by its name, and of those of other namespaces by theirs.
+fn schemas(namespaces: &Namespaces) -> Value {
+    let games = |namespace: &NamespaceSpec| -> Map<String, Value> {
+        let kinds = namespace.kinds().iter();
+        kinds
+            .map(|kind| (kind.name().to_owned(), kind.game().schema().to_json()))
+            .collect()
+    };
+    let (home, others): (Vec<_>, Vec<_>) = namespaces
+        .fixed()
+        .partition(|namespace| &**namespace.name() == HOME);
+    let mut all = Map::new();
+    let home = home.first().map(|home| games(home)).unwrap_or_default();
+    all.insert("games".to_owned(), Value::Object(home));
+    if !others.is_empty() {
+        let named = |other: &Arc<NamespaceSpec>| {
+            let games = Map::from_iter([("games".to_owned(), Value::Object(games(other)))]);
+            (other.name().to_string(), Value::Object(games))
+        };
+        let others = others.into_iter().map(named).collect();
+        all.insert("namespaces".to_owned(), Value::Object(others));
+    }
+    Value::Object(all)
 }

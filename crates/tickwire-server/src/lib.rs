@@ -24,6 +24,7 @@ mod kind;
 mod lobby;
 mod loopback;
 mod name;
+mod namespace;
 mod room;
 
 pub use auth::{AcceptAll, Auth, AuthAnswer, AuthRequest, TokenAuth};
@@ -37,6 +38,7 @@ pub use kind::{Kind, KindOptions};
 pub use lobby::{Lobby, LobbyConfig, LobbyInput, LobbyJoin, LobbyOutput, LobbyStats, ROOMS_MAX};
 pub use loopback::Loopback;
 pub use name::{NAME_BYTES_MAX, NAME_CHARS_MAX, clean_name};
+pub use namespace::{HOME, NAMESPACES_MADE_MAX, NamespaceLimits, NamespaceSpec, Namespaces};
 pub use room::{
     Batch, COMMANDS_AHEAD_MAX, ENCODES_PER_TICK_MAX, IN_FLIGHT_MS, KEYFRAMES_PER_TICK_MAX,
     LAGGING_MS, MemberStatus, Room, RoomInput, RoomJoin, RoomOutput, RoomSpec, RoomStats,

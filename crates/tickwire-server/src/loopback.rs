@@ -17,6 +17,7 @@ use crate::front::{Front, FrontConfig, FrontInput, FrontOutput};
 use crate::key::SessionKey;
 use crate::kind::Kind;
 use crate::lobby::{Lobby, LobbyConfig, LobbyInput, LobbyOutput};
+use crate::namespace::{HOME, NamespaceSpec, Namespaces};
 use crate::room::{Room, RoomOutput};
 
 /// Fronts, lobby and rooms, wired together in memory.
@@ -52,7 +53,6 @@ pub struct Loopback {
     fronts: Vec<Front>,
     lobby: Lobby,
     rooms: BTreeMap<u32, Room>,
-    auth: Box<dyn Auth>,
     answers: Vec<Answer>,
     links: BTreeMap<SessionKey, Link>,
     opened: u64,
@@ -102,20 +102,28 @@ impl Loopback {
         front: FrontConfig,
         lobby: LobbyConfig,
     ) -> Loopback {
+        let kinds = kinds.into_iter().map(Arc::new).collect();
+        let home = NamespaceSpec::new(HOME, kinds).with_auth(Arc::new(auth));
+        Loopback::of(Arc::new(Namespaces::new([home])), front, lobby)
+    }
+
+    /// The same with several namespaces.
+    #[must_use]
+    pub fn of(namespaces: Arc<Namespaces>, front: FrontConfig, lobby: LobbyConfig) -> Loopback {
         let shards = front.shards.max(1);
         Loopback {
             fronts: (0..shards)
                 .map(|shard| {
-                    Front::new(FrontConfig {
+                    let config = FrontConfig {
                         shard,
                         shards,
                         ..front
-                    })
+                    };
+                    Front::new(config, Arc::clone(&namespaces))
                 })
                 .collect(),
-            lobby: Lobby::new(lobby, kinds.into_iter().map(Arc::new).collect()),
+            lobby: Lobby::new(lobby),
             rooms: BTreeMap::new(),
-            auth: Box::new(auth),
             answers: Vec::new(),
             links: BTreeMap::new(),
             opened: 0,
@@ -280,9 +288,9 @@ impl Loopback {
                             room.handle(input);
                         }
                     }
-                    FrontOutput::AuthWanted(request) => {
+                    FrontOutput::AuthWanted { request, namespace } => {
                         let (session, attachment) = (request.session, request.attachment);
-                        match self.auth.check(&request) {
+                        match namespace.auth().check(&request) {
                             AuthAnswer::Accepted(identity) => {
                                 self.auth_done(now, session, attachment, Ok(identity))
                             }

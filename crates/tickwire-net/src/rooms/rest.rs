@@ -1,6 +1,5 @@
 //! Rooms that rest: out of the schedule, at no cost, until somebody sends them something. Nothing that was sent lies there unheard.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -114,9 +113,7 @@ impl RoomBell {
 impl Drop for RoomBell {
     fn drop(&mut self) {
         // A world may panic when it is dropped, and this thread is another's.
-        if let Some(body) = self.bell.bed().take() {
-            let _ = catch_unwind(AssertUnwindSafe(move || drop(body)));
-        }
+        self.bell.bed().take().into_iter().for_each(drop_quietly);
     }
 }
 

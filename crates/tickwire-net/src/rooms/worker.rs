@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::{Rooms, drop_quietly};
 use super::body::Body;
 use super::watch::{Patience, Watch};
+use super::{Rooms, drop_quietly};
 use crate::clock;
 
 /// How often the watchdog looks.

@@ -6,7 +6,8 @@ use tickwire_proto::Time;
 use tickwire_proto::frame::{Identity, Refusal, code};
 use tickwire_proto::{Reason, Retry};
 use tickwire_server::{
-    AuthAnswer, AuthRequest, FrontInput, FrontOutput, LobbyInput, RoomInput, SessionKey,
+    AuthAnswer, AuthRequest, FrontInput, FrontOutput, LobbyInput, NamespaceSpec, RoomInput,
+    SessionKey,
 };
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -19,7 +20,7 @@ impl Shard {
         match output {
             FrontOutput::ToLobby(input) => self.tell_lobby(now, input),
             FrontOutput::ToRoom { room, input } => self.tell_room(room, input),
-            FrontOutput::AuthWanted(request) => self.check(now, request),
+            FrontOutput::AuthWanted { request, namespace } => self.check(now, request, &namespace),
             FrontOutput::Cut { session } => self.cut(now, session),
             FrontOutput::Relinked { from, to } => self.relink(now, from, to),
             FrontOutput::Elsewhere { from, shard, hello } => self.send_away(from, shard, hello),
@@ -65,9 +66,9 @@ impl Shard {
     }
 
     /// Auth is the game's code: a panic in it refuses one session and ends nothing.
-    fn check(&mut self, now: Time, request: AuthRequest) {
+    fn check(&mut self, now: Time, request: AuthRequest, namespace: &NamespaceSpec) {
         let (session, attachment) = (request.session, request.attachment);
-        let answer = catch_unwind(AssertUnwindSafe(|| self.auth.check(&request)));
+        let answer = catch_unwind(AssertUnwindSafe(|| namespace.auth().check(&request)));
         let answer = answer.unwrap_or_else(|_| AuthAnswer::Refused(failed()));
         match answer {
             AuthAnswer::Accepted(identity) => {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tickwire_proto::{Outgoing, Time};
-use tickwire_server::{Auth, Front, FrontInput, RoomOutput, SessionKey};
+use tickwire_server::{Front, FrontInput, RoomOutput, SessionKey};
 use tokio::sync::mpsc;
 
 use crate::admission::Pass;
@@ -65,7 +65,6 @@ pub(crate) struct Shard {
     others: Arc<[mpsc::Sender<ShardMessage>]>,
     rooms: HashMap<u32, Way>,
     lobby: LobbySender,
-    auth: Arc<dyn Auth>,
     metrics: Arc<Metrics>,
     scratch: Box<[u8]>,
     /// Memory for what is written in one go.
@@ -108,14 +107,13 @@ impl Shard {
         Rc::new_cyclic(|myself| {
             RefCell::new(Shard {
                 index: setup.index,
-                front: Front::new(setup.front),
+                front: Front::new(setup.front, Arc::clone(&setup.namespaces)),
                 links: HashMap::default(),
                 passes: HashMap::default(),
                 leaving: HashMap::default(),
                 others: Arc::clone(&setup.others),
                 rooms: HashMap::new(),
                 lobby: setup.lobby.clone(),
-                auth: Arc::clone(&setup.auth),
                 metrics: Arc::clone(&setup.metrics),
                 scratch: vec![0; READ].into_boxed_slice(),
                 going: Vec::with_capacity(AT_ONCE),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tickwire_server::{Auth, FrontConfig, FrontInput};
+use tickwire_server::{FrontConfig, FrontInput, Namespaces};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
@@ -34,7 +34,7 @@ pub(crate) struct Setup {
     /// The ways to all shards.
     pub(crate) others: Arc<[mpsc::Sender<ShardMessage>]>,
     pub(crate) lobby: LobbySender,
-    pub(crate) auth: Arc<dyn Auth>,
+    pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) site: Arc<Site>,
     pub(crate) goodbye: Duration,

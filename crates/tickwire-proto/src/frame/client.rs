@@ -22,6 +22,7 @@ const LOBBY: u8 = 0x0d;
 const KEYFRAME_WANTED: u8 = 0x0e;
 const BYE: u8 = 0x0f;
 const STATUS: u8 = 0x18;
+const CREDENTIALS: u8 = 0x13;
 
 /// A frame from a client, borrowed from its bytes.
 ///
@@ -57,6 +58,13 @@ pub enum ClientFrame<'a> {
         /// Which.
         attachment: u8,
     },
+    /// Fresh credentials for an attachment, as the server asked for them.
+    Credentials {
+        /// Which.
+        attachment: u8,
+        /// Whatever the namespace's auth wants.
+        credentials: &'a [u8],
+    },
     /// Wants to be a member of a room.
     Join {
         /// The client's number for the request.
@@ -86,7 +94,7 @@ pub enum ClientFrame<'a> {
     },
     /// A reliable message.
     Message {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) an attachment.
         room: u32,
         /// The channel that keeps its order.
         channel: u8,
@@ -97,7 +105,7 @@ pub enum ClientFrame<'a> {
     },
     /// A volatile message.
     Volatile {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) an attachment.
         room: u32,
         /// The channel.
         channel: u8,
@@ -184,6 +192,7 @@ impl<'a> ClientFrame<'a> {
             ClientFrame::KeyframeWanted { .. } => KEYFRAME_WANTED,
             ClientFrame::Status { .. } => STATUS,
             ClientFrame::Bye => BYE,
+            ClientFrame::Credentials { .. } => CREDENTIALS,
         }
     }
 
@@ -220,6 +229,13 @@ impl<'a> ClientFrame<'a> {
                 out.u64_le(messages_hash);
             }
             ClientFrame::Detach { attachment } => out.u8(attachment),
+            ClientFrame::Credentials {
+                attachment,
+                credentials,
+            } => {
+                out.u8(attachment);
+                out.bytes(credentials);
+            }
             ClientFrame::Join {
                 request,
                 attachment,
@@ -316,6 +332,10 @@ impl<'a> ClientFrame<'a> {
                 credentials: payload,
                 ..
             }
+            | ClientFrame::Credentials {
+                credentials: payload,
+                ..
+            }
             | ClientFrame::Command { payload, .. }
             | ClientFrame::Message { payload, .. }
             | ClientFrame::Volatile { payload, .. } => payload.len(),
@@ -328,11 +348,14 @@ impl ClientFrame<'_> {
     /// Whether both sides count it: it opens, asks or tells, and comes exactly once over any number of links.
     #[must_use]
     pub fn is_control(&self) -> bool {
-        use ClientFrame::{Attach, Detach, Join, KeyframeWanted, Leave, Lobby, Report, Status};
+        use ClientFrame::{
+            Attach, Credentials, Detach, Join, KeyframeWanted, Leave, Lobby, Report, Status,
+        };
         matches!(
             self,
             Attach { .. }
                 | Detach { .. }
+                | Credentials { .. }
                 | Join { .. }
                 | Leave { .. }
                 | Report { .. }
@@ -438,6 +461,10 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireError> {
             expires_ms: reader.at("expires_ms").varint_u32()?,
         },
         BYE => ClientFrame::Bye,
+        CREDENTIALS => ClientFrame::Credentials {
+            attachment: reader.at("attachment").u8()?,
+            credentials: reader.at("credentials").bytes(CREDENTIALS_MAX)?,
+        },
         other => return Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
     })
 }
@@ -476,6 +503,7 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         KEYFRAME_WANTED => "KeyframeWanted",
         STATUS => "Status",
         BYE => "Bye",
+        CREDENTIALS => "Credentials",
         _ => "unknown",
     }
 }

@@ -27,6 +27,8 @@ pub const CHANNELS_MAX: u8 = 8;
 pub const ROOMS_PER_SESSION_MAX: usize = 16;
 /// Attachments that one session may have at once.
 pub const ATTACHMENTS_MAX: usize = 8;
+/// The first number that a room may have: below it are attachments, numbered from 0, where a message names its namespace instead of a room.
+pub const ROOM_FIRST: u32 = ATTACHMENTS_MAX as u32;
 /// Attributes of a room.
 pub const ATTRIBUTES_MAX: usize = 8;
 /// Members in the list of one room.

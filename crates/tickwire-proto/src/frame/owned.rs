@@ -2,7 +2,7 @@
 
 use super::parts::{JoinHow, LeaveReason, MemberChange, MemberInfo, Presence, RoomInfo};
 use super::server::ServerFrame;
-use crate::time::Tick;
+use crate::time::{Tick, Time};
 use bytes::Bytes;
 
 /// The codes of refusals that the framework itself gives; a game's auth may give others.
@@ -34,6 +34,8 @@ pub struct Identity {
     pub name: String,
     /// What auth wants the game to know; never on the wire.
     pub data: Bytes,
+    /// From then on it is not believed any more: the client is asked for fresh credentials. `None`: for as long as the session lives.
+    pub expires: Option<Time>,
 }
 
 impl Identity {
@@ -45,6 +47,7 @@ impl Identity {
             name: id.clone(),
             id,
             data: Bytes::new(),
+            expires: None,
         }
     }
 }

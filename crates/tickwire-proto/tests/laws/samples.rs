@@ -108,6 +108,10 @@ impl Pool {
                 messages_hash: self.longs[1],
             },
             ClientFrame::Detach { attachment },
+            ClientFrame::Credentials {
+                attachment,
+                credentials: &self.blobs[0],
+            },
             join(JoinHow::Room { id: self.text(1) }),
             join(JoinHow::Quick {
                 kind: self.text(0),
@@ -192,6 +196,17 @@ impl Pool {
             ServerFrame::AttachDone {
                 attachment: self.bytes[0],
                 identity: self.text(1),
+                schema: self.flags[1].then_some(&self.blobs[1][..]),
+            },
+            ServerFrame::CredentialsWanted {
+                attachment: self.bytes[0],
+                within_ms: c,
+            },
+            ServerFrame::AttachEnded {
+                attachment: self.bytes[0],
+                code: "Refused",
+                message: self.text(0),
+                data: &self.blobs[1],
             },
             ServerFrame::AttachRefused {
                 attachment: self.bytes[0],

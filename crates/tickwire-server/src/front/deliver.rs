@@ -74,11 +74,20 @@ impl Front {
         if let Err(refusal) = &answer {
             self.stats.refusal(&refusal.code);
         }
-        match self.slots.get_mut(key) {
-            Some(slot) => slot
-                .session
-                .attach_done(now, attachment, answer.map(with_clean_name)),
-            None => self.stats.inputs_late += 1,
+        let Some(slot) = self.slots.get_mut(key) else {
+            self.stats.inputs_late += 1;
+            return;
+        };
+        let namespace = slot.namespace(attachment).cloned();
+        let schema = namespace
+            .as_ref()
+            .filter(|_| slot.generic & 1 << attachment != 0)
+            .and_then(|namespace| namespace.messages_bytes());
+        let answer = answer.map(with_clean_name);
+        slot.session
+            .attach_done_with(now, attachment, answer, schema);
+        if slot.session.is_free(attachment) {
+            slot.entrances.retain(|(of, _)| *of != attachment);
         }
         self.settle(now, key);
     }

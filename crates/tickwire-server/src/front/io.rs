@@ -1,5 +1,7 @@
 //! What a front is told and what it tells: plain values that may cross threads. Frames and links come by calls of their own.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tickwire_proto::frame::{Identity, Refusal, RoomEnd, RoomInfoOwned};
 use tickwire_proto::{Reason, Retry};
@@ -7,6 +9,7 @@ use tickwire_proto::{Reason, Retry};
 use crate::auth::AuthRequest;
 use crate::key::{MemberId, SessionKey};
 use crate::lobby::LobbyInput;
+use crate::namespace::NamespaceSpec;
 use crate::room::{RoomInput, RoomOutput};
 
 /// What a front is told by the lobby, by rooms and by whoever is in charge.
@@ -139,8 +142,13 @@ pub enum FrontOutput {
         /// What.
         input: RoomInput,
     },
-    /// Credentials to be checked; answer with [`FrontInput::AuthDone`].
-    AuthWanted(AuthRequest),
+    /// Credentials to be checked by the auth of the namespace; answer with [`FrontInput::AuthDone`].
+    AuthWanted {
+        /// What is shown, and by whom.
+        request: AuthRequest,
+        /// Where it wants to be let in.
+        namespace: Arc<NamespaceSpec>,
+    },
     /// The client of one session has come on the link of another, which was never more than that link: the link is this session's from here
     /// on, and one that it had before is closed.
     Relinked {

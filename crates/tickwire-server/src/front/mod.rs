@@ -9,6 +9,7 @@ mod slots;
 mod stats;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tickwire_proto::frame::{Identity, code, kind_name};
@@ -22,6 +23,7 @@ pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
+use crate::namespace::Namespaces;
 use resume::of_session;
 use slots::{Slot, Slots};
 
@@ -39,8 +41,6 @@ pub struct FrontConfig {
     pub shards: u16,
     /// Of its sessions.
     pub session: SessionConfig,
-    /// The hash of the messages that clients must know; 0: it is not asked for.
-    pub messages_hash: u64,
 }
 
 impl Default for FrontConfig {
@@ -50,7 +50,6 @@ impl Default for FrontConfig {
             shard: 0,
             shards: 1,
             session: SessionConfig::default(),
-            messages_hash: 0,
         }
     }
 }
@@ -94,9 +93,10 @@ pub struct SessionInfo {
 /// [`Loopback`](crate::Loopback) for a whole driver on one page.
 ///
 /// ```
+/// use std::sync::Arc;
 /// use tickwire_proto::{ClientFrame, PROTOCOL_VERSION, ServerFrame, Time};
 /// use tickwire_server::{Front, FrontConfig};
-/// let mut front = Front::new(FrontConfig::default());
+/// let mut front = Front::new(FrontConfig::default(), Arc::default());
 /// let session = front.link_opened(Time(0), [7; 32]);
 /// front.frame(Time(0), session, &ClientFrame::Hello { version: PROTOCOL_VERSION, resume: None }.encode());
 /// assert_eq!(front.pop_dirty(), Some(session));
@@ -106,6 +106,7 @@ pub struct SessionInfo {
 #[derive(Debug)]
 pub struct Front {
     config: FrontConfig,
+    namespaces: Arc<Namespaces>,
     slots: Slots,
     /// Who of this front is in which room.
     in_room: BTreeMap<u32, Vec<SessionKey>>,
@@ -122,9 +123,10 @@ pub struct Front {
 impl Front {
     /// A front without sessions.
     #[must_use]
-    pub fn new(config: FrontConfig) -> Front {
+    pub fn new(config: FrontConfig, namespaces: Arc<Namespaces>) -> Front {
         Front {
             config,
+            namespaces,
             slots: Slots::default(),
             in_room: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -153,6 +155,8 @@ impl Front {
                 .wrapping_mul(u32::from(config.shards))
                 .wrapping_add(u32::from(config.shard) + 1),
             link: true,
+            entrances: Vec::new(),
+            generic: 0,
             parts: Vec::new(),
             asked: Vec::new(),
             told_rtt_ms: 0,

@@ -90,6 +90,7 @@ impl Front {
             return;
         };
         slot.asked.clear();
+        slot.entrances.clear();
         let rooms: Vec<u32> = slot.parts.iter().map(|part| part.room).collect();
         for room in &rooms {
             slot.take_part(*room);

@@ -47,6 +47,8 @@ pub struct FrontStats {
     pub resumes: u64,
     /// Attachments accepted.
     pub attaches: u64,
+    /// Identities that expired and were renewed.
+    pub renewals: u64,
     /// Sessions ended, by reason.
     pub endings: BTreeMap<Reason, u64>,
     /// Attaches, joins and lists refused, by code: here, or by the sessions' own limits.

@@ -34,7 +34,9 @@ impl Lobby {
 
     /// A room by its id, if it takes this session.
     fn find(&self, join: &LobbyJoin, id: &str) -> Result<u32, Refusal> {
-        let entry = self.rooms.by_id(id).filter(|entry| !entry.ending);
+        let here = join.namespace.name();
+        let entry = self.rooms.by_id(id);
+        let entry = entry.filter(|entry| !entry.ending && entry.spec.namespace == *here);
         let id = clean_text(id);
         let Some(entry) = entry else {
             return Err(Refusal::new(
@@ -73,9 +75,13 @@ impl Lobby {
         attributes: &[(String, String)],
     ) -> Result<u32, Refusal> {
         let (kind, attributes) = self.check(join, kind, attributes)?;
-        match self.rooms.match_for(join.session, kind.name(), &attributes) {
+        let here = join.namespace.name();
+        match self
+            .rooms
+            .match_for(join.session, here, kind.name(), &attributes)
+        {
             Some(room) => Ok(room),
-            None => self.make(&kind, attributes),
+            None => self.make(join, &kind, attributes),
         }
     }
 
@@ -87,7 +93,7 @@ impl Lobby {
         attributes: &[(String, String)],
     ) -> Result<u32, Refusal> {
         let (kind, attributes) = self.check(join, kind, attributes)?;
-        self.make(&kind, attributes)
+        self.make(join, &kind, attributes)
     }
 
     /// The kind of that name, and the attributes in their one order.
@@ -98,16 +104,22 @@ impl Lobby {
         attributes: &[(String, String)],
     ) -> Result<(Arc<Kind>, Vec<(String, String)>), Refusal> {
         let kind = match name {
-            "" => self.kinds.first(),
-            name => self.kinds.iter().find(|kind| kind.name() == name),
+            "" => join.namespace.kinds().first(),
+            name => join
+                .namespace
+                .kinds()
+                .iter()
+                .find(|kind| kind.name() == name),
         };
         let Some(kind) = kind else {
-            let known: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
+            let kinds = join.namespace.kinds().iter();
+            let known: Vec<&str> = kinds.map(|kind| kind.name()).collect();
             let (name, known) = (clean_text(name), known.join(", "));
-            return Err(Refusal::new(
-                code::NOT_FOUND,
-                format!("there is no game `{name}` on this server. It has: {known}"),
-            ));
+            let what = match known.as_str() {
+                "" => format!("there are no games in {}", join.namespace.name()),
+                known => format!("there is no game `{name}` on this server. It has: {known}"),
+            };
+            return Err(Refusal::new(code::NOT_FOUND, what));
         };
         kind.check_schema(join.schema_hash)?;
         let clean = attributes
@@ -121,11 +133,16 @@ impl Lobby {
 
     fn make(
         &mut self,
+        join: &LobbyJoin,
         kind: &Arc<Kind>,
         attributes: Vec<(String, String)>,
     ) -> Result<u32, Refusal> {
-        let of_kind = self.rooms.of_kind(kind.name()).count();
-        if self.rooms.len() >= self.config.rooms_max || of_kind >= kind.rooms_max() {
+        let here = join.namespace.name();
+        let of_kind = self.rooms.of_kind(here, kind.name()).count();
+        if self.rooms.len() >= self.config.rooms_max
+            || of_kind >= kind.rooms_max()
+            || self.rooms.of(here).count() >= join.namespace.limits().rooms
+        {
             let message = "the server has as many rooms as it takes. Join one of the list, or try again later";
             return Err(Refusal::new(code::LIMIT, message));
         }
@@ -138,6 +155,7 @@ impl Lobby {
         let spec = RoomSpec {
             no,
             id,
+            namespace: here.clone(),
             kind: kind.clone(),
             seats: kind.seats(),
             attributes,

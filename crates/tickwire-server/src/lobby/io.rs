@@ -1,10 +1,13 @@
 //! What the lobby is told and what it tells: plain values that may cross threads.
 
+use std::sync::Arc;
+
 use tickwire_proto::frame::{Identity, JoinHowOwned, LeaveReason, RoomEnd};
 
 use crate::front::FrontInput;
 use crate::gauge::Gauge;
 use crate::key::SessionKey;
+use crate::namespace::NamespaceSpec;
 use crate::room::{RoomInput, RoomSpec};
 
 /// A wish to be let in.
@@ -14,6 +17,8 @@ pub struct LobbyJoin {
     pub session: SessionKey,
     /// The session's number for it.
     pub request: u32,
+    /// In which namespace: its kinds and rooms are all there is.
+    pub namespace: Arc<NamespaceSpec>,
     /// Which room.
     pub how: JoinHowOwned,
     /// The hash of the client's schema; 0: it wants to be given the schema.
@@ -35,6 +40,8 @@ pub enum LobbyInput {
         session: SessionKey,
         /// The session's number for it.
         request: u32,
+        /// Of which namespace.
+        namespace: Arc<NamespaceSpec>,
         /// Of this kind alone; empty: all.
         kind: String,
     },

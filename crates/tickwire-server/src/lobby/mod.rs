@@ -6,7 +6,6 @@ mod io;
 mod rooms;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tickwire_proto::Time;
@@ -16,7 +15,6 @@ pub use io::{LobbyInput, LobbyJoin, LobbyOutput};
 
 use crate::front::FrontInput;
 use crate::key::{MemberId, SessionKey};
-use crate::kind::Kind;
 use crate::room::RoomInput;
 use rooms::{Entry, Rooms};
 
@@ -67,24 +65,24 @@ pub struct LobbyStats {
 /// ```
 /// use std::sync::Arc;
 /// use tickwire_proto::{Time, frame::{Identity, JoinHowOwned}};
-/// use tickwire_server::{FrontInput, Gauge, Kind, Lobby, LobbyConfig, LobbyInput, LobbyJoin, LobbyOutput, RoomInput, SessionKey};
+/// use tickwire_server::{FrontInput, Gauge, Kind, Lobby, LobbyConfig, LobbyInput, LobbyJoin, LobbyOutput, NamespaceSpec, RoomInput, SessionKey};
 /// use tickwire_sim::{Game, GameKind};
 ///
 /// let kind = Kind::from(GameKind::new("dots", |game: &mut Game| { game.seats(2); }));
-/// let mut lobby = Lobby::new(LobbyConfig::default(), vec![Arc::new(kind)]);
+/// let namespace = Arc::new(NamespaceSpec::new("/", vec![Arc::new(kind)]));
+/// let mut lobby = Lobby::new(LobbyConfig::default());
 /// let how = JoinHowOwned::Quick { kind: "dots".into(), attributes: vec![] };
 /// lobby.handle(Time(0), LobbyInput::Join(Box::new(LobbyJoin {
-///     session: SessionKey(1), request: 1, how, schema_hash: 0, identity: Identity::new("ann"), gauge: Gauge::default(),
+///     session: SessionKey(1), request: 1, namespace, how, schema_hash: 0, identity: Identity::new("ann"), gauge: Gauge::default(),
 /// })));
-/// assert!(matches!(lobby.poll(), Some(LobbyOutput::CreateRoom(spec)) if spec.no == 1));
-/// assert!(matches!(lobby.poll(), Some(LobbyOutput::ToFront { input: FrontInput::Entered { room: 1, .. }, .. })));
-/// assert!(matches!(lobby.poll(), Some(LobbyOutput::ToRoom { room: 1, input: RoomInput::Join(_) })));
-/// assert_eq!(lobby.list("").next().unwrap().members, 1);
+/// assert!(matches!(lobby.poll(), Some(LobbyOutput::CreateRoom(spec)) if spec.no == 8));
+/// assert!(matches!(lobby.poll(), Some(LobbyOutput::ToFront { input: FrontInput::Entered { room: 8, .. }, .. })));
+/// assert!(matches!(lobby.poll(), Some(LobbyOutput::ToRoom { room: 8, input: RoomInput::Join(_) })));
+/// assert_eq!(lobby.list("/", "").next().unwrap().members, 1);
 /// ```
 #[derive(Debug)]
 pub struct Lobby {
     config: LobbyConfig,
-    kinds: Vec<Arc<Kind>>,
     rooms: Rooms,
     /// Which rooms a session is in.
     sessions: BTreeMap<SessionKey, BTreeSet<u32>>,
@@ -95,15 +93,14 @@ pub struct Lobby {
 }
 
 impl Lobby {
-    /// A lobby for kinds of games, the first of which is the one that `""` stands for.
+    /// A lobby without rooms. What kinds of rooms there are, the namespace of each join says.
     #[must_use]
-    pub fn new(config: LobbyConfig, kinds: Vec<Arc<Kind>>) -> Lobby {
+    pub fn new(config: LobbyConfig) -> Lobby {
         Lobby {
             config: LobbyConfig {
                 rooms_max: config.rooms_max.min(ROOMS_MAX),
                 ..config
             },
-            kinds,
             rooms: Rooms::default(),
             sessions: BTreeMap::new(),
             closing: BTreeSet::new(),
@@ -119,8 +116,9 @@ impl Lobby {
             LobbyInput::List {
                 session,
                 request,
+                namespace,
                 kind,
-            } => self.tell_list(session, request, &kind),
+            } => self.tell_list(session, request, namespace.name(), &kind),
             LobbyInput::Leave {
                 session,
                 room,
@@ -178,9 +176,13 @@ impl Lobby {
         }
     }
 
-    /// The rooms of a kind (`""`: of all), as players see them.
-    pub fn list<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = RoomInfoOwned> + 'a {
-        let told = self.rooms.iter().filter(move |entry| {
+    /// The rooms of a kind (`""`: of all) in a namespace, as players see them.
+    pub fn list<'a>(
+        &'a self,
+        namespace: &'a str,
+        kind: &'a str,
+    ) -> impl Iterator<Item = RoomInfoOwned> + 'a {
+        let told = self.rooms.of(namespace).filter(move |entry| {
             !entry.ending && (kind.is_empty() || entry.spec.kind.name() == kind)
         });
         told.map(Entry::info)
@@ -200,12 +202,6 @@ impl Lobby {
                 .iter()
                 .map(|(session, member)| (*session, *member))
         })
-    }
-
-    /// The kinds of games, in the order of their registration.
-    #[must_use]
-    pub fn kinds(&self) -> &[Arc<Kind>] {
-        &self.kinds
     }
 
     /// What was counted so far.
@@ -297,9 +293,9 @@ impl Lobby {
         }
     }
 
-    fn tell_list(&mut self, session: SessionKey, request: u32, kind: &str) {
+    fn tell_list(&mut self, session: SessionKey, request: u32, namespace: &str, kind: &str) {
         self.stats.lists += 1;
-        let rooms = self.list(kind).take(ROOMS_LISTED_MAX).collect();
+        let rooms = self.list(namespace, kind).take(ROOMS_LISTED_MAX).collect();
         self.tell_front(
             session,
             FrontInput::List {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use tickwire_proto::Time;
-use tickwire_proto::frame::RoomInfoOwned;
+use tickwire_proto::frame::{ROOM_FIRST, RoomInfoOwned};
 
 use crate::key::{MemberId, SessionKey};
 use crate::room::RoomSpec;
@@ -78,10 +78,10 @@ pub(crate) struct Rooms {
 }
 
 impl Rooms {
-    /// The number of the next room. Numbers are not used again before all others were: 0 is no room.
+    /// The number of the next room. Numbers are not used again before all others were; the first ones are those of attachments.
     pub fn next_no(&mut self) -> u32 {
         loop {
-            self.last_no = self.last_no.checked_add(1).unwrap_or(1);
+            self.last_no = self.last_no.wrapping_add(1).max(ROOM_FIRST);
             if !self.by_no.contains_key(&self.last_no) {
                 return self.last_no;
             }
@@ -115,12 +115,22 @@ impl Rooms {
         self.by_no.get(self.by_id.get(id)?)
     }
 
+    /// Those of a namespace.
+    pub fn of<'a>(&'a self, namespace: &'a str) -> impl Iterator<Item = &'a Entry> {
+        self.iter()
+            .filter(move |entry| &*entry.spec.namespace == namespace)
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.by_no.values()
     }
 
-    pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Entry> {
-        self.iter()
+    pub fn of_kind<'a>(
+        &'a self,
+        namespace: &'a str,
+        kind: &'a str,
+    ) -> impl Iterator<Item = &'a Entry> {
+        self.of(namespace)
             .filter(move |entry| entry.spec.kind.name() == kind)
     }
 
@@ -132,6 +142,7 @@ impl Rooms {
     pub fn match_for(
         &self,
         session: SessionKey,
+        namespace: &str,
         kind: &str,
         attributes: &[(String, String)],
     ) -> Option<u32> {
@@ -141,7 +152,7 @@ impl Rooms {
                 && !entry.members.contains_key(&session)
         };
         let fullest = self
-            .of_kind(kind)
+            .of_kind(namespace, kind)
             .filter(fits)
             .max_by_key(|entry| (entry.members.len(), u32::MAX - entry.spec.no));
         fullest.map(|entry| entry.spec.no)

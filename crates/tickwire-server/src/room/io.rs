@@ -14,10 +14,12 @@ use crate::kind::Kind;
 /// All that is needed to make a room.
 #[derive(Clone, Debug)]
 pub struct RoomSpec {
-    /// Its number on this server, from 1: in frames.
+    /// Its number on this server, from [`ROOM_FIRST`](tickwire_proto::frame::ROOM_FIRST): in frames.
     pub no: u32,
     /// Its id, for people and links.
     pub id: String,
+    /// The namespace that it is in.
+    pub namespace: Arc<str>,
     /// The kind of game.
     pub kind: Arc<Kind>,
     /// Seats in all.

@@ -55,7 +55,7 @@ use window::Pace;
 /// use tickwire_sim::{Game, GameKind};
 ///
 /// let kind = Arc::new(Kind::from(GameKind::new("empty", |game: &mut Game| { game.rate(30); })));
-/// let spec = RoomSpec { no: 1, id: "K7".into(), seats: 2, kind, attributes: vec![], seed: 7 };
+/// let spec = RoomSpec { no: 8, id: "K7".into(), namespace: "/".into(), seats: 2, kind, attributes: vec![], seed: 7 };
 /// let mut room = Room::new(spec);
 /// room.tick(Time(0), None);
 /// assert_eq!(room.tick_now(), Tick(1));

@@ -5,6 +5,7 @@ mod common;
 mod ends;
 mod hostile;
 mod joins;
+mod namespaces;
 mod pace;
 mod rest;
 mod resume;

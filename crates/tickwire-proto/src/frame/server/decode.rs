@@ -1,9 +1,9 @@
 //! Server's frames out of their bytes, in their canonical form alone.
 
 use super::{
-    ATTACH_DONE, ATTACH_REFUSED, ENDING, HAS_APPLIED, HAS_STAMP, JOIN_REFUSED, JOINED, LOBBY_LIST,
-    MEMBER, MESSAGE, PING, PONG, RATES, RECEIPTS, ROOM_ENDED, STATUS_REFUSED, ServerFrame,
-    TICK_FRAME, UPDATE, VOLATILE, WELCOME, name_of,
+    ATTACH_DONE, ATTACH_ENDED, ATTACH_REFUSED, CREDENTIALS_WANTED, ENDING, HAS_APPLIED, HAS_STAMP,
+    JOIN_REFUSED, JOINED, LOBBY_LIST, MEMBER, MESSAGE, PING, PONG, RATES, RECEIPTS, ROOM_ENDED,
+    STATUS_REFUSED, ServerFrame, TICK_FRAME, UPDATE, VOLATILE, WELCOME, name_of,
 };
 use crate::ending::{Reason, Retry};
 use crate::frame::area::AreaDelta;
@@ -41,11 +41,26 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
         ATTACH_DONE => ServerFrame::AttachDone {
             attachment: reader.at("attachment").u8()?,
             identity: reader.at("identity").str(NAME_MAX)?,
+            schema: read_schema(reader)?,
         },
         ATTACH_REFUSED => {
             let attachment = reader.at("attachment").u8()?;
             let (code, message, data) = read_refusal(reader)?;
             ServerFrame::AttachRefused {
+                attachment,
+                code,
+                message,
+                data,
+            }
+        }
+        CREDENTIALS_WANTED => ServerFrame::CredentialsWanted {
+            attachment: reader.at("attachment").u8()?,
+            within_ms: reader.at("within_ms").varint_u32()?,
+        },
+        ATTACH_ENDED => {
+            let attachment = reader.at("attachment").u8()?;
+            let (code, message, data) = read_refusal(reader)?;
+            ServerFrame::AttachEnded {
                 attachment,
                 code,
                 message,
@@ -148,6 +163,14 @@ fn read_refusal<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str, &'a [u
     ))
 }
 
+fn read_schema<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, WireError> {
+    if reader.at("has schema").bool()? {
+        reader.at("schema").bytes(SCHEMA_MAX).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
 fn read_joined<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
     Ok(ServerFrame::Joined {
         request: reader.at("request").varint_u32()?,
@@ -160,11 +183,7 @@ fn read_joined<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError
         tick_us: reader.at("tick_us").varint_u32()?,
         send_every: reader.at("send_every").u8()?,
         schema_hash: reader.at("schema_hash").u64_le()?,
-        schema: if reader.at("has schema").bool()? {
-            Some(reader.at("schema").bytes(SCHEMA_MAX)?)
-        } else {
-            None
-        },
+        schema: read_schema(reader)?,
         members: {
             let count = reader.at("members").count(MEMBERS_MAX, MemberInfo::LEAST)?;
             (0..count)

@@ -46,11 +46,29 @@ impl ServerFrame<'_> {
             ServerFrame::AttachDone {
                 attachment,
                 identity,
+                schema,
             } => {
                 out.u8(attachment);
                 out.str(identity, NAME_MAX);
+                write_schema(schema, out);
             }
             ServerFrame::AttachRefused {
+                attachment,
+                code,
+                message,
+                data,
+            } => {
+                out.u8(attachment);
+                write_refusal(code, message, data, out);
+            }
+            ServerFrame::CredentialsWanted {
+                attachment,
+                within_ms,
+            } => {
+                out.u8(attachment);
+                out.varint_u32(within_ms);
+            }
+            ServerFrame::AttachEnded {
                 attachment,
                 code,
                 message,
@@ -175,10 +193,7 @@ impl ServerFrame<'_> {
             out.varint_u32(*tick_us);
             out.u8(*send_every);
             out.u64_le(*schema_hash);
-            out.bool(schema.is_some());
-            if let Some(schema) = schema {
-                out.bytes(schema);
-            }
+            write_schema(*schema, out);
             write_list(members, MEMBERS_MAX, out, MemberInfo::write);
         }
     }
@@ -198,8 +213,16 @@ impl ServerFrame<'_> {
             ServerFrame::Joined {
                 schema, members, ..
             } => 256 + schema.map_or(0, <[u8]>::len) + members.len() * 32,
+            ServerFrame::AttachDone { schema, .. } => 80 + schema.map_or(0, <[u8]>::len),
             _ => 64,
         }
+    }
+}
+
+fn write_schema(schema: Option<&[u8]>, out: &mut Writer) {
+    out.bool(schema.is_some());
+    if let Some(schema) = schema {
+        out.bytes(schema);
     }
 }
 

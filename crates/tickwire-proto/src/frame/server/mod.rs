@@ -27,6 +27,8 @@ const RATES: u8 = 0x4f;
 const LOBBY_LIST: u8 = 0x50;
 const ENDING: u8 = 0x51;
 const STATUS_REFUSED: u8 = 0x5a;
+const CREDENTIALS_WANTED: u8 = 0x55;
+const ATTACH_ENDED: u8 = 0x56;
 
 /// The parts of a tick frame that may be absent.
 const HAS_APPLIED: u8 = 1;
@@ -52,9 +54,29 @@ pub enum ServerFrame<'a> {
         attachment: u8,
         /// Who the client is there.
         identity: &'a str,
+        /// The messages of the namespace as a schema, for a generic client, where it has any.
+        schema: Option<&'a [u8]>,
     },
     /// An attachment is refused; the session goes on.
     AttachRefused {
+        /// Which.
+        attachment: u8,
+        /// For programs.
+        code: &'a str,
+        /// For people.
+        message: &'a str,
+        /// Whatever else.
+        data: &'a [u8],
+    },
+    /// An identity expires: fresh credentials are wanted for an attachment, which ends without them.
+    CredentialsWanted {
+        /// Which.
+        attachment: u8,
+        /// So long the server waits for credentials that are accepted.
+        within_ms: u32,
+    },
+    /// An attachment is over, and its rooms are left; the session goes on.
+    AttachEnded {
         /// Which.
         attachment: u8,
         /// For programs.
@@ -126,7 +148,7 @@ pub enum ServerFrame<'a> {
     },
     /// A reliable message.
     Message {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) an attachment.
         room: u32,
         /// The channel that keeps its order.
         channel: u8,
@@ -137,7 +159,7 @@ pub enum ServerFrame<'a> {
     },
     /// A volatile message.
     Volatile {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) an attachment.
         room: u32,
         /// The channel.
         channel: u8,
@@ -222,13 +244,15 @@ impl ServerFrame<'_> {
     #[must_use]
     pub fn is_control(&self) -> bool {
         use ServerFrame::{
-            AttachDone, AttachRefused, JoinRefused, Joined, LobbyList, Member, Rates, RoomEnded,
-            StatusRefused,
+            AttachDone, AttachEnded, AttachRefused, CredentialsWanted, JoinRefused, Joined,
+            LobbyList, Member, Rates, RoomEnded, StatusRefused,
         };
         matches!(
             self,
             AttachDone { .. }
                 | AttachRefused { .. }
+                | AttachEnded { .. }
+                | CredentialsWanted { .. }
                 | Joined { .. }
                 | JoinRefused { .. }
                 | Member { .. }
@@ -259,6 +283,8 @@ impl ServerFrame<'_> {
             ServerFrame::LobbyList { .. } => LOBBY_LIST,
             ServerFrame::StatusRefused { .. } => STATUS_REFUSED,
             ServerFrame::Ending { .. } => ENDING,
+            ServerFrame::CredentialsWanted { .. } => CREDENTIALS_WANTED,
+            ServerFrame::AttachEnded { .. } => ATTACH_ENDED,
         }
     }
 }
@@ -308,6 +334,8 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         LOBBY_LIST => "LobbyList",
         STATUS_REFUSED => "StatusRefused",
         ENDING => "Ending",
+        CREDENTIALS_WANTED => "CredentialsWanted",
+        ATTACH_ENDED => "AttachEnded",
         _ => "unknown",
     }
 }

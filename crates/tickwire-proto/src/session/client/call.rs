@@ -23,10 +23,14 @@ impl ClientSession {
         if self.is_ended().is_some() || self.attachments.contains_key(&attachment) {
             return;
         }
-        let refusal = if self.attachments.len() >= ATTACHMENTS_MAX {
+        let refusal = if self.attachments.len() >= ATTACHMENTS_MAX
+            || usize::from(attachment) >= ATTACHMENTS_MAX
+        {
             Refusal::new(
                 code::LIMIT,
-                format!("a session has at most {ATTACHMENTS_MAX} attachments: detach one first"),
+                format!(
+                    "a session has at most {ATTACHMENTS_MAX} attachments, numbered from 0: detach one first"
+                ),
             )
         } else if credentials.len() > CREDENTIALS_MAX {
             Refusal::new(
@@ -62,6 +66,17 @@ impl ClientSession {
             .take_opening(|frame| frame.starts_with(&[ATTACH, attachment]));
         if !unsent {
             self.push_opening(ClientFrame::Detach { attachment }.encode());
+        }
+    }
+
+    /// The answer to [`ClientEvent::CredentialsWanted`]. Longer ones than [`CREDENTIALS_MAX`] are cut, and then refused by whoever reads them.
+    pub fn credentials(&mut self, attachment: u8, credentials: &[u8]) {
+        if self.attachments.get(&attachment) == Some(&true) {
+            let credentials = &credentials[..credentials.len().min(CREDENTIALS_MAX)];
+            self.push_control(&ClientFrame::Credentials {
+                attachment,
+                credentials,
+            });
         }
     }
 
@@ -190,6 +205,12 @@ impl ClientSession {
         Ok(())
     }
 
+    /// Whether there is such a room, or such an attachment, accepted.
+    fn is_there(&self, room: u32) -> bool {
+        let accepted = |attachment| self.attachments.get(&attachment) == Some(&true);
+        self.rooms.contains_key(&room) || u8::try_from(room).is_ok_and(accepted)
+    }
+
     fn check(&self, room: u32, channel: u8, len: usize) -> Result<(), SendError> {
         debug_assert!(
             channel < CHANNELS_MAX,
@@ -198,7 +219,7 @@ impl ClientSession {
         let max = self.limits.message_max as usize;
         if self.is_ended().is_some() {
             Err(SendError::Ended)
-        } else if room != 0 && !self.rooms.contains_key(&room) {
+        } else if !self.is_there(room) {
             Err(SendError::NoRoom { room })
         } else if len > max {
             Err(SendError::TooLong { len, max })

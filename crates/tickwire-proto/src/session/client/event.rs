@@ -25,6 +25,27 @@ pub enum ClientEvent {
         attachment: u8,
         /// Who the client is there.
         identity: String,
+        /// The messages of the namespace, where the client had no hash of them and there are any.
+        schema: Option<Bytes>,
+    },
+    /// The identity of an attachment expires: show fresh credentials ([`credentials`](super::ClientSession::credentials)).
+    CredentialsWanted {
+        /// Which.
+        attachment: u8,
+        /// So long the server waits for some that it accepts.
+        within_ms: u32,
+    },
+    /// Fresh credentials were accepted.
+    Renewed {
+        /// Of which attachment.
+        attachment: u8,
+    },
+    /// The server ended an attachment; its rooms end too.
+    AttachEnded {
+        /// Which.
+        attachment: u8,
+        /// Why.
+        refusal: Refusal,
     },
     /// An attachment is refused.
     AttachRefused {
@@ -66,7 +87,7 @@ pub enum ClientEvent {
     },
     /// A message.
     Message {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) the attachment whose namespace it is for, outside of rooms.
         room: u32,
         /// The channel.
         channel: u8,

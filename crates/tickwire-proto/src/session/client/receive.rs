@@ -124,7 +124,23 @@ impl ClientSession {
             ServerFrame::AttachDone {
                 attachment,
                 identity,
-            } => self.attached(attachment, identity),
+                schema,
+            } => {
+                let schema = schema.map(|schema| bytes.slice_ref(schema));
+                self.attached(attachment, identity, schema);
+            }
+            ServerFrame::CredentialsWanted {
+                attachment,
+                within_ms,
+            } => self.credentials_wanted(attachment, within_ms),
+            ServerFrame::AttachEnded {
+                attachment,
+                code,
+                message,
+                data,
+            } => {
+                self.attach_ended(attachment, own_refusal(code, message, data, bytes));
+            }
             ServerFrame::AttachRefused {
                 attachment,
                 code,
@@ -232,15 +248,19 @@ impl ClientSession {
         }
     }
 
-    fn attached(&mut self, attachment: u8, identity: &str) {
+    fn attached(&mut self, attachment: u8, identity: &str, schema: Option<Bytes>) {
         let Some(accepted) = self.attachments.get_mut(&attachment) else {
             self.stats.frames_late += 1;
             return;
         };
-        *accepted = true;
+        if std::mem::replace(accepted, true) {
+            self.events.push_back(ClientEvent::Renewed { attachment });
+            return;
+        }
         self.events.push_back(ClientEvent::Attached {
             attachment,
             identity: identity.to_owned(),
+            schema,
         });
         let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.held_back)
             .into_iter()
@@ -256,11 +276,43 @@ impl ClientSession {
         }
     }
 
+    fn credentials_wanted(&mut self, attachment: u8, within_ms: u32) {
+        if self.attachments.get(&attachment) == Some(&true) {
+            self.events.push_back(ClientEvent::CredentialsWanted {
+                attachment,
+                within_ms,
+            });
+        } else {
+            self.stats.frames_late += 1;
+        }
+    }
+
     fn attach_refused(&mut self, attachment: u8, refusal: Refusal) {
         if self.attachments.remove(&attachment).is_none() {
             self.stats.frames_late += 1;
             return;
         }
+        self.refuse_held_back(attachment, &refusal);
+        self.events.push_back(ClientEvent::AttachRefused {
+            attachment,
+            refusal,
+        });
+    }
+
+    fn attach_ended(&mut self, attachment: u8, refusal: Refusal) {
+        if self.attachments.remove(&attachment).is_none() {
+            self.stats.frames_late += 1;
+            return;
+        }
+        self.refuse_held_back(attachment, &refusal);
+        self.events.push_back(ClientEvent::AttachEnded {
+            attachment,
+            refusal,
+        });
+    }
+
+    /// Requests that waited for an attachment that does not come.
+    fn refuse_held_back(&mut self, attachment: u8, refusal: &Refusal) {
         let (refused, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.held_back)
             .into_iter()
             .partition(|it| it.attachment == attachment);
@@ -271,10 +323,6 @@ impl ClientSession {
                 refusal: refusal.clone(),
             });
         }
-        self.events.push_back(ClientEvent::AttachRefused {
-            attachment,
-            refusal,
-        });
     }
 
     pub(super) fn refuse(&mut self, request: u32, message: String) {
@@ -338,7 +386,9 @@ impl ClientSession {
     }
 
     fn message(&mut self, room: u32, channel: u8, kind: u32, payload: Bytes, volatile: bool) {
-        if room == 0 || self.rooms.contains_key(&room) {
+        let attached = u8::try_from(room)
+            .is_ok_and(|attachment| self.attachments.get(&attachment) == Some(&true));
+        if attached || self.rooms.contains_key(&room) {
             self.events.push_back(ClientEvent::Message {
                 room,
                 channel,

@@ -4,13 +4,14 @@ use super::super::SendError;
 use super::super::bucket::Bucket;
 use super::super::outbox::Full;
 use super::{
-    ATTACH_REFUSALS_MAX, Attachment, Pair, Proof, RoomSlot, ServerEvent, ServerSession, Stage,
+    ATTACH_REFUSALS_MAX, Attachment, Pair, Proof, Renewal, RoomSlot, ServerEvent, ServerSession,
+    Stage,
 };
 use crate::ending::{Ending, Reason};
 use crate::frame::server::{Treatment, treatment};
 use crate::frame::{
     CHANNELS_MAX, Identity, JoinedInfo, MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned,
-    ServerFrame,
+    ServerFrame, code,
 };
 use crate::time::{Tick, Time};
 use bytes::Bytes;
@@ -18,10 +19,32 @@ use bytes::Bytes;
 impl ServerSession {
     /// The answer to [`ServerEvent::AuthWanted`].
     pub fn attach_done(&mut self, now: Time, attachment: u8, answer: Result<Identity, Refusal>) {
+        self.attach_done_with(now, attachment, answer, None);
+    }
+
+    /// The same, with the schema of the namespace's messages for a client that does not know them.
+    pub fn attach_done_with(
+        &mut self,
+        now: Time,
+        attachment: u8,
+        answer: Result<Identity, Refusal>,
+        schema: Option<&Bytes>,
+    ) {
+        let answer = answer.and_then(|identity| match identity.expires {
+            Some(at) if at <= now => Err(Refusal::new(
+                code::REFUSED,
+                "these credentials have expired: sign in again",
+            )),
+            _ => Ok(identity),
+        });
         let state = self.attachments.get(&attachment).map(|it| &it.state);
         if matches!(state, Some(Proof::GivenUp)) {
             self.attachments.remove(&attachment);
             self.await_credentials(now);
+        }
+        let renewal = self.attachments.get(&attachment).map(|it| it.renewal);
+        if matches!(renewal, Some(Renewal::Pending(_))) && self.is_ended().is_none() {
+            return self.renewed(now, attachment, answer);
         }
         if self.is_ended().is_some()
             || !matches!(
@@ -40,12 +63,14 @@ impl ServerSession {
                 let frame = ServerFrame::AttachDone {
                     attachment,
                     identity: &identity.id,
+                    schema: schema.map(|schema| &schema[..]),
                 }
                 .encode();
                 if let Some(it) = self.attachments.get_mut(&attachment) {
                     it.state = Proof::Checked(identity);
                 }
                 self.credentials_by = None;
+                self.bared = false;
                 self.events.push_back(ServerEvent::Attached { attachment });
                 // Last, since it may end the session, and nothing comes after that.
                 self.push_control(frame);

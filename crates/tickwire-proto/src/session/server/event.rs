@@ -18,13 +18,20 @@ pub enum ServerEvent {
         credentials: Bytes,
         /// The hash of the client's messages; 0: a generic client.
         messages_hash: u64,
+        /// Fresh ones for an attachment whose identity has expired; it stays accepted meanwhile.
+        renewal: bool,
     },
     /// An attachment was accepted.
     Attached {
         /// Which.
         attachment: u8,
     },
-    /// The client gave an attachment up.
+    /// An attachment has fresh credentials: its identity holds for longer.
+    Renewed {
+        /// Which.
+        attachment: u8,
+    },
+    /// The client gave an attachment up, or it was ended ([`end_attachment`](super::ServerSession::end_attachment)).
     Detached {
         /// Which.
         attachment: u8,
@@ -58,7 +65,7 @@ pub enum ServerEvent {
     },
     /// A message.
     Message {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) the attachment whose namespace it is for, outside of rooms.
         room: u32,
         /// The channel.
         channel: u8,

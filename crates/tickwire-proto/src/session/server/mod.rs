@@ -19,12 +19,15 @@ use std::time::Duration;
 mod answer;
 mod event;
 mod receive;
+mod renewal;
 mod request;
 mod resume;
 mod status;
 mod write;
 
 pub use event::ServerEvent;
+pub use renewal::RENEWAL_MS_MAX;
+use renewal::Renewal;
 use status::Status;
 pub use status::{STATUS_MS_MAX, STATUSES_AT_ONCE_MAX, STATUSES_PER_S_MAX};
 
@@ -82,6 +85,8 @@ pub struct ServerSession {
     status_due: Option<Time>,
     attachments: BTreeMap<u8, Attachment>,
     refusals: u32,
+    /// The last attachment was ended from here: its client may not know that yet.
+    bared: bool,
     pending: BTreeSet<u32>,
     rooms: BTreeMap<u32, RoomSlot>,
     /// The answer to a hello, before all else.
@@ -118,6 +123,7 @@ enum Stage {
 struct Attachment {
     namespace: String,
     state: Proof,
+    renewal: Renewal,
 }
 
 /// How far an attachment's credentials have come.
@@ -175,6 +181,7 @@ impl ServerSession {
             status_due: None,
             attachments: BTreeMap::new(),
             refusals: 0,
+            bared: false,
             pending: BTreeSet::new(),
             rooms: BTreeMap::new(),
             welcome: None,
@@ -203,6 +210,12 @@ impl ServerSession {
             Proof::Checked(identity) => Some(identity),
             Proof::Pending | Proof::GivenUp => None,
         }
+    }
+
+    /// Whether an attachment's number is not in use.
+    #[must_use]
+    pub fn is_free(&self, attachment: u8) -> bool {
+        !self.attachments.contains_key(&attachment)
     }
 
     /// What is known of the round trip.
@@ -250,8 +263,8 @@ impl ServerSession {
             Stage::Hello => self.credentials_by,
             Stage::Open => {
                 let beat = self.heartbeat.next_timeout();
-                let others = self.credentials_by.into_iter().chain(self.status_due);
-                Some(others.fold(beat, Time::min))
+                let others = [self.credentials_by, self.next_renewal(), self.status_due];
+                Some(others.into_iter().flatten().fold(beat, Time::min))
             }
             Stage::Away { until } => Some(self.status_due.map_or(until, |due| due.min(until))),
             Stage::Ended { .. } => None,
@@ -274,6 +287,8 @@ impl ServerSession {
                     self.finish(Ending::with_retry(Reason::Refused, retry, message));
                 } else if matches!(self.stage, Stage::Open) && self.heartbeat.timeout(now) {
                     self.link_lost(now);
+                } else {
+                    self.renew(now);
                 }
             }
         }

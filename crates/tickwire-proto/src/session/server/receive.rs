@@ -46,7 +46,7 @@ impl ServerSession {
             return self.accept_hello(now, bytes);
         }
         let frame = ClientFrame::decode(bytes).map_err(|error| violation(error.to_string()))?;
-        if !self.is_attached() && !is_allowed_before_attach(&frame) {
+        if !self.is_attached() && !self.bared && !is_allowed_before_attach(&frame) {
             return Err(violation(format!(
                 "{} frame before an accepted attach",
                 frame.name()
@@ -103,6 +103,10 @@ impl ServerSession {
                 self.accept_attach(now, attachment, namespace, credentials, messages_hash)?;
             }
             ClientFrame::Detach { attachment } => self.accept_detach(now, attachment),
+            ClientFrame::Credentials {
+                attachment,
+                credentials,
+            } => self.accept_credentials(attachment, credentials),
             ClientFrame::Join {
                 request,
                 attachment,
@@ -226,7 +230,9 @@ impl ServerSession {
                 payload.len()
             )));
         }
-        if room != 0 && !self.rooms.contains_key(&room) {
+        let attached =
+            || u8::try_from(room).is_ok_and(|attachment| self.identity(attachment).is_some());
+        if !self.rooms.contains_key(&room) && !attached() {
             self.stats.messages_no_room += 1;
             return Ok(());
         }

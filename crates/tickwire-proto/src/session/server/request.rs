@@ -2,7 +2,8 @@
 
 use super::receive::violation;
 use super::{
-    Attachment, Proof, REQUESTS_PENDING_MAX, REQUESTS_PER_S_MAX, ServerEvent, ServerSession,
+    Attachment, Proof, REQUESTS_PENDING_MAX, REQUESTS_PER_S_MAX, Renewal, ServerEvent,
+    ServerSession,
 };
 use crate::ending::Ending;
 use crate::frame::{ATTACHMENTS_MAX, JoinHow, ROOMS_PER_SESSION_MAX, Refusal, ServerFrame, code};
@@ -47,9 +48,9 @@ impl ServerSession {
                 "Attach frame: a second attachment to namespace {namespace:?}"
             )));
         }
-        if self.attachments.len() >= ATTACHMENTS_MAX {
+        if self.attachments.len() >= ATTACHMENTS_MAX || usize::from(attachment) >= ATTACHMENTS_MAX {
             return Err(violation(format!(
-                "Attach frame: more than {ATTACHMENTS_MAX} attachments"
+                "Attach frame: more than {ATTACHMENTS_MAX} attachments, numbered from 0"
             )));
         }
         self.attachments.insert(
@@ -57,6 +58,7 @@ impl ServerSession {
             Attachment {
                 namespace: namespace.to_owned(),
                 state: Proof::Pending,
+                renewal: Renewal::No,
             },
         );
         self.await_credentials(now);
@@ -65,6 +67,7 @@ impl ServerSession {
             namespace: namespace.to_owned(),
             credentials: Bytes::copy_from_slice(credentials),
             messages_hash,
+            renewal: false,
         });
         Ok(())
     }
@@ -82,10 +85,15 @@ impl ServerSession {
                 ..
             }) => *state = Proof::GivenUp,
             Some(Attachment {
-                state: Proof::Checked(_),
+                state: state @ Proof::Checked(_),
+                renewal,
                 ..
             }) => {
-                self.attachments.remove(&attachment);
+                if matches!(renewal, Renewal::Pending(_)) {
+                    (*state, *renewal) = (Proof::GivenUp, Renewal::No);
+                } else {
+                    self.attachments.remove(&attachment);
+                }
                 self.bare_since = now;
             }
             Some(Attachment {
