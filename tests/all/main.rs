@@ -1,6 +1,7 @@
 //! The one test binary of the whole: each module is a kind of proof, named by what it proves.
 
 mod browser;
+mod browser_api;
 mod games;
 mod golden;
 mod hall;

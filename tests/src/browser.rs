@@ -100,6 +100,16 @@ impl Page {
             .unwrap_or_else(|error| panic!("{expression}: {error}"))
     }
 
+    /// What a promise (or a call that may throw) comes to: `{"ok": …}`, or `{"error": …}` as the page's own `outcome` tells it.
+    pub async fn settled(&self, promise: &str) -> Value {
+        let script =
+            format!("const done = arguments[0]; outcome(async () => ({promise})).then(done)");
+        self.client
+            .execute_async(&script, Vec::new())
+            .await
+            .unwrap_or_else(|error| panic!("{promise}: {error}"))
+    }
+
     /// Waits until an expression is truthy and gives its value.
     pub async fn until(&self, what: &str, expression: &str, patience: Duration) -> Value {
         let begun = Instant::now();
