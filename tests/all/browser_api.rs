@@ -510,6 +510,68 @@ async fn every_error_has_a_code_and_says_what_to_do() {
     server.stop();
 }
 
+/// The names that an interface of `tickwire.d.ts` has, one or several on a line.
+fn promised(types: &str, interface: &str) -> Vec<String> {
+    let start = format!("export interface {interface}<");
+    let body = types.split(&start).nth(1).expect("the interface is there");
+    let lines = body.lines().skip(1).take_while(|line| *line != "}");
+    let members = lines.filter_map(|line| {
+        // Members stand two blanks in; what is deeper belongs to one of them.
+        let line = line
+            .strip_prefix("  ")
+            .filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))?;
+        let line = line.strip_prefix("readonly ").unwrap_or(line);
+        let end = line.find(|c: char| !c.is_ascii_alphanumeric())?;
+        Some(line[..end].to_owned())
+    });
+    members.collect()
+}
+
+/// What the types promise is there, and what the module gives has a type.
+#[tokio::test]
+async fn the_types_and_the_module_have_the_same_names() {
+    let server = start(Server::new("table", table));
+    let driver = Driver::start();
+    let page = open(&driver, &page_of(&server)).await;
+    play(&page, "ffa").await;
+    let types = kept(
+        &page,
+        "fetch('/tickwire.d.ts').then(answer => answer.text())",
+    )
+    .await;
+    let types = types.as_str().unwrap();
+    for (interface, object, some) in [
+        ("Net", "net", ["quick", "lobby", "state"]),
+        ("Room", "room", ["bind", "command", "id"]),
+    ] {
+        let names = promised(types, interface);
+        assert!(
+            some.iter().all(|one| names.iter().any(|name| name == one)),
+            "{names:?}"
+        );
+        let missing = format!("{}.filter(name => !(name in {object}))", json!(names));
+        assert_eq!(page.eval(&missing).await, json!([]), "{interface}");
+    }
+    let mut exported: Vec<&str> = types
+        .lines()
+        .filter_map(|line| {
+            let rest = ["export class ", "export function ", "export const "]
+                .iter()
+                .find_map(|start| line.strip_prefix(start))?;
+            rest.split(|c: char| !c.is_ascii_alphanumeric()).next()
+        })
+        .collect();
+    exported.sort_unstable();
+    let given = kept(
+        &page,
+        "import('/tickwire.js').then(all => Object.keys(all).sort())",
+    )
+    .await;
+    assert_eq!(given, json!(exported));
+    page.close().await;
+    server.stop();
+}
+
 /// A browser hides why an upgrade failed; the page asks, and shows what the operator has to do.
 #[tokio::test]
 async fn a_page_of_a_foreign_origin_is_told_what_to_do() {

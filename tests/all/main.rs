@@ -9,4 +9,5 @@ mod hostile;
 mod laws;
 mod loopback;
 mod seeds;
+mod signals;
 mod tidy;

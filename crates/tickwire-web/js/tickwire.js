@@ -187,7 +187,7 @@ class Net {
     while (ws?.readyState === 1 && ws.bufferedAmount < WRITABLE) {
       const frame = core.next(now(), WRITABLE - ws.bufferedAmount)
       if (!frame) break
-      ws.send(frame)
+      ws.send(/** @type {Uint8Array<ArrayBuffer>} */ (frame))
     }
   }
 
