@@ -207,7 +207,7 @@ async fn a_page_binds_sends_and_hears() {
         let bound = page.eval(&format!("({}).dataset.mine", element("a"))).await;
         assert_eq!(bound, mine);
         let all = "room.all('Ball').map(e => [e.Ball.label, e.Ball.x, String(e.mine), e.id === Number(board.firstChild.dataset.id)])";
-        assert_eq!(page.eval(all).await, json!([["a", 10.0, mine, true]]));
+        assert_eq!(page.eval(all).await, json!([["a", 10, mine, true]]));
         assert_eq!(page.eval("board.children.length").await, 1);
         // A resource: as it is now.
         let score = page.eval("room.resource('Score')").await;
@@ -731,7 +731,11 @@ async fn a_page_that_is_too_old_reloads_once_and_then_says_so() {
 
 #[tokio::test]
 async fn a_page_that_reloads_itself_is_in_the_same_room_after_it() {
-    let server = start(Server::new("table", table).set("room.table.seats", "4"));
+    let server = start(
+        Server::new("table", table)
+            .set("room.table.seats", "4")
+            .set("resume_ms", "0"),
+    );
     let way = Way::to(&server).await;
     let driver = Driver::start();
     let others = |count: usize| {

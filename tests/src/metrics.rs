@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use crate::peer::Peer;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -81,6 +82,23 @@ const DROPPED_BY_ROOMS: &[&str] = &[
     "commands_refused",
     "messages_refused",
 ];
+
+/// What there is to read once all other links but so many are gone. Sessions are told of a few times a second: a stranger who is known has come
+/// after them, so that what tells of it tells of them, too. (With one io thread, that is: each tells for itself.)
+pub async fn settled(address: &str, links: u64) -> Counts {
+    let are_gone = |counts: &Counts| counts.get("tickwire_links") == links;
+    let before = until(address, "the others are gone", are_gone).await;
+    let mut stranger = Peer::open(address).await;
+    stranger.attach().await;
+    let attaches = |counts: &Counts| counts.get("tickwire_attaches_total");
+    let counts = until(address, "the stranger is told of", |counts| {
+        attaches(counts) > attaches(&before)
+    })
+    .await;
+    drop(stranger);
+    until(address, "the stranger is gone", are_gone).await;
+    counts
+}
 
 /// Asks again and again until the numbers are as they should be.
 pub async fn until(address: &str, what: &str, wanted: impl Fn(&Counts) -> bool) -> Counts {
