@@ -41,7 +41,11 @@ impl Driver {
     /// # Panics
     /// Where ChromeDriver is missing: `cargo xtask setup` installs it.
     pub fn start() -> Self {
-        let mut child = Command::new("chromedriver")
+        let mut command = Command::new("chromedriver");
+        // With the browsers that it starts it is a group of its own, so that all of them can be ended with it.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -81,6 +85,9 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        // A test that failed has left its pages open: their browsers would go on without their driver.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

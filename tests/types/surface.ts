@@ -36,8 +36,8 @@ const room: Room<Dots> = await net.quick('dots', { mode: 'ffa' })
 const others: Room<Dots>[] = [await net.quick('dots'), await net.create('dots', { mode: 'duel' }), await net.join(room.id)]
 const place: [string, string, number | null] = [room.id, room.kind, room.seat]
 const members: readonly Member[] = room.members
-for (const { member, seat, name, presence, mine } of members) {
-  const told: [number, number | null, string, 'online' | 'away' | 'gone', boolean] = [member, seat, name, presence, mine]
+for (const { member, seat, name, presence, status, mine } of members) {
+  const told: [number, number | null, string, 'online' | 'away' | 'gone', string, boolean] = [member, seat, name, presence, status, mine]
   void told
 }
 const figures: Figures = room.figures
@@ -69,6 +69,11 @@ room.on('ended', ({ reason, message }) => `${reason}: ${message}`)
 room.on('members', all => all.map(m => m.name))
 const heard: RoomEvents['members'] = room.members
 room.send('Say', { text: 'hi' })
+room.status('in queue')
+room.status('back soon', { expiresMs: 60_000 })
+room.typing()
+room.typing(false)
+await net.status('', {})
 await room.leave()
 net.close()
 const down: boolean = keys.down('Space')
