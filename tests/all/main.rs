@@ -1,6 +1,7 @@
 //! The one test binary of the whole: each module is a kind of proof, named by what it proves.
 
 mod browser;
+mod browser_api;
 mod games;
 mod golden;
 mod hall;
@@ -8,4 +9,5 @@ mod hostile;
 mod laws;
 mod loopback;
 mod seeds;
+mod signals;
 mod tidy;

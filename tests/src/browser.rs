@@ -41,7 +41,11 @@ impl Driver {
     /// # Panics
     /// Where ChromeDriver is missing: `cargo xtask setup` installs it.
     pub fn start() -> Self {
-        let mut child = Command::new("chromedriver")
+        let mut command = Command::new("chromedriver");
+        // With the browsers that it starts it is a group of its own, so that all of them can be ended with it.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -81,6 +85,9 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        // A test that failed has left its pages open: their browsers would go on without their driver.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -98,6 +105,16 @@ impl Page {
             .execute(&format!("return ({expression})"), Vec::new())
             .await
             .unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// What a promise (or a call that may throw) comes to: `{"ok": …}`, or `{"error": …}` as the page's own `outcome` tells it.
+    pub async fn settled(&self, promise: &str) -> Value {
+        let script =
+            format!("const done = arguments[0]; outcome(async () => ({promise})).then(done)");
+        self.client
+            .execute_async(&script, Vec::new())
+            .await
+            .unwrap_or_else(|error| panic!("{promise}: {error}"))
     }
 
     /// Waits until an expression is truthy and gives its value.

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 pub mod browser;
+pub mod metrics;
 pub mod newcomer;
 pub mod peer;
 pub mod process;

@@ -26,7 +26,8 @@ pub fn install() -> Result<(), String> {
     ])
 }
 
-fn apt(args: &[&str]) -> Result<(), String> {
+/// Debian's package manager, by root or by sudo.
+pub fn apt(args: &[&str]) -> Result<(), String> {
     let root = Command::new("id")
         .arg("-u")
         .output()

@@ -69,6 +69,26 @@ impl LobbySender {
     }
 }
 
+impl LobbyReceiver {
+    /// The next input; `None`: there is nobody left to send one.
+    async fn recv(&mut self) -> Option<LobbyInput> {
+        let input = self.receiver.recv().await?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(input)
+    }
+
+    /// The rooms of which it was told that they failed.
+    #[cfg(test)]
+    pub(crate) fn failed(&mut self) -> Vec<u32> {
+        let inputs = std::iter::from_fn(|| self.receiver.try_recv().ok());
+        let failed = inputs.filter_map(|input| match input {
+            LobbyInput::RoomFailed { room, .. } => Some(room),
+            _ => None,
+        });
+        failed.collect()
+    }
+}
+
 /// The lobby, and the ways out of it.
 pub(crate) struct LobbyTask {
     lobby: Lobby,
@@ -96,9 +116,8 @@ impl LobbyTask {
         loop {
             let due = self.lobby.next_timeout().map_or(Time(u64::MAX), |due| due);
             tokio::select! {
-                input = inbox.receiver.recv() => {
+                input = inbox.recv() => {
                     let Some(input) = input else { return };
-                    inbox.waiting.fetch_sub(1, Ordering::Relaxed);
                     self.handle(input);
                 }
                 () = tokio::time::sleep_until(clock::deadline(due)) => self.lobby.handle_timeout(clock::now()),
@@ -174,5 +193,120 @@ impl LobbyTask {
                 },
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tickwire_proto::frame::{Identity, JoinHowOwned, LeaveReason};
+    use tickwire_server::{Gauge, Kind, LobbyConfig, LobbyJoin, MemberId, SessionKey};
+    use tickwire_sim::{Game, GameKind};
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::rooms::{CONTROL_MAX, Exits};
+
+    fn list(request: u32) -> LobbyInput {
+        LobbyInput::List {
+            session: SessionKey(1),
+            request,
+            kind: String::new(),
+        }
+    }
+
+    fn join() -> LobbyInput {
+        LobbyInput::Join(Box::new(LobbyJoin {
+            session: SessionKey(1),
+            request: 1,
+            how: JoinHowOwned::Quick {
+                kind: "dots".to_owned(),
+                attributes: vec![],
+            },
+            schema_hash: 0,
+            identity: Identity::new("ann"),
+            gauge: Gauge::default(),
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_lobby_that_is_overrun_gives_wishes_back_and_hears_the_rest() {
+        let (sender, mut receiver) = channel();
+        for request in 0..LOBBY_INBOX_MAX as u32 {
+            assert!(sender.send(list(request)).is_ok());
+        }
+        let late = u32::MAX;
+        let back = sender.send(list(late));
+        assert!(matches!(back, Err(LobbyInput::List { request, .. }) if request == late));
+        assert!(matches!(sender.send(join()), Err(LobbyInput::Join(_))));
+        // Who leaves is always heard: the seat is somebody else's.
+        let gone = LobbyInput::Gone {
+            session: SessionKey(1),
+            reason: LeaveReason::Left,
+        };
+        assert!(sender.send(gone).is_ok());
+        // As soon as there is a place, wishes are taken again: two are heard, since the leave took one, too.
+        receiver.recv().await;
+        assert!(sender.send(list(late)).is_err());
+        receiver.recv().await;
+        assert!(sender.send(list(late)).is_ok());
+        let mut last = None;
+        while sender.waiting.load(Ordering::Relaxed) > 0 {
+            last = receiver.recv().await;
+        }
+        assert!(
+            matches!(last, Some(LobbyInput::List { request, .. }) if request == late),
+            "nothing was lost"
+        );
+    }
+
+    /// The room is made, and no worker ever steps it.
+    #[tokio::test]
+    async fn a_room_that_takes_no_more_joins_is_given_up() {
+        let kind = Kind::from(GameKind::new("dots", |game: &mut Game| {
+            game.seats(2);
+        }));
+        let (shard, mut heard) = mpsc::channel(64);
+        let shards: Arc<[_]> = [shard].into();
+        let exits = Exits {
+            shards: Arc::clone(&shards),
+            lobby: channel().0,
+        };
+        let metrics = Arc::new(Metrics::new(1));
+        let rooms = Rooms::new(exits, metrics, false, Duration::from_secs(1));
+        let lobby = Lobby::new(LobbyConfig::default(), vec![Arc::new(kind)]);
+        let mut task = LobbyTask::new(lobby, rooms, shards);
+        task.handle(join());
+        task.deliver().await;
+        let leave = || RoomInput::Leave {
+            member: MemberId(9),
+            reason: LeaveReason::Left,
+        };
+        for _ in 1..CONTROL_MAX {
+            task.tell_room(1, leave()); // the join was the first
+        }
+        task.deliver().await;
+        assert!(
+            task.handles.contains_key(&1),
+            "a full inbox is no full stop"
+        );
+        task.tell_room(1, leave());
+        task.deliver().await;
+        assert!(task.handles.is_empty() && task.lobby.list("").next().is_none());
+        let mut told = None;
+        while let Ok(message) = heard.try_recv() {
+            if let ShardMessage::Front(FrontInput::RoomEnded {
+                room,
+                reason,
+                message,
+            }) = message
+            {
+                told = Some((room, reason, message));
+            }
+        }
+        let (room, reason, message) = told.expect("players are told");
+        assert_eq!((room, reason), (1, RoomEnd::Failed));
+        assert_eq!(message, "the room was overloaded");
     }
 }

@@ -12,6 +12,7 @@ const FIX = {
   Refused: 'Give other credentials: connect(url, { auth: () => … }).',
   Version: 'Reload the page. If that does not help, the server and its page are of two versions.',
   Unreachable: 'Is the server running, and is the address right?',
+  BadMessage: 'Send a message of the game, with the fields that it has: /tickwire/schema.json lists them.',
   Away: 'Wait for the state "online".',
 }
 /** Bytes that may wait in a socket: more would only grow old there. */
@@ -187,7 +188,7 @@ class Net {
     while (ws?.readyState === 1 && ws.bufferedAmount < WRITABLE) {
       const frame = core.next(now(), WRITABLE - ws.bufferedAmount)
       if (!frame) break
-      ws.send(frame)
+      ws.send(/** @type {Uint8Array<ArrayBuffer>} */ (frame))
     }
   }
 

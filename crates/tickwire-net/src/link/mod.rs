@@ -266,4 +266,21 @@ mod tests {
         let pongs = tokio::time::timeout(std::time::Duration::from_secs(20), read);
         assert_eq!(pongs.await.unwrap().unwrap(), 1);
     }
+
+    #[tokio::test]
+    async fn an_accepted_socket_sends_at_once_and_keeps_little() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (_client, (stream, _)) = (client.unwrap(), accepted.unwrap());
+        assert!(!stream.nodelay().unwrap(), "it is nobody else's default");
+        tune(&stream).unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            assert_eq!(socket.tcp_notsent_lowat().unwrap(), NOTSENT_LOWAT);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
+        }
+    }
 }

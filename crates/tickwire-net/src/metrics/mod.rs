@@ -53,6 +53,8 @@ pub(crate) struct ShardCounts {
     pub(crate) bytes_out: Count,
     pub(crate) bytes_in: Count,
     pub(crate) updates: Count,
+    /// Writes of frames: a tick frame and its update are one.
+    pub(crate) writes: Count,
     /// Writes that the socket did not take whole.
     pub(crate) short_writes: Count,
     /// Links that broke the WebSocket protocol or a limit of it.
@@ -240,6 +242,11 @@ impl Metrics {
             "tickwire_updates_sent_total",
             "Updates written",
             sum(|shard| &shard.updates),
+        );
+        out.counter(
+            "tickwire_writes_total",
+            "Writes of frames to WebSockets: one for each client and update, and few beside",
+            sum(|shard| &shard.writes),
         );
         out.counter(
             "tickwire_bytes_sent_total",

@@ -211,3 +211,65 @@ fn differences(before: &RoomStats, after: &RoomStats) -> impl Iterator<Item = (&
     let pairs = after.iter().zip(before.iter());
     pairs.map(|((name, now), (_, then))| (name, now.saturating_sub(then)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use tickwire_server::Kind;
+    use tickwire_sim::{Game, GameKind};
+
+    use super::*;
+    use crate::lobby;
+    use crate::rooms::{CONTROL_MAX, TRAFFIC_MAX};
+    use crate::shard::ShardMessage;
+
+    fn said(number: usize) -> RoomOutput {
+        RoomOutput::ToAll {
+            shard: 0,
+            frame: Bytes::from(number.to_string()),
+            except: None,
+        }
+    }
+
+    /// What a room said waits for a shard that takes nothing, in order; a room that says more than may wait is ended.
+    #[test]
+    fn what_no_shard_takes_waits_and_has_an_end() {
+        let kind = Kind::from(GameKind::new("dots", |game: &mut Game| {
+            game.seats(2);
+        }));
+        let spec = RoomSpec {
+            no: 7,
+            id: "A".to_owned(),
+            kind: Arc::new(kind),
+            seats: 2,
+            attributes: vec![],
+            seed: 0,
+        };
+        let (_control, control) = mpsc::channel(CONTROL_MAX);
+        let (_traffic, traffic) = mpsc::channel(TRAFFIC_MAX);
+        let mut body = Body::new(Box::new(spec), Inboxes { control, traffic });
+        let (shard, mut inbox) = mpsc::channel(2);
+        let (sender, mut lobby) = lobby::channel();
+        let exits = Exits {
+            shards: [shard].into(),
+            lobby: sender,
+        };
+        body.step(Time(0), false);
+        body.unsent.extend((0..UNSENT_MAX + 2).map(said));
+        assert!(body.send(&exits), "two are taken, and the rest may wait");
+        assert_eq!(body.unsent.len(), UNSENT_MAX);
+        for number in ["0", "1"] {
+            let Ok(ShardMessage::Room { room: 7, output }) = inbox.try_recv() else {
+                panic!("{number} was said first");
+            };
+            assert!(matches!(output, RoomOutput::ToAll { frame, .. } if frame == number));
+        }
+        assert!(body.send(&exits));
+        assert_eq!(body.unsent.len(), UNSENT_MAX - 2, "it goes on when it can");
+        body.unsent.extend((0..3).map(said));
+        assert!(!body.send(&exits), "one too many: the room is over");
+        assert_eq!(lobby.failed(), [7], "and its players are told");
+    }
+}

@@ -149,3 +149,36 @@ impl Rooms {
 fn drop_quietly(body: Box<Body>) {
     let _ = catch_unwind(AssertUnwindSafe(move || drop(body)));
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::shard::SHARD_INBOX_MAX;
+
+    #[test]
+    fn a_full_shard_gives_back_what_a_room_says() {
+        let (shard, mut inbox) = mpsc::channel(SHARD_INBOX_MAX);
+        let (gone, _) = mpsc::channel(1);
+        let exits = Exits {
+            shards: [shard, gone].into(),
+            lobby: crate::lobby::channel().0,
+        };
+        let said = |shard| RoomOutput::ToAll {
+            shard,
+            frame: Bytes::from_static(b"x"),
+            except: None,
+        };
+        for _ in 0..SHARD_INBOX_MAX {
+            assert!(exits.send(1, said(0)).is_ok());
+        }
+        let back = exits.send(1, said(0));
+        assert!(matches!(back, Err(RoomOutput::ToAll { shard: 0, .. })));
+        assert!(exits.send(1, said(1)).is_ok(), "who is gone wants nothing");
+        assert!(exits.send(1, said(2)).is_ok(), "and so does nobody");
+        assert!(inbox.try_recv().is_ok());
+        assert!(exits.send(1, said(0)).is_ok());
+        assert!(exits.send(1, said(0)).is_err());
+    }
+}

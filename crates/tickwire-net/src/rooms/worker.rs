@@ -186,3 +186,65 @@ fn look(rooms: &Arc<Rooms>, workers: &Mutex<Vec<Worker>>, passed: Duration) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tickwire_proto::Time;
+
+    use super::*;
+    use crate::lobby::{self, LobbyReceiver};
+    use crate::metrics::Metrics;
+    use crate::rooms::Exits;
+
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    fn rooms() -> (Arc<Rooms>, LobbyReceiver) {
+        let (sender, receiver) = lobby::channel();
+        let exits = Exits {
+            shards: [].into(),
+            lobby: sender,
+        };
+        let rooms = Rooms::new(exits, Arc::new(Metrics::new(1)), false, PATIENCE);
+        rooms.metrics.rooms.add(2);
+        (rooms, receiver)
+    }
+
+    /// A worker that never returns from a tick of room 7, in the eyes of the watchdog.
+    fn stuck() -> Worker {
+        let watch = Arc::new(Watch::default());
+        watch.begin(Time::from_millis(9_000), 7);
+        Worker {
+            watch,
+            patience: Patience::default(),
+            thread: thread::spawn(|| {}),
+        }
+    }
+
+    /// Looks until the watchdog's patience must be at its end. Whether another worker has the place.
+    fn is_replaced(rooms: &Arc<Rooms>) -> bool {
+        let worker = stuck();
+        let lost = Arc::clone(&worker.watch);
+        let workers = Mutex::new(vec![worker]);
+        for _ in 0..30 {
+            look(rooms, &workers, WATCH_EVERY);
+        }
+        assert!(!lost.end(), "the room is not its any more");
+        let workers = workers.into_inner().unwrap();
+        assert_eq!(workers.len(), 1);
+        !Arc::ptr_eq(&workers[0].watch, &lost)
+    }
+
+    #[test]
+    fn only_so_many_lost_workers_are_replaced() {
+        let (rooms, mut lobby) = rooms();
+        rooms.lost.store(WORKERS_LOST_MAX - 1, Ordering::Relaxed);
+        assert!(is_replaced(&rooms), "the last one");
+        assert!(!is_replaced(&rooms), "one more would be too many");
+        // The room is over, and is told to be, either way.
+        assert_eq!(lobby.failed(), [7, 7]);
+        assert_eq!(rooms.metrics.workers_lost.get(), 2);
+        assert_eq!(rooms.metrics.rooms_failed.get(), 2);
+        assert_eq!(rooms.metrics.rooms.get(), 0);
+        rooms.schedule.stop();
+    }
+}

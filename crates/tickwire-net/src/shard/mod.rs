@@ -182,6 +182,7 @@ impl Shard {
         let (wrote, bytes) = link.write(outgoing);
         counts.bytes_out.add(bytes as u64);
         counts.updates.add(updates);
+        counts.writes.one();
         counts.short_writes.add(u64::from(wrote == Wrote::Some));
         wrote
     }

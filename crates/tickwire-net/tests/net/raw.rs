@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use tickwire_proto::{ClientFrame, PROTOCOL_VERSION, ServerFrame};
+use tickwire_proto::frame::JoinHow;
+use tickwire_proto::{ClientFrame, PROTOCOL_VERSION, ServerFrame, Tick};
 
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
@@ -65,6 +66,36 @@ impl Raw {
         // Welcome and AttachDone.
         assert!(matches!(raw.frame(), Some((2, _))) && matches!(raw.frame(), Some((2, _))));
         raw
+    }
+
+    /// A WebSocket that is in a room of that kind: its number, and the tick of the join.
+    pub fn joined(address: SocketAddr, kind: &str) -> (Raw, u32, Tick) {
+        let mut raw = Raw::attached(address);
+        let how = JoinHow::Quick {
+            kind,
+            attributes: vec![],
+        };
+        let join = ClientFrame::Join {
+            request: 1,
+            attachment: 0,
+            how,
+            schema_hash: 0,
+        };
+        raw.say(&join.encode());
+        // Whatever ends the wait is told: a refusal, an ending, or that nothing comes.
+        let answer = raw.find(|frame| {
+            matches!(
+                frame,
+                ServerFrame::Joined { .. }
+                    | ServerFrame::JoinRefused { .. }
+                    | ServerFrame::Ending { .. }
+            )
+        });
+        let answer = answer.unwrap_or_else(|| panic!("no answer, and then {:?}", raw.end()));
+        match ServerFrame::decode(&answer).expect("a frame") {
+            ServerFrame::Joined { room, tick, .. } => (raw, room, tick),
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Errors are the server's answer: it may have closed already.

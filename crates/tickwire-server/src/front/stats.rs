@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use tickwire_proto::Reason;
 use tickwire_proto::session::SessionStats;
 
+/// Codes of refusals that are told apart. Games have codes of their own: beyond so many they count as one.
+const CODES_MAX: usize = 64;
+
 /// The upper bounds of the classes of [`AgeHistogram`], in milliseconds; one more class is above them all.
 pub const AGE_BOUNDS_MS: [u32; 13] = [
     10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1_000, 3_000,
@@ -75,13 +78,28 @@ impl FrontStats {
     }
 
     pub(crate) fn refusal(&mut self, code: &str) {
-        /// Games have codes of their own: beyond so many they count as one.
-        const CODES_MAX: usize = 64;
         let code = if self.refusals.contains_key(code) || self.refusals.len() < CODES_MAX {
             code
         } else {
             "other"
         };
         *self.refusals.entry(code.to_owned()).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_game_with_ever_new_codes_makes_one_line_of_them() {
+        let mut stats = FrontStats::default();
+        for number in 0..CODES_MAX + 9 {
+            stats.refusal(&format!("Code{number}"));
+        }
+        stats.refusal("Code0");
+        assert_eq!(stats.refusals.len(), CODES_MAX + 1);
+        assert_eq!(stats.refusals["Code0"], 2, "what is known goes on");
+        assert_eq!(stats.refusals["other"], 9);
     }
 }
