@@ -201,16 +201,26 @@ mod tests {
     use std::time::Duration;
 
     use tickwire_proto::frame::{Identity, JoinHowOwned, LeaveReason};
-    use tickwire_server::{Gauge, Kind, LobbyConfig, LobbyJoin, MemberId, SessionKey};
+    use tickwire_server::{
+        Gauge, Kind, LobbyConfig, LobbyJoin, MemberId, NamespaceSpec, SessionKey,
+    };
     use tickwire_sim::{Game, GameKind};
 
     use super::*;
     use crate::metrics::Metrics;
     use crate::rooms::{CONTROL_MAX, Exits};
 
+    fn namespace() -> Arc<NamespaceSpec> {
+        let kind = Kind::from(GameKind::new("dots", |game: &mut Game| {
+            game.seats(2);
+        }));
+        Arc::new(NamespaceSpec::new("/", vec![Arc::new(kind)]))
+    }
+
     fn list(request: u32) -> LobbyInput {
         LobbyInput::List {
             session: SessionKey(1),
+            namespace: namespace(),
             request,
             kind: String::new(),
         }
@@ -219,6 +229,7 @@ mod tests {
     fn join() -> LobbyInput {
         LobbyInput::Join(Box::new(LobbyJoin {
             session: SessionKey(1),
+            namespace: namespace(),
             request: 1,
             how: JoinHowOwned::Quick {
                 kind: "dots".to_owned(),
@@ -264,9 +275,6 @@ mod tests {
     /// The room is made, and no worker ever steps it.
     #[tokio::test]
     async fn a_room_that_takes_no_more_joins_is_given_up() {
-        let kind = Kind::from(GameKind::new("dots", |game: &mut Game| {
-            game.seats(2);
-        }));
         let (shard, mut heard) = mpsc::channel(64);
         let shards: Arc<[_]> = [shard].into();
         let exits = Exits {
@@ -275,7 +283,7 @@ mod tests {
         };
         let metrics = Arc::new(Metrics::new(1));
         let rooms = Rooms::new(exits, metrics, false, Duration::from_secs(1));
-        let lobby = Lobby::new(LobbyConfig::default(), vec![Arc::new(kind)]);
+        let lobby = Lobby::new(LobbyConfig::default());
         let mut task = LobbyTask::new(lobby, rooms, shards);
         task.handle(join());
         task.deliver().await;
@@ -293,7 +301,7 @@ mod tests {
         );
         task.tell_room(1, leave());
         task.deliver().await;
-        assert!(task.handles.is_empty() && task.lobby.list("").next().is_none());
+        assert!(task.handles.is_empty() && task.lobby.list("/", "").next().is_none());
         let mut told = None;
         while let Ok(message) = heard.try_recv() {
             if let ShardMessage::Front(FrontInput::RoomEnded {

@@ -242,6 +242,7 @@ mod tests {
         let spec = RoomSpec {
             no: 7,
             id: "A".to_owned(),
+            namespace: "/".into(),
             kind: Arc::new(kind),
             seats: 2,
             attributes: vec![],
@@ -249,7 +250,7 @@ mod tests {
         };
         let (_control, control) = mpsc::channel(CONTROL_MAX);
         let (_traffic, traffic) = mpsc::channel(TRAFFIC_MAX);
-        let mut body = Body::new(Box::new(spec), Inboxes { control, traffic });
+        let mut body = Body::new(Box::new(spec), Inboxes { control, traffic }, None);
         let (shard, mut inbox) = mpsc::channel(2);
         let (sender, mut lobby) = lobby::channel();
         let exits = Exits {

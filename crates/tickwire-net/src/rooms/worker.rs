@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::body::Body;
 use super::watch::{Patience, Watch};
 use super::{Rooms, drop_quietly};
 use crate::clock;
