@@ -21,6 +21,8 @@ pub mod code {
     pub const LIMIT: &str = "Limit";
     /// The credentials were not accepted.
     pub const REFUSED: &str = "Refused";
+    /// Whoever answers this request failed; the log of its side says how.
+    pub const FAILED: &str = "Failed";
 }
 
 /// Who somebody is, by auth.

@@ -190,7 +190,7 @@ impl ClientSession {
         Ok(())
     }
 
-    fn check(&self, room: u32, channel: u8, len: usize) -> Result<(), SendError> {
+    pub(super) fn check(&self, room: u32, channel: u8, len: usize) -> Result<(), SendError> {
         debug_assert!(
             channel < CHANNELS_MAX,
             "channels are numbered below {CHANNELS_MAX}"
