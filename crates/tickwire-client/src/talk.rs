@@ -68,6 +68,13 @@ impl Client {
                     let room = self.keys.get(&room).copied();
                     self.event(ClientEvent::StatusRefused { room, refusal });
                 }
+                SessionEvent::Ask {
+                    room, number, kind, ..
+                } => {
+                    let text = format!("nobody here answers requests of kind {kind:#010x}");
+                    let refusal = Refusal::new(code::NOT_FOUND, text);
+                    self.session.answer(room, number, Err(refusal));
+                }
                 SessionEvent::LinkDead => {
                     self.outputs.push_back(ClientOutput::Close);
                     self.lost(now, None);

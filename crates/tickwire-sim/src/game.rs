@@ -10,10 +10,13 @@ use bevy_ecs::schedule::{
 };
 use bevy_ecs::system::{BoxedSystem, In, IntoSystem, ScheduleSystem};
 use bevy_ecs::world::FromWorld;
-use tickwire_snapshot::message::Message;
+use tickwire_snapshot::message::{Message, Request};
 use tickwire_snapshot::record::Record;
 use tickwire_snapshot::{MessageSchema, RecordSchema, SchemaError, Scope};
 
+use crate::ask::{
+    Answer, Answerer, AnswersLater, AnswersNow, Asked, HearsReplies, Replied, ReplyListener,
+};
 use crate::column::{AsksColumn, Column, Components, Singleton};
 use crate::command::{CommandLine, Line, MissingCommand, PlayerCommand};
 use crate::event::{EventKind, GameEvent};
@@ -117,6 +120,8 @@ pub struct Game {
     pub(crate) events: Vec<(EventKind, RecordSchema)>,
     pub(crate) messages: Vec<MessageSchema>,
     pub(crate) listeners: Vec<Box<dyn Listener>>,
+    pub(crate) answerers: Vec<Box<dyn Answerer>>,
+    pub(crate) replies: Vec<Box<dyn ReplyListener>>,
     pub(crate) on_start: Vec<BoxedSystem>,
     pub(crate) on_join: Vec<BoxedSystem<In<Player>>>,
     pub(crate) on_leave: Vec<BoxedSystem<In<Player>>>,
@@ -149,6 +154,8 @@ impl Game {
             events: Vec::new(),
             messages: Vec::new(),
             listeners: Vec::new(),
+            answerers: Vec::new(),
+            replies: Vec::new(),
             on_start: Vec::new(),
             on_join: Vec::new(),
             on_leave: Vec::new(),
@@ -318,6 +325,70 @@ impl Game {
     {
         let system: BoxedSystem<In<FromPlayer<M>>> = Box::new(IntoSystem::into_system(system));
         self.listeners.push(Box::new(Hears { system }));
+        self
+    }
+
+    /// A system that answers one kind of request, at the start of the tick after it came: at most once for each, whatever links are cut.
+    ///
+    /// ```
+    /// use bevy_ecs::prelude::*;
+    /// use serde::{Deserialize, Serialize};
+    /// use tickwire_sim::prelude::*;
+    ///
+    /// #[derive(Serialize, Deserialize, NetMessage)]
+    /// struct Loadout { weapon: u8 }
+    /// #[derive(Serialize, Deserialize, NetMessage)]
+    /// struct LoadoutOk { ammunition: u16 }
+    /// impl Request for Loadout { type Reply = LoadoutOk; }
+    ///
+    /// fn loadout(In(asked): In<FromPlayer<Loadout>>) -> Result<LoadoutOk, Refusal> {
+    ///     match asked.message.weapon {
+    ///         0..4 => Ok(LoadoutOk { ammunition: 50 }),
+    ///         _ => Err(Refusal::new("NoSuchWeapon", "choose a weapon from 0 to 3")),
+    ///     }
+    /// }
+    /// # fn game(game: &mut Game) { game.on_request(loadout); }
+    /// # tickwire_sim::GameKind::new("weapons", game);
+    /// ```
+    pub fn on_request<Q, Marker>(
+        &mut self,
+        system: impl IntoSystem<In<FromPlayer<Q>>, Answer<Q>, Marker>,
+    ) -> &mut Self
+    where
+        Q: Request + Send + Sync + 'static,
+        Q::Reply: Send + Sync + 'static,
+    {
+        let system: BoxedSystem<In<FromPlayer<Q>>, Answer<Q>> =
+            Box::new(IntoSystem::into_system(system));
+        self.answerers.push(Box::new(AnswersNow { system }));
+        self
+    }
+
+    /// A system that hears one kind of request and answers it later, by its ticket and [`Answers`](crate::Answers).
+    pub fn on_request_later<Q, Marker>(
+        &mut self,
+        system: impl IntoSystem<In<Asked<Q>>, (), Marker>,
+    ) -> &mut Self
+    where
+        Q: Request + Send + Sync + 'static,
+    {
+        let system: BoxedSystem<In<Asked<Q>>> = Box::new(IntoSystem::into_system(system));
+        self.answerers.push(Box::new(AnswersLater { system }));
+        self
+    }
+
+    /// A system that hears what players reply to one kind of question, one outcome for each who was asked by
+    /// [`Questions`](crate::Questions).
+    pub fn on_reply<Q, Marker>(
+        &mut self,
+        system: impl IntoSystem<In<Replied<Q>>, (), Marker>,
+    ) -> &mut Self
+    where
+        Q: Request + Send + Sync + 'static,
+        Q::Reply: Send + Sync + 'static,
+    {
+        let system: BoxedSystem<In<Replied<Q>>> = Box::new(IntoSystem::into_system(system));
+        self.replies.push(Box::new(HearsReplies { system }));
         self
     }
 

@@ -1,9 +1,9 @@
-//! What came in between two ticks, in order, until the next step: joins, leaves, presence and messages. Bounded; who sits where is planned here.
+//! What came in between two ticks, in order, until the next step: joins, leaves, presence, messages, requests and replies. Bounded; who sits where is planned here.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use tickwire_proto::frame::Presence;
+use tickwire_proto::frame::{AskOutcome, Presence};
 
 use crate::player::PlayerInfo;
 
@@ -20,6 +20,17 @@ pub(crate) enum Input {
         seat: u16,
         kind: u32,
         payload: Bytes,
+    },
+    Request {
+        seat: u16,
+        kind: u32,
+        ticket: u32,
+        payload: Bytes,
+    },
+    Reply {
+        seat: u16,
+        number: u32,
+        outcome: AskOutcome,
     },
 }
 
@@ -67,7 +78,7 @@ impl Inbox {
         room
     }
 
-    /// Puts back what an exact capture held.
+    /// Puts back what an exact capture held, and takes what has its place already: each question was bounded when it was asked.
     pub(crate) fn put_back(&mut self, input: Input) {
         self.queue.push_back(input);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bevy_ecs::world::World;
-use tickwire_snapshot::{RecordSchema, Schema};
+use tickwire_snapshot::{MessageSchema, RecordSchema, Schema};
 
 use crate::column::{Column, is_shown};
 use crate::game::{Game, GameError};
@@ -183,6 +183,13 @@ fn no_twins(book: &Game) -> Result<(), GameError> {
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(twice("component or resource", &pair[0]));
     }
+    let mut answered: Vec<u32> = book.answerers.iter().map(|it| it.kind()).collect();
+    answered.sort_unstable();
+    if let Some(pair) = answered.windows(2).find(|pair| pair[0] == pair[1]) {
+        let schemas = book.answerers.iter().flat_map(|it| it.schemas());
+        let name = schemas.filter(|m| m.kind == pair[0]).map(|m| m.name).next();
+        return Err(twice("a system for request", &name.unwrap_or_default()));
+    }
     let mut heard: Vec<u32> = book.listeners.iter().map(|l| l.kind()).collect();
     heard.sort_unstable();
     match heard.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -215,15 +222,23 @@ fn published(name: &str, book: &Game) -> Result<Schema, GameError> {
     let command = book.command.as_ref();
     schema.command = command.map(|command| command.record().visible());
     schema.messages = book.messages.clone();
-    for listener in &book.listeners {
-        let message = listener.schema();
-        // One that is heard and sent is one message.
-        if !schema.messages.contains(&message) {
-            schema.messages.push(message);
-        }
+    let heard = book.listeners.iter().map(|it| it.schema());
+    let answered = book.answerers.iter().flat_map(|it| it.schemas());
+    let replied = book.replies.iter().flat_map(|it| it.schemas());
+    for message in heard.chain(answered).chain(replied) {
+        add_message(&mut schema.messages, message);
     }
     schema.seal()?;
     Ok(schema)
+}
+
+/// One that is heard and sent is one message; one that is asked too has its reply.
+fn add_message(messages: &mut Vec<MessageSchema>, message: MessageSchema) {
+    let bare = |it: &MessageSchema| (it.kind, it.shape.clone());
+    match messages.iter_mut().find(|it| bare(it) == bare(&message)) {
+        Some(same) => same.reply = same.reply.or(message.reply),
+        None => messages.push(message),
+    }
 }
 
 /// The schema of everything, to tell games apart that look alike to viewers.

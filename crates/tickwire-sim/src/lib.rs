@@ -66,6 +66,7 @@ extern crate self as tickwire_sim; // for what derives generate, in here too
 
 #[doc(hidden)]
 pub mod __private;
+mod ask;
 mod capture;
 mod chance;
 mod column;
@@ -88,6 +89,10 @@ mod simulation;
 mod system;
 mod time;
 
+pub use ask::{
+    ANSWERS_MAX, Answer, Answers, Asked, NoReply, OutAnswer, OutQuestion, QUESTIONS_MAX,
+    QuestionId, Questions, Replied, Ticket, TooManyQuestions,
+};
 pub use capture::CaptureStats;
 pub use chance::Chance;
 pub use command::{CommandRefused, ForeignEntity, MissingCommand, PlayerCommand};

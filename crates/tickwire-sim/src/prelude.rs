@@ -1,5 +1,6 @@
 //! What a game imports: no name here collides with `bevy_ecs::prelude`, so that both can be imported whole.
 
+pub use crate::ask::{Answers, Asked, NoReply, Questions, Replied, Ticket};
 pub use crate::chance::Chance;
 pub use crate::command::{MissingCommand, PlayerCommand};
 pub use crate::event::{Emit, GameEvent};
@@ -10,4 +11,5 @@ pub use crate::player::{Asks, OwnedBy, Player, PlayerInfo, Roster};
 pub use crate::simulation::RoomAttributes;
 pub use crate::time::CurrentTick;
 pub use tickwire_derive::{NetEnum, NetMessage, PlayerCommand, Replicate, Shaped, TickEvent};
-pub use tickwire_proto::frame::Presence;
+pub use tickwire_proto::frame::{Presence, Refusal};
+pub use tickwire_snapshot::message::Request;

@@ -120,6 +120,17 @@ impl Simulation {
                     listener.hear(&mut self.world, Player::new(seat), &payload);
                 }
             }
+            Input::Request {
+                seat,
+                kind,
+                ticket,
+                payload,
+            } => self.answer(seat, kind, ticket, &payload),
+            Input::Reply {
+                seat,
+                number,
+                outcome,
+            } => self.replied(seat, number, outcome),
         }
     }
 
@@ -153,6 +164,7 @@ impl Simulation {
 
     fn unseat(&mut self, seat: u16) {
         let player = Player::new(seat);
+        self.end_questions(seat);
         for system in &mut self.on_leave {
             run(system, player, &mut self.world);
         }

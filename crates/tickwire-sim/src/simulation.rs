@@ -11,6 +11,7 @@ use bevy_ecs::world::World;
 use tickwire_proto::Tick;
 use tickwire_snapshot::{OwnedRow, Schema, Snapshot};
 
+use crate::ask::{Answerer, Answers, Questions, ReplyListener};
 use crate::capture::{Capture, CaptureStats};
 use crate::chance::Seed;
 use crate::column::Column;
@@ -65,6 +66,8 @@ pub struct SimDrops {
     pub messages: u64,
     /// Messages of the game that are longer than their own shape allows.
     pub unfit_messages: u64,
+    /// Answers of the game past [`ANSWERS_MAX`](crate::ANSWERS_MAX).
+    pub answers: u64,
     /// Tick events past [`EVENTS_WAITING_MAX`](crate::EVENTS_WAITING_MAX).
     pub events: u64,
     /// Entities that found no slot, and that nobody sees.
@@ -74,8 +77,9 @@ pub struct SimDrops {
 /// A room's world, stepped tick by tick. The contract:
 ///
 /// - Inputs between two steps ([`join`](Self::join), [`leave`](Self::leave), [`presence`](Self::presence), [`message`](Self::message),
-///   [`command`](Self::command)) wait for the next [`step`](Self::step), which does them in order.
-/// - A step: the commands in force are set; joins, leaves and messages run their systems; the game's schedule runs.
+///   [`request`](Self::request), [`reply`](Self::reply), [`command`](Self::command)) wait for the next [`step`](Self::step), which does them in order.
+/// - A step: the commands in force are set; questions run out of time; joins, leaves, messages, requests and replies run their systems; the
+///   game's schedule runs.
 /// - Equal kinds, options and inputs give equal rooms: equal [exact captures](Self::capture_exact), on every machine.
 /// - A panic in a system unwinds out of `step`; the simulation is then to be dropped.
 ///
@@ -108,6 +112,8 @@ pub struct Simulation {
     pub(crate) columns: Vec<Box<dyn Column>>,
     pub(crate) command: Option<Box<dyn CommandLine>>,
     pub(crate) listeners: Vec<Box<dyn Listener>>,
+    pub(crate) answerers: Vec<Box<dyn Answerer>>,
+    pub(crate) replies: Vec<Box<dyn ReplyListener>>,
     pub(crate) on_join: Vec<BoxedSystem<In<Player>>>,
     pub(crate) on_leave: Vec<BoxedSystem<In<Player>>>,
     pub(crate) owned: QueryState<(Entity, &'static NetEntity, &'static OwnedBy)>,
@@ -156,6 +162,12 @@ impl Simulation {
         for listener in &mut book.listeners {
             listener.initialize(&mut world);
         }
+        for answerer in &mut book.answerers {
+            answerer.initialize(&mut world);
+        }
+        for listener in &mut book.replies {
+            listener.initialize(&mut world);
+        }
         let mut columns = book.components;
         columns.append(&mut book.resources);
         columns.append(&mut book.beside);
@@ -173,6 +185,8 @@ impl Simulation {
             columns,
             command: book.command,
             listeners: book.listeners,
+            answerers: book.answerers,
+            replies: book.replies,
             on_join: book.on_join,
             on_leave: book.on_leave,
             exact_hash: kind.exact_hash(),
@@ -247,10 +261,12 @@ impl Simulation {
         if let Some(command) = &mut self.command {
             command.settle(&mut self.world);
         }
+        self.time_questions();
         while let Some(input) = self.inbox.pop() {
             self.take(input);
         }
         self.schedule.run(&mut self.world);
+        self.place_questions();
         self.world.clear_trackers();
     }
 
@@ -272,6 +288,7 @@ impl Simulation {
         SimDrops {
             messages: self.world.resource::<Outbox>().dropped,
             unfit_messages: self.world.resource::<Outbox>().unfit,
+            answers: self.world.resource::<Answers>().dropped,
             events: self.world.resource::<EventQueue>().dropped,
             entities: self.world.resource::<Ids>().refused,
         }
@@ -299,6 +316,12 @@ impl Simulation {
                 system.check_change_tick(check);
             }
             for listener in &mut self.listeners {
+                listener.check_change_tick(check);
+            }
+            for answerer in &mut self.answerers {
+                answerer.check_change_tick(check);
+            }
+            for listener in &mut self.replies {
                 listener.check_change_tick(check);
             }
         }
@@ -335,5 +358,7 @@ fn new_world(
     world.insert_resource(RoomAttributes(options.attributes));
     world.insert_resource(EventQueue::new(schema, &kinds, kind.rate()));
     world.insert_resource(Outbox::default());
+    world.insert_resource(Answers::default());
+    world.insert_resource(Questions::new(seats));
     world
 }

@@ -81,6 +81,7 @@ pub fn schema() -> Arc<Schema> {
             name: "Chat".to_owned(),
             fields: vec![("text".to_owned(), Shape::Str { max: 40 })],
         },
+        reply: None,
     }];
     schema.seal().expect("a schema");
     Arc::new(schema)

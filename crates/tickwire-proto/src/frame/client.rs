@@ -1,7 +1,10 @@
 //! What a client says, frame by frame.
 
 use super::parts::{JoinHow, ResumeClaim};
-use super::{COMMAND_MAX, CREDENTIALS_MAX, FrameError, MessageParts, NAME_MAX, STATUS_MAX};
+use super::{
+    Ask, COMMAND_MAX, CREDENTIALS_MAX, Cancel, FrameError, MessageParts, NAME_MAX, Reply,
+    STATUS_MAX,
+};
 use crate::time::Tick;
 use crate::wire::{Reader, WireError, WireFault, Writer};
 use bytes::Bytes;
@@ -23,6 +26,9 @@ const KEYFRAME_WANTED: u8 = 0x0e;
 const BYE: u8 = 0x0f;
 const STATUS: u8 = 0x18;
 const CREDENTIALS: u8 = 0x13;
+const ASK: u8 = 0x10;
+const REPLY: u8 = 0x11;
+const CANCEL: u8 = 0x12;
 
 /// A frame from a client, borrowed from its bytes.
 ///
@@ -165,6 +171,12 @@ pub enum ClientFrame<'a> {
     },
     /// Ends the session.
     Bye,
+    /// A request of the client's.
+    Ask(Ask<'a>),
+    /// The reply to a request of the server's.
+    Reply(Reply<'a>),
+    /// Gives a request of the client's up.
+    Cancel(Cancel),
 }
 
 impl<'a> ClientFrame<'a> {
@@ -193,6 +205,9 @@ impl<'a> ClientFrame<'a> {
             ClientFrame::Status { .. } => STATUS,
             ClientFrame::Bye => BYE,
             ClientFrame::Credentials { .. } => CREDENTIALS,
+            ClientFrame::Ask(_) => ASK,
+            ClientFrame::Reply(_) => REPLY,
+            ClientFrame::Cancel(_) => CANCEL,
         }
     }
 
@@ -314,6 +329,9 @@ impl<'a> ClientFrame<'a> {
                 out.varint_u32(expires_ms);
             }
             ClientFrame::Bye => {}
+            ClientFrame::Ask(ref ask) => ask.write(out),
+            ClientFrame::Reply(ref reply) => reply.write(out),
+            ClientFrame::Cancel(ref cancel) => cancel.write(out),
         }
     }
 
@@ -339,6 +357,8 @@ impl<'a> ClientFrame<'a> {
             | ClientFrame::Command { payload, .. }
             | ClientFrame::Message { payload, .. }
             | ClientFrame::Volatile { payload, .. } => payload.len(),
+            ClientFrame::Ask(ask) => ask.payload.len(),
+            ClientFrame::Reply(reply) => reply.payload_len(),
             _ => 0,
         }
     }
@@ -465,6 +485,9 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireError> {
             attachment: reader.at("attachment").u8()?,
             credentials: reader.at("credentials").bytes(CREDENTIALS_MAX)?,
         },
+        ASK => ClientFrame::Ask(Ask::read(reader)?),
+        REPLY => ClientFrame::Reply(Reply::read(reader)?),
+        CANCEL => ClientFrame::Cancel(Cancel::read(reader)?),
         other => return Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
     })
 }
@@ -504,6 +527,9 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         STATUS => "Status",
         BYE => "Bye",
         CREDENTIALS => "Credentials",
+        ASK => "Ask",
+        REPLY => "Reply",
+        CANCEL => "Cancel",
         _ => "unknown",
     }
 }

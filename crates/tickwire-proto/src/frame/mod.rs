@@ -4,12 +4,14 @@ use crate::wire::{Reader, WireError, WireFault};
 use thiserror::Error;
 
 pub mod area;
+pub mod ask;
 pub mod client;
 pub mod owned;
 pub mod parts;
 pub mod server;
 
 pub use area::AreaDelta;
+pub use ask::{Ask, AskOutcome, Cancel, Outcome, Reply};
 pub use client::ClientFrame;
 pub use owned::{
     Identity, JoinHowOwned, JoinedInfo, MemberChangeOwned, MemberInfoOwned, Refusal, RoomInfoOwned,

@@ -23,6 +23,8 @@ pub mod code {
     pub const REFUSED: &str = "Refused";
     /// There is no session to ask by: the client's own word for what went down with one.
     pub const AWAY: &str = "Away";
+    /// Whoever answers this request failed; the log of its side says how.
+    pub const FAILED: &str = "Failed";
 }
 
 /// Who somebody is, by auth.

@@ -1,5 +1,6 @@
 //! The laws of the protocol, from outside: bytes, sessions against each other, and sessions against the worst.
 
+mod asks;
 mod endings;
 mod frames;
 mod golden;

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use tickwire_proto::frame::{
-    AreaDelta, ClientFrame, JoinHow, LeaveReason, Limits, MemberChange, MemberInfo, Presence,
-    ResumeClaim, RoomEnd, RoomInfo, ServerFrame,
+    AreaDelta, Ask, Cancel, ClientFrame, JoinHow, LeaveReason, Limits, MemberChange, MemberInfo,
+    Outcome, Presence, Reply, ResumeClaim, RoomEnd, RoomInfo, ServerFrame,
 };
 use tickwire_proto::{Reason, Retry, Tick};
 
@@ -166,12 +166,58 @@ impl Pool {
                 expires_ms: c,
             },
             ClientFrame::Bye,
+            ClientFrame::Ask(self.ask()),
+            ClientFrame::Reply(self.replies()[0]),
+            ClientFrame::Reply(self.replies()[1]),
+            ClientFrame::Reply(self.replies()[2]),
+            ClientFrame::Cancel(self.cancel()),
         ]
+    }
+
+    fn ask(&self) -> Ask<'_> {
+        let [a, b, c, d, ..] = self.numbers;
+        Ask {
+            room: a,
+            channel: self.channel(),
+            number: b,
+            kind: c,
+            timeout_ms: d,
+            payload: &self.blobs[1],
+        }
+    }
+
+    fn replies(&self) -> [Reply<'_>; 3] {
+        let [a, b, ..] = self.numbers;
+        let refused = Outcome::Refused {
+            code: "Limit",
+            message: self.text(0),
+            data: &self.blobs[0],
+        };
+        let done = Outcome::Done {
+            payload: &self.blobs[1],
+        };
+        [done, refused, Outcome::Ended].map(|outcome| Reply {
+            room: a,
+            channel: self.channel(),
+            number: b,
+            outcome,
+        })
+    }
+
+    fn cancel(&self) -> Cancel {
+        Cancel {
+            room: self.numbers[4],
+            channel: self.channel(),
+            number: self.numbers[1],
+        }
     }
 
     pub fn server_frames(&self) -> Vec<ServerFrame<'_>> {
         let mut frames = self.talk_frames();
         frames.extend(self.room_frames());
+        frames.push(ServerFrame::Ask(self.ask()));
+        frames.extend(self.replies().map(ServerFrame::Reply));
+        frames.push(ServerFrame::Cancel(self.cancel()));
         frames
     }
 

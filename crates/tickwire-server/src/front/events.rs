@@ -141,6 +141,17 @@ impl Front {
                 });
             }
             ServerEvent::Status { room, text } => self.status(key, room, clean_text(&text)),
+            ServerEvent::Ask {
+                room, number, kind, ..
+            } => {
+                let text = format!("nobody here answers requests of kind {kind:#010x}");
+                if let Some(slot) = self.slots.get_mut(key) {
+                    let refusal = Refusal::new(code::NOT_FOUND, text);
+                    slot.session.answer(room, number, Err(refusal));
+                }
+            }
+            // Nothing is asked from here, and what is asked is answered at once.
+            ServerEvent::AskCancelled { .. } | ServerEvent::Reply { .. } => {}
             ServerEvent::Held { room, tick } => {
                 self.tell_room(key, room, |member| RoomInput::Held { member, tick })
             }

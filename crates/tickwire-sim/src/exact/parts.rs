@@ -7,7 +7,7 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
 use bytes::Bytes;
 use tickwire_proto::Tick;
-use tickwire_proto::frame::Presence;
+use tickwire_proto::frame::{AskOutcome, Presence, Refusal};
 use tickwire_proto::wire::{Reader, Writer};
 use tickwire_snapshot::{
     Area, AreaId, Basis, ENTITIES_MAX, Encoder, HISTORY_MAX, NetId, OwnedRow, Schema,
@@ -15,6 +15,7 @@ use tickwire_snapshot::{
 };
 
 use super::RestoreError;
+use crate::ask::{QUESTIONS_MAX, Question, Questions};
 use crate::event::{EVENTS_WAITING_MAX, EventQueue};
 use crate::ids::{Ids, Known, NetEntity};
 use crate::inbox::{INBOX_MAX, Inbox, Input, Plan};
@@ -108,6 +109,28 @@ pub(crate) fn write_inbox(inbox: &Inbox, out: &mut Writer) {
                 out.u32_le(*kind);
                 out.bytes(payload);
             }
+            Input::Request {
+                seat,
+                kind,
+                ticket,
+                payload,
+            } => {
+                out.u8(4);
+                out.u16_le(*seat);
+                out.u32_le(*kind);
+                out.u32_le(*ticket);
+                out.bytes(payload);
+            }
+            Input::Reply {
+                seat,
+                number,
+                outcome,
+            } => {
+                out.u8(5);
+                out.u16_le(*seat);
+                out.u32_le(*number);
+                write_outcome(outcome, out);
+            }
         }
     }
     for seat in 0..SEATS_MAX {
@@ -122,10 +145,10 @@ pub(crate) fn write_inbox(inbox: &Inbox, out: &mut Writer) {
 
 pub(crate) fn read_inbox(input: &mut Reader, seats: u16) -> Result<Inbox, RestoreError> {
     let mut inbox = Inbox::new(seats);
-    // Leaves may go past the bound of the inbox, by one for each seat.
+    // Leaves may go past the bound of the inbox, by one for each seat; replies, by one for each question.
     let count = input
         .at("inbox")
-        .count(INBOX_MAX + usize::from(SEATS_MAX), 3)?;
+        .count(INBOX_MAX + usize::from(SEATS_MAX) + QUESTIONS_MAX, 3)?;
     for _ in 0..count {
         let one = read_input(input)?;
         inbox.put_back(one);
@@ -163,8 +186,88 @@ fn read_input(input: &mut Reader) -> Result<Input, RestoreError> {
             kind: input.at("kind").u32_le()?,
             payload: Bytes::copy_from_slice(input.at("payload").bytes(TEXT_MAX)?),
         }),
+        4 => Ok(Input::Request {
+            seat,
+            kind: input.at("kind").u32_le()?,
+            ticket: input.at("ticket").u32_le()?,
+            payload: Bytes::copy_from_slice(input.at("payload").bytes(TEXT_MAX)?),
+        }),
+        5 => Ok(Input::Reply {
+            seat,
+            number: input.at("number").u32_le()?,
+            outcome: read_outcome(input)?,
+        }),
         _ => Err(RestoreError::Damaged("an input")),
     }
+}
+
+fn write_outcome(outcome: &AskOutcome, out: &mut Writer) {
+    match outcome {
+        AskOutcome::Done(payload) => {
+            out.u8(0);
+            out.bytes(payload);
+        }
+        AskOutcome::Refused(refusal) => {
+            out.u8(1);
+            out.str(&refusal.code, TEXT_MAX);
+            out.str(&refusal.message, TEXT_MAX);
+            out.bytes(&refusal.data);
+        }
+        AskOutcome::Timeout => out.u8(2),
+        AskOutcome::Ended => out.u8(3),
+    }
+}
+
+fn read_outcome(input: &mut Reader) -> Result<AskOutcome, RestoreError> {
+    match input.at("outcome").u8()? {
+        0 => {
+            let payload = input.at("payload").bytes(TEXT_MAX)?;
+            Ok(AskOutcome::Done(Bytes::copy_from_slice(payload)))
+        }
+        1 => Ok(AskOutcome::Refused(Refusal {
+            code: input.at("code").str(TEXT_MAX)?.to_owned(),
+            message: input.at("message").str(TEXT_MAX)?.to_owned(),
+            data: Bytes::copy_from_slice(input.at("data").bytes(TEXT_MAX)?),
+        })),
+        2 => Ok(AskOutcome::Timeout),
+        3 => Ok(AskOutcome::Ended),
+        _ => Err(RestoreError::Damaged("an outcome")),
+    }
+}
+
+/// The questions that wait: who has not answered, and until when.
+pub(crate) fn write_questions(questions: &Questions, out: &mut Writer) {
+    out.u32_le(questions.last());
+    out.varint_u32(questions.open.len() as u32);
+    for (number, question) in &questions.open {
+        out.u32_le(*number);
+        out.u32_le(question.kind);
+        out.u32_le(question.until.0);
+        out.varint_u32(question.seats.len() as u32);
+        for seat in &question.seats {
+            out.u16_le(*seat);
+        }
+    }
+}
+
+pub(crate) fn read_questions(
+    input: &mut Reader,
+    questions: &mut Questions,
+) -> Result<(), RestoreError> {
+    let last = input.at("last question").u32_le()?;
+    let mut open = std::collections::BTreeMap::new();
+    for _ in 0..input.at("questions").count(QUESTIONS_MAX, 13)? {
+        let number = input.at("question").u32_le()?;
+        let kind = input.at("kind").u32_le()?;
+        let until = Tick(input.at("until").u32_le()?);
+        let seats: Result<Vec<u16>, _> = (0..input.at("seats").count(QUESTIONS_MAX, 2)?)
+            .map(|_| input.at("seat").u16_le())
+            .collect();
+        let seats = seats?;
+        open.insert(number, Question { kind, until, seats });
+    }
+    questions.put_back(last, open);
+    Ok(())
 }
 
 pub(crate) fn write_ids(ids: &Ids, out: &mut Writer) {

@@ -1,16 +1,18 @@
 //! Server's frames out of their bytes, in their canonical form alone.
 
 use super::{
-    ATTACH_DONE, ATTACH_ENDED, ATTACH_REFUSED, CREDENTIALS_WANTED, ENDING, HAS_APPLIED, HAS_STAMP,
-    JOIN_REFUSED, JOINED, LOBBY_LIST, MEMBER, MESSAGE, PING, PONG, RATES, RECEIPTS, ROOM_ENDED,
-    STATUS_REFUSED, ServerFrame, TICK_FRAME, UPDATE, VOLATILE, WELCOME, name_of,
+    ASK, ATTACH_DONE, ATTACH_ENDED, ATTACH_REFUSED, CANCEL, CREDENTIALS_WANTED, ENDING,
+    HAS_APPLIED, HAS_STAMP, JOIN_REFUSED, JOINED, LOBBY_LIST, MEMBER, MESSAGE, PING, PONG, RATES,
+    RECEIPTS, REPLY, ROOM_ENDED, STATUS_REFUSED, ServerFrame, TICK_FRAME, UPDATE, VOLATILE,
+    WELCOME, name_of,
 };
 use crate::ending::{Reason, Retry};
 use crate::frame::area::AreaDelta;
+use crate::frame::ask::{Ask, Cancel, Reply, read_refusal};
 use crate::frame::parts::{Limits, MemberChange, MemberInfo, RoomEnd, RoomInfo};
 use crate::frame::{
-    AREAS_MAX, CODE_MAX, FrameError, MEMBERS_MAX, MessageParts, NAME_MAX, REFUSAL_DATA_MAX,
-    ROOMS_LISTED_MAX, SCHEMA_MAX, TEXT_MAX, read_received,
+    AREAS_MAX, CODE_MAX, FrameError, MEMBERS_MAX, MessageParts, NAME_MAX, ROOMS_LISTED_MAX,
+    SCHEMA_MAX, TEXT_MAX, read_received,
 };
 use crate::time::Tick;
 use crate::wire::{Reader, WireError, WireFault};
@@ -151,16 +153,11 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
             retry: Retry::read(reader)?,
             message: reader.at("message").str(TEXT_MAX)?,
         },
+        ASK => ServerFrame::Ask(Ask::read(reader)?),
+        REPLY => ServerFrame::Reply(Reply::read(reader)?),
+        CANCEL => ServerFrame::Cancel(Cancel::read(reader)?),
         other => return Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
     })
-}
-
-fn read_refusal<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str, &'a [u8]), WireError> {
-    Ok((
-        reader.at("code").str(CODE_MAX)?,
-        reader.at("message").str(TEXT_MAX)?,
-        reader.at("data").bytes(REFUSAL_DATA_MAX)?,
-    ))
 }
 
 fn read_schema<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, WireError> {

@@ -1,10 +1,11 @@
 //! The bytes of a server's frames.
 
 use super::{HAS_APPLIED, HAS_STAMP, ServerFrame};
+use crate::frame::ask::write_refusal;
 use crate::frame::parts::{MemberInfo, RoomInfo};
 use crate::frame::{
-    AREAS_MAX, CODE_MAX, MEMBERS_MAX, MessageParts, NAME_MAX, REFUSAL_DATA_MAX, ROOMS_LISTED_MAX,
-    TEXT_MAX, write_received,
+    AREAS_MAX, CODE_MAX, MEMBERS_MAX, MessageParts, NAME_MAX, ROOMS_LISTED_MAX, TEXT_MAX,
+    write_received,
 };
 use crate::time::Tick;
 use crate::wire::Writer;
@@ -164,6 +165,9 @@ impl ServerFrame<'_> {
                 retry.write(out);
                 out.str(message, TEXT_MAX);
             }
+            ServerFrame::Ask(ref ask) => ask.write(out),
+            ServerFrame::Reply(ref reply) => reply.write(out),
+            ServerFrame::Cancel(ref cancel) => cancel.write(out),
         }
     }
 
@@ -214,6 +218,8 @@ impl ServerFrame<'_> {
                 schema, members, ..
             } => 256 + schema.map_or(0, <[u8]>::len) + members.len() * 32,
             ServerFrame::AttachDone { schema, .. } => 80 + schema.map_or(0, <[u8]>::len),
+            ServerFrame::Ask(ask) => 32 + ask.payload.len(),
+            ServerFrame::Reply(reply) => 32 + reply.payload_len(),
             _ => 64,
         }
     }
@@ -237,17 +243,6 @@ fn write_list<T>(items: &[T], max: usize, out: &mut Writer, write: impl Fn(&T, &
     for item in kept {
         write(item, out);
     }
-}
-
-fn write_refusal(code: &str, message: &str, data: &[u8], out: &mut Writer) {
-    out.str(code, CODE_MAX);
-    out.str(message, TEXT_MAX);
-    // Half of some data is no data.
-    out.bytes(if data.len() <= REFUSAL_DATA_MAX {
-        data
-    } else {
-        &[]
-    });
 }
 
 fn write_tick_frame(

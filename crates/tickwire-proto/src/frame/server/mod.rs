@@ -1,6 +1,7 @@
 //! What a server says, frame by frame; encoded in `encode`, decoded in `decode`.
 
 use super::area::AreaDelta;
+use super::ask::{Ask, Cancel, Reply};
 use super::parts::{Limits, MemberChange, MemberInfo, RoomEnd, RoomInfo};
 use crate::ending::{Reason, Retry};
 use crate::time::Tick;
@@ -29,6 +30,9 @@ const ENDING: u8 = 0x51;
 const STATUS_REFUSED: u8 = 0x5a;
 const CREDENTIALS_WANTED: u8 = 0x55;
 const ATTACH_ENDED: u8 = 0x56;
+const ASK: u8 = 0x52;
+const REPLY: u8 = 0x53;
+const CANCEL: u8 = 0x54;
 
 /// The parts of a tick frame that may be absent.
 const HAS_APPLIED: u8 = 1;
@@ -231,6 +235,12 @@ pub enum ServerFrame<'a> {
         /// For people.
         message: &'a str,
     },
+    /// A request of the server's.
+    Ask(Ask<'a>),
+    /// The reply to a request of the client's.
+    Reply(Reply<'a>),
+    /// Gives a request of the server's up.
+    Cancel(Cancel),
 }
 
 impl ServerFrame<'_> {
@@ -285,6 +295,9 @@ impl ServerFrame<'_> {
             ServerFrame::Ending { .. } => ENDING,
             ServerFrame::CredentialsWanted { .. } => CREDENTIALS_WANTED,
             ServerFrame::AttachEnded { .. } => ATTACH_ENDED,
+            ServerFrame::Ask(_) => ASK,
+            ServerFrame::Reply(_) => REPLY,
+            ServerFrame::Cancel(_) => CANCEL,
         }
     }
 }
@@ -292,9 +305,13 @@ impl ServerFrame<'_> {
 /// How a session treats a frame that was encoded elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Treatment {
-    Reliable { channel: u8 },
+    Reliable {
+        channel: u8,
+    },
     Volatile,
     Control,
+    /// A request of a room's, the same for several of its members.
+    Ask,
 }
 
 /// Reads only as much of a frame as tells how it must be sent.
@@ -304,6 +321,7 @@ pub(crate) fn treatment(frame: &[u8]) -> Treatment {
             Treatment::Reliable { channel }
         }),
         Some(&VOLATILE) => Treatment::Volatile,
+        Some(&ASK) => Treatment::Ask,
         _ => Treatment::Control,
     }
 }
@@ -336,6 +354,9 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         ENDING => "Ending",
         CREDENTIALS_WANTED => "CredentialsWanted",
         ATTACH_ENDED => "AttachEnded",
+        ASK => "Ask",
+        REPLY => "Reply",
+        CANCEL => "Cancel",
         _ => "unknown",
     }
 }

@@ -211,7 +211,7 @@ impl ClientSession {
         self.rooms.contains_key(&room) || u8::try_from(room).is_ok_and(accepted)
     }
 
-    fn check(&self, room: u32, channel: u8, len: usize) -> Result<(), SendError> {
+    pub(super) fn check(&self, room: u32, channel: u8, len: usize) -> Result<(), SendError> {
         debug_assert!(
             channel < CHANNELS_MAX,
             "channels are numbered below {CHANNELS_MAX}"

@@ -1,7 +1,9 @@
 //! What a client's session tells its owner.
 
 use crate::ending::Ending;
-use crate::frame::{JoinedInfo, Limits, MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned};
+use crate::frame::{
+    AskOutcome, JoinedInfo, Limits, MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned,
+};
 use crate::time::Tick;
 use bytes::Bytes;
 
@@ -97,6 +99,37 @@ pub enum ClientEvent {
         payload: Bytes,
         /// Whether it was sent as a volatile one.
         volatile: bool,
+    },
+    /// A request; answer with [`answer`](super::ClientSession::answer), once and at any time.
+    Ask {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The channel.
+        channel: u8,
+        /// The server's number for it.
+        number: u32,
+        /// The hash of the request type's name.
+        kind: u32,
+        /// For how long the server waits, from when it asked.
+        timeout_ms: u32,
+        /// The request.
+        payload: Bytes,
+    },
+    /// The server gave a request up, or its room has ended: an answer is dropped and counted.
+    AskCancelled {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The server's number for it.
+        number: u32,
+    },
+    /// What became of a request of this side.
+    Reply {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The number that it was asked by.
+        number: u32,
+        /// What became of it.
+        outcome: AskOutcome,
     },
     /// The members of a room changed.
     Member {

@@ -70,8 +70,7 @@ impl ClientSession {
             ))),
             (frame, _) => {
                 if frame.is_control() {
-                    self.tally.count(CONTROL_CHANNEL);
-                    self.receipts_due |= self.tally.is_pressing();
+                    self.count(CONTROL_CHANNEL);
                 }
                 self.dispatch(now, frame, bytes);
                 Ok(())
@@ -185,8 +184,7 @@ impl ClientSession {
                 kind,
                 payload,
             } => {
-                self.tally.count(channel);
-                self.receipts_due |= self.tally.is_pressing();
+                self.count(channel);
                 self.message(room, channel, kind, bytes.slice_ref(payload), false);
             }
             ServerFrame::Volatile {
@@ -195,6 +193,18 @@ impl ClientSession {
                 kind,
                 payload,
             } => self.message(room, channel, kind, bytes.slice_ref(payload), true),
+            ServerFrame::Ask(ask) => {
+                self.count(ask.channel);
+                self.asked_by_server(&ask, bytes);
+            }
+            ServerFrame::Reply(reply) => {
+                self.count(reply.channel);
+                self.replied_by_server(&reply);
+            }
+            ServerFrame::Cancel(cancel) => {
+                self.count(cancel.channel);
+                self.cancelled_by_server(&cancel);
+            }
             ServerFrame::Receipts { received } => received
                 .iter()
                 .for_each(|(channel, count)| self.receipt(*channel, *count)),
@@ -224,6 +234,7 @@ impl ClientSession {
                 message,
             } => {
                 let message = message.to_owned();
+                self.end_asks_of(room);
                 self.about(
                     room,
                     ClientEvent::RoomEnded {
@@ -246,6 +257,12 @@ impl ClientSession {
                     .push_back(ClientEvent::LobbyList { request, rooms });
             }
         }
+    }
+
+    /// One more that the server wants to know of.
+    fn count(&mut self, channel: u8) {
+        self.tally.count(channel);
+        self.receipts_due |= self.tally.is_pressing();
     }
 
     fn attached(&mut self, attachment: u8, identity: &str, schema: Option<Bytes>) {

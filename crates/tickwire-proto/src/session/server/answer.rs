@@ -198,6 +198,7 @@ impl ServerSession {
         };
         self.stats.updates_dropped += u64::from(slot.update.is_some());
         self.stats.tick_frames_dropped += u64::from(slot.tick_frame.is_some());
+        self.end_asks_of(room);
         self.push_control(
             ServerFrame::RoomEnded {
                 room,
@@ -254,7 +255,8 @@ impl ServerSession {
 
     /// Sends a frame that was encoded elsewhere, once for many: a message, a change of members, rates.
     ///
-    /// What it is decides how it goes: messages are reliable, volatile ones volatile, all else is control.
+    /// What it is decides how it goes: messages and requests are reliable, volatile ones volatile, all else is control.
+    /// A request has its room's own number, unused by any other of that room; the room keeps its time.
     pub fn send_frame(&mut self, now: Time, shared: Bytes) -> Result<(), SendError> {
         if self.is_ended().is_some() {
             return Err(SendError::Ended);
@@ -263,11 +265,12 @@ impl ServerSession {
             Treatment::Reliable { channel } => self.outbox.push_reliable(channel, shared),
             Treatment::Control => self.outbox.push_control(shared),
             Treatment::Volatile => return self.queue_volatile(now, shared),
+            Treatment::Ask => return self.ask_shared(shared),
         };
         pushed.map_err(|Full| self.overflow())
     }
 
-    fn check(&self, len: usize, channel: u8) -> Result<(), SendError> {
+    pub(super) fn check(&self, len: usize, channel: u8) -> Result<(), SendError> {
         debug_assert!(
             channel < CHANNELS_MAX,
             "channels are numbered below {CHANNELS_MAX}"
@@ -301,7 +304,7 @@ impl ServerSession {
         }
     }
 
-    fn overflow(&mut self) -> SendError {
+    pub(super) fn overflow(&mut self) -> SendError {
         let (messages, bytes) = self.outbox.reliable_load();
         let message = format!(
             "more waits for the client than the outbox holds ({messages} messages, {bytes} bytes not received)"

@@ -1,7 +1,7 @@
 //! What a server's session tells its owner.
 
 use crate::ending::Ending;
-use crate::frame::JoinHowOwned;
+use crate::frame::{AskOutcome, JoinHowOwned};
 use crate::time::Tick;
 use bytes::Bytes;
 
@@ -82,6 +82,37 @@ pub enum ServerEvent {
         room: u32,
         /// What shows; empty: nothing.
         text: String,
+    },
+    /// A request; answer with [`answer`](super::ServerSession::answer), once and at any time.
+    Ask {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The channel.
+        channel: u8,
+        /// The client's number for it.
+        number: u32,
+        /// The hash of the request type's name.
+        kind: u32,
+        /// For how long the client waits, from when it asked.
+        timeout_ms: u32,
+        /// The request.
+        payload: Bytes,
+    },
+    /// The client gave a request up: an answer is dropped and counted.
+    AskCancelled {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The client's number for it.
+        number: u32,
+    },
+    /// What became of a request of this side.
+    Reply {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The number that it was asked by.
+        number: u32,
+        /// What became of it.
+        outcome: AskOutcome,
     },
     /// The client holds a newer tick of a room.
     Held {

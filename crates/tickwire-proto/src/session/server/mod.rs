@@ -2,6 +2,7 @@
 //!
 //! Frames are taken in `receive`, the next write is chosen in `write`.
 
+use super::asks::{ASKS_PER_S_MAX, Asked, Owed};
 use super::bucket::{Allowance, Bucket};
 use super::heartbeat::Heartbeat;
 use super::outbox::{Outbox, Tally};
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 mod answer;
+mod ask;
 mod event;
 mod receive;
 mod renewal;
@@ -83,6 +85,7 @@ pub struct ServerSession {
     status: Status,
     /// When the time of some passing status is over, at the earliest.
     status_due: Option<Time>,
+    asks: Bucket,
     attachments: BTreeMap<u8, Attachment>,
     refusals: u32,
     /// The last attachment was ended from here: its client may not know that yet.
@@ -92,6 +95,8 @@ pub struct ServerSession {
     /// The answer to a hello, before all else.
     welcome: Option<Bytes>,
     outbox: Outbox,
+    asked: Asked,
+    owed: Owed,
     tally: Tally,
     receipts_due: bool,
     volatiles: Volatiles,
@@ -179,6 +184,7 @@ impl ServerSession {
             statuses: Bucket::new(now, STATUSES_PER_S_MAX, STATUSES_AT_ONCE_MAX),
             status: Status::default(),
             status_due: None,
+            asks: Bucket::new(now, ASKS_PER_S_MAX, ASKS_PER_S_MAX * 5),
             attachments: BTreeMap::new(),
             refusals: 0,
             bared: false,
@@ -186,6 +192,8 @@ impl ServerSession {
             rooms: BTreeMap::new(),
             welcome: None,
             outbox: Outbox::default(),
+            asked: Asked::default(),
+            owed: Owed::default(),
             tally: Tally::default(),
             receipts_due: false,
             volatiles: Volatiles::default(),
@@ -259,7 +267,7 @@ impl ServerSession {
     /// The earliest time at which [`ServerSession::handle_timeout`] has something to do.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Time> {
-        match self.stage {
+        let own = match self.stage {
             Stage::Hello => self.credentials_by,
             Stage::Open => {
                 let beat = self.heartbeat.next_timeout();
@@ -267,13 +275,15 @@ impl ServerSession {
                 Some(others.into_iter().flatten().fold(beat, Time::min))
             }
             Stage::Away { until } => Some(self.status_due.map_or(until, |due| due.min(until))),
-            Stage::Ended { .. } => None,
-        }
+            Stage::Ended { .. } => return None,
+        };
+        own.into_iter().chain(self.asked.next_deadline()).min()
     }
 
     /// Time passed: deadlines and heartbeats. Hand in frames that have arrived before it, lest a live link be taken for dead.
     pub fn handle_timeout(&mut self, now: Time) {
         self.expire_statuses(now);
+        self.time_asks(now);
         match self.stage {
             Stage::Away { until } if now >= until => {
                 self.expire("the link was lost for longer than the resume window")
@@ -387,6 +397,7 @@ impl ServerSession {
         self.drop_unwritten();
         self.rooms.clear();
         self.pending.clear();
+        self.end_asks();
         self.events.push_back(ServerEvent::Ended(ending.clone()));
         self.stage = Stage::Ended { ending, owed };
     }

@@ -162,6 +162,21 @@ impl ServerSession {
                 text,
                 expires_ms,
             } => self.accept_status(now, room, text, expires_ms),
+            ClientFrame::Ask(ask) => {
+                self.tally.count(ask.channel);
+                self.receipts_due |= self.tally.is_pressing();
+                self.accept_ask(now, &ask)?;
+            }
+            ClientFrame::Reply(reply) => {
+                self.tally.count(reply.channel);
+                self.receipts_due |= self.tally.is_pressing();
+                self.accept_reply(&reply)?;
+            }
+            ClientFrame::Cancel(cancel) => {
+                self.tally.count(cancel.channel);
+                self.receipts_due |= self.tally.is_pressing();
+                self.accept_cancel(&cancel);
+            }
             ClientFrame::Bye => return Err(Ending::new(Reason::Left, "the client said goodbye")),
         }
         Ok(())
