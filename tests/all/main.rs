@@ -2,6 +2,7 @@
 
 mod browser;
 mod browser_api;
+mod browser_lobby;
 mod games;
 mod golden;
 mod hall;

@@ -9,6 +9,7 @@ use tickwire_proto::{Backoff, ClientSession, Ending, Reason, Retry, SessionConfi
 use tickwire_snapshot::Schema;
 
 use crate::event::{ClientOutput, RequestId, RoomKey, State};
+use crate::lists::List;
 use crate::rooms::{Phase, Room};
 use crate::statuses::Statuses;
 
@@ -91,6 +92,8 @@ pub struct Client {
     pub(crate) questions: Vec<(RequestId, String)>,
     /// Those that were asked and are not answered yet.
     pub(crate) listing: BTreeSet<u32>,
+    /// Lists of rooms that are watched.
+    pub(crate) lists: BTreeMap<RequestId, List>,
     pub(crate) requests: u32,
     pub(crate) statuses: Statuses,
     pub(crate) outputs: VecDeque<ClientOutput>,
@@ -116,6 +119,7 @@ impl Client {
             keys: BTreeMap::new(),
             questions: Vec::new(),
             listing: BTreeSet::new(),
+            lists: BTreeMap::new(),
             requests: 0,
             statuses: Statuses::default(),
             outputs: VecDeque::new(),
@@ -244,6 +248,7 @@ impl Client {
         self.rooms.clear();
         self.keys.clear();
         self.statuses = Statuses::default();
+        self.lists.clear();
         self.outputs.push_back(ClientOutput::Close);
         self.over(Ending::with_retry(
             Reason::Left,

@@ -30,6 +30,7 @@ mod delay;
 mod event;
 mod figures;
 mod lead;
+mod lists;
 mod picture;
 mod rooms;
 mod statuses;

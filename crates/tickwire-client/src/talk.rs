@@ -48,6 +48,16 @@ impl Client {
                         rooms,
                     });
                 }
+                SessionEvent::LobbyChange {
+                    request,
+                    whole,
+                    rooms,
+                    gone,
+                } => self.lobby_changed(request, whole, rooms, &gone),
+                SessionEvent::HostDone { request } => {
+                    let request = RequestId(request);
+                    self.event(ClientEvent::HostDone { request });
+                }
                 SessionEvent::Message {
                     room,
                     channel,
@@ -135,6 +145,7 @@ impl Client {
     fn rooms_lost(&mut self) {
         self.accepted = false;
         self.shown = false;
+        self.lists_lost();
         self.keys.clear();
         self.statuses.begin_anew();
         for request in std::mem::take(&mut self.listing) {
@@ -267,9 +278,12 @@ impl Client {
         };
         self.keys.insert(info.room, key);
         if let Some(room) = self.rooms.get_mut(&key) {
-            let again = room.joined_before;
+            let (again, moved) = (room.joined_before, std::mem::take(&mut room.moving));
             room.joined(info.room, View::new(now, entry));
-            self.event(ClientEvent::Joined { room: key, again });
+            self.event(match moved {
+                true => ClientEvent::Moved { room: key },
+                false => ClientEvent::Joined { room: key, again },
+            });
         }
     }
 
@@ -312,7 +326,7 @@ impl Client {
             .values_mut()
             .find(|room| room.phase == Phase::Asked(request))
         else {
-            return;
+            return self.request_refused(request, refusal);
         };
         let key = room.key;
         if room.refused(now, &refusal.code) {
@@ -365,6 +379,12 @@ impl Client {
                     reason,
                     message,
                 });
+            }
+            SessionEvent::Moved { room: no, request } => {
+                let key = self.keys.remove(&no);
+                if let Some(room) = key.and_then(|key| self.rooms.get_mut(&key)) {
+                    room.moves(request);
+                }
             }
             SessionEvent::Rates { room: no, tick_us } => {
                 let Some(room) = self.keys.get(&no).copied() else {

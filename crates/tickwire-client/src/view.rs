@@ -127,6 +127,12 @@ impl View {
         self.entry.member
     }
 
+    /// Whether one is the room's host, who may [ask](crate::Client::host_ask) for more than others.
+    pub fn is_host(&self) -> bool {
+        let mut members = self.entry.members.iter();
+        members.any(|it| it.member == self.entry.member && it.flags.host)
+    }
+
     /// All members, oneself included.
     pub fn members(&self) -> &[MemberInfoOwned] {
         &self.entry.members
@@ -321,6 +327,12 @@ impl View {
                     member.status.clone_from(status);
                 }
             }
+            MemberChangeOwned::Flags { member, flags } => {
+                members
+                    .iter_mut()
+                    .filter(|other| other.member == *member)
+                    .for_each(|other| other.flags = *flags);
+            }
             MemberChangeOwned::Presence { member, presence } => {
                 members
                     .iter_mut()
@@ -365,7 +377,10 @@ impl View {
             true => self.line.arrived_after_pause(now, tick),
             false => Some(self.line.arrived(now, tick)),
         };
-        let late = on_the_line.unwrap_or(0.0);
+        let late = on_the_line.unwrap_or_else(|| {
+            self.lead.begin_anew();
+            0.0
+        });
         let moved = self.line.tick_at(now) - before;
         if known && on_the_line.is_some() && moved != 0.0 {
             self.delay.shift(moved * self.line.tick_us());

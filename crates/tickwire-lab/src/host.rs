@@ -9,11 +9,11 @@ use bytes::Bytes;
 use tickwire_proto::{Reason, Time, frame::RoomEnd, session::Outgoing};
 use tickwire_server::{
     AuthAnswer, Backlog, Front, FrontConfig, FrontInput, FrontOutput, HOME, Kind, Lobby,
-    LobbyConfig, LobbyInput, LobbyOutput, NamespaceSpec, Namespaces, Room, RoomInput, RoomOutput,
-    SessionKey,
+    LobbyConfig, LobbyInput, LobbyOutput, NamespaceSpec, Namespaces, Room, RoomInput, RoomName,
+    RoomOutput, SessionKey,
 };
 
-use crate::{Chance, violation::Broken};
+use crate::{Chance, violation::Broken, work::Work};
 
 /// How many io shards the server has: two, so that everything that crosses shards is met.
 const SHARDS: u16 = 2;
@@ -30,6 +30,7 @@ pub(crate) struct Host {
     ended: Vec<Broken>,
     /// Of rooms that are over.
     past_encodes: u64,
+    tasks: Work,
 }
 
 /// What the server wants of a link.
@@ -93,6 +94,7 @@ impl Host {
             wishes: VecDeque::new(),
             ended: Vec::new(),
             past_encodes: 0,
+            tasks: Work::default(),
         }
     }
 
@@ -180,7 +182,9 @@ impl Host {
             .filter(|room| !room.rests())
             .map(|room| room.next_due().unwrap_or(Time(0)));
         let fronts = self.fronts.iter().filter_map(Front::next_timeout);
-        rooms.chain(fronts).chain(self.lobby.next_timeout()).min()
+        let others = [self.lobby.next_timeout(), self.tasks.next_due()];
+        let others = others.into_iter().flatten();
+        rooms.chain(fronts).chain(others).min()
     }
 
     /// Does all that is due: ticks of rooms, and timeouts. Tells which rooms ticked.
@@ -195,6 +199,9 @@ impl Host {
         }
         if due(self.lobby.next_timeout()) {
             self.lobby.handle_timeout(now);
+        }
+        for (number, input) in self.tasks.go_on(now) {
+            self.mail.post(number, input);
         }
         let mut ticked = Vec::new();
         for (number, room) in &mut self.rooms {
@@ -244,6 +251,7 @@ impl Host {
             .map(|room| room.stats().encodes)
             .sum::<u64>();
         self.rooms.retain(|_, room| !room.is_over());
+        self.tasks.keep(|room| self.rooms.contains_key(&room));
         let rooms = &self.rooms;
         self.mail
             .rooms
@@ -262,7 +270,7 @@ impl Host {
         let numbers: Vec<u32> = self.rooms.keys().copied().collect();
         for number in numbers {
             while let Some(output) = self.rooms.get_mut(&number).and_then(Room::poll) {
-                self.hear_room(number, output);
+                self.hear_room(now, number, output);
             }
         }
     }
@@ -274,7 +282,7 @@ impl Host {
             .next()
     }
 
-    fn hear_room(&mut self, room: u32, output: RoomOutput) {
+    fn hear_room(&mut self, now: Time, room: u32, output: RoomOutput) {
         match (output.shard(), output) {
             (Some(shard), output) => {
                 self.mail.fronts[usize::from(shard)].push_back(FrontInput::Room { room, output });
@@ -290,6 +298,13 @@ impl Host {
                     message,
                 });
             }
+            (None, RoomOutput::Task(task)) => self.tasks.begin(now, room, task),
+            (None, RoomOutput::CancelTask(task)) => self.tasks.cancel(room, task),
+            (None, RoomOutput::Asks(ask)) => self.mail.lobby.push_back(LobbyInput::Rule {
+                ticket: None,
+                room: RoomName::No(room),
+                ask,
+            }),
             (None, _) => {}
         }
     }
@@ -350,6 +365,8 @@ impl Host {
                 .fronts
                 .iter_mut()
                 .for_each(|front| front.extend(input.for_all())),
+            // Nobody in here is in charge.
+            LobbyOutput::Ruled { .. } | LobbyOutput::Reserved { .. } => {}
         }
     }
 }

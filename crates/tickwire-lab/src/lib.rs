@@ -66,6 +66,7 @@ mod truth;
 mod violation;
 mod weather;
 mod wires;
+mod work;
 
 pub use chance::Chance;
 pub use faults::Faults;

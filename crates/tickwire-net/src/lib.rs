@@ -15,6 +15,7 @@ mod auth;
 pub mod client;
 mod clock;
 mod config;
+mod desk;
 mod error;
 mod http;
 mod link;
@@ -30,7 +31,10 @@ mod websocket;
 
 pub use clock::now;
 pub use config::{ServerArgs, parse};
+pub use desk::{Refused, RoomsDesk};
 pub use error::{ConfigError, StartError};
 pub use namespace::Namespace;
 pub use running::Running;
 pub use server::Server;
+pub use tickwire_server::{Reservation, ReserveAsk, ReserveIn, RoomAsk, Who};
+pub use tickwire_sim::MoveTo;

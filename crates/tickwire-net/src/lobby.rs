@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tickwire_proto::Time;
 use tickwire_proto::frame::RoomEnd;
-use tickwire_server::{FrontInput, Lobby, LobbyInput, LobbyOutput, RoomInput};
+use tickwire_server::{FrontInput, Lobby, LobbyInput, LobbyOutput, RoomAsk, RoomInput, RoomName};
 use tokio::sync::mpsc;
 
 use crate::clock;
+use crate::desk::Tickets;
 use crate::rooms::{RoomHandle, Rooms};
 use crate::shard::ShardMessage;
 
@@ -44,7 +45,13 @@ pub(crate) fn channel() -> (LobbySender, LobbyReceiver) {
 impl LobbySender {
     /// Gives back a wish that the lobby has no time for. A lobby that is gone wants nothing: the server is stopping.
     pub(crate) fn send(&self, input: LobbyInput) -> Result<(), LobbyInput> {
-        let wish = matches!(input, LobbyInput::Join(_) | LobbyInput::List { .. });
+        let wish = matches!(
+            input,
+            LobbyInput::Join(_)
+                | LobbyInput::List { .. }
+                | LobbyInput::Watch { .. }
+                | LobbyInput::HostAsks { .. }
+        );
         if wish && self.waiting.load(Ordering::Relaxed) >= LOBBY_INBOX_MAX {
             return Err(input);
         }
@@ -58,6 +65,14 @@ impl LobbySender {
             room,
             reason,
             message,
+        });
+    }
+
+    pub(crate) fn room_asks(&self, room: u32, ask: RoomAsk) {
+        let _ = self.send(LobbyInput::Rule {
+            ticket: None,
+            room: RoomName::No(room),
+            ask,
         });
     }
 
@@ -95,6 +110,7 @@ pub(crate) struct LobbyTask {
     rooms: Arc<Rooms>,
     shards: Arc<[mpsc::Sender<ShardMessage>]>,
     handles: HashMap<u32, RoomHandle>,
+    tickets: Arc<Tickets>,
 }
 
 impl LobbyTask {
@@ -102,12 +118,14 @@ impl LobbyTask {
         lobby: Lobby,
         rooms: Arc<Rooms>,
         shards: Arc<[mpsc::Sender<ShardMessage>]>,
+        tickets: Arc<Tickets>,
     ) -> LobbyTask {
         LobbyTask {
             lobby,
             rooms,
             shards,
             handles: HashMap::new(),
+            tickets,
         }
     }
 
@@ -158,6 +176,8 @@ impl LobbyTask {
                         let _ = shard.send(ShardMessage::Front(input)).await;
                     }
                 }
+                LobbyOutput::Ruled { ticket, answer } => self.tickets.ruled(ticket, answer),
+                LobbyOutput::Reserved { ticket, answer } => self.tickets.reserved(ticket, answer),
                 LobbyOutput::ToAllFronts(input) => {
                     for shard in self.shards.iter() {
                         if let Some(copy) = input.for_all() {
@@ -280,11 +300,12 @@ mod tests {
         let exits = Exits {
             shards: Arc::clone(&shards),
             lobby: channel().0,
+            tasks: tokio::runtime::Handle::current(),
         };
         let metrics = Arc::new(Metrics::new(1));
         let rooms = Rooms::new(exits, metrics, false, Duration::from_secs(1));
         let lobby = Lobby::new(LobbyConfig::default());
-        let mut task = LobbyTask::new(lobby, rooms, shards);
+        let mut task = LobbyTask::new(lobby, rooms, shards, Arc::default());
         task.handle(join());
         task.deliver().await;
         let leave = || RoomInput::Leave {

@@ -116,10 +116,13 @@ fn kind(name: String, game: Arc<dyn GameFn>, told: RoomConfig) -> Result<Arc<Kin
         ..KindOptions::default()
     };
     let (tick_hz, send_hz) = (told.tick_hz, told.send_hz);
+    let (watchers, watch_hz) = (told.watchers, told.watch_hz);
     let with_rates = move |registry: &mut Game| {
         game(registry);
         tick_hz.map(|hz| registry.rate(hz));
         send_hz.map(|hz| registry.send(hz));
+        watchers.map(|places| registry.watchers(u32::from(places)));
+        watch_hz.map(|hz| registry.watch_hz(hz));
     };
     let game = GameKind::try_new(name.clone(), with_rates);
     let game = game.map_err(|error| StartError::Game {

@@ -19,11 +19,12 @@ use tokio::sync::{mpsc, oneshot};
 use crate::accept::{self, Control, listen};
 use crate::admission::Door;
 use crate::config::Config;
+use crate::desk::{RoomsDesk, Tickets};
 use crate::error::StartError;
 use crate::http::{Exposed, Files, Origins, Site};
 use crate::lobby::{self, LobbyTask};
 use crate::metrics::Metrics;
-use crate::rooms::{Crew, Exits, Rooms};
+use crate::rooms::{Crew, Exits, Rooms, TaskThread};
 use crate::server::Plan;
 use crate::shard::{self, SHARD_INBOX_MAX, Setup, ShardMessage};
 
@@ -36,11 +37,13 @@ pub struct Running {
     admin: Option<SocketAddr>,
     site: Arc<Site>,
     shards: Arc<[mpsc::Sender<ShardMessage>]>,
+    desk: RoomsDesk,
     closed: Option<oneshot::Sender<()>>,
     ended: Option<oneshot::Sender<()>>,
     shard_threads: Vec<JoinHandle<()>>,
     control: Option<JoinHandle<()>>,
     crew: Option<Crew>,
+    tasks: Option<TaskThread>,
 }
 
 impl fmt::Debug for Running {
@@ -76,6 +79,12 @@ impl Running {
         format!("ws://{}", SocketAddr::new(ip, self.local.port()))
     }
 
+    /// Its rooms, for a matchmaker or an operator.
+    #[must_use]
+    pub fn rooms(&self) -> RoomsDesk {
+        self.desk.clone()
+    }
+
     /// What `/metrics` says.
     #[must_use]
     pub fn metrics(&self) -> String {
@@ -106,6 +115,9 @@ impl Running {
         drop(self.ended.take());
         if let Some(crew) = self.crew.take() {
             crew.stop();
+        }
+        if let Some(tasks) = self.tasks.take() {
+            tasks.stop();
         }
         if let Some(control) = self.control.take() {
             let _ = control.join();
@@ -162,7 +174,16 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         shard_threads
             .push(shard::start(setup, inbox).map_err(threads("no thread for connections"))?);
     }
+    let tickets = Arc::new(Tickets::default());
+    let desk = RoomsDesk::new(
+        lobby_sender.clone(),
+        Arc::clone(&shards),
+        Arc::clone(&tickets),
+        Arc::clone(&plan.namespaces),
+    );
+    let tasks = TaskThread::start().map_err(threads("no thread for the work of rooms"))?;
     let exits = Exits {
+        tasks: tasks.handle(),
         shards: Arc::clone(&shards),
         lobby: lobby_sender,
     };
@@ -177,7 +198,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         door: Door::new(config.limits.sessions, config.limits.per_address),
         site: Arc::clone(&site),
         shards: Arc::clone(&shards),
-        lobby: LobbyTask::new(make_lobby(&plan)?, rooms, Arc::clone(&shards)),
+        lobby: LobbyTask::new(make_lobby(&plan)?, rooms, Arc::clone(&shards), tickets),
         lobby_inbox,
         closed: on_close,
         ended: on_end,
@@ -189,11 +210,13 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         admin: admin_addr,
         site,
         shards,
+        desk,
         closed: Some(closed),
         ended: Some(ended),
         shard_threads,
         control: Some(control),
         crew: Some(crew),
+        tasks: Some(tasks),
     })
 }
 

@@ -9,16 +9,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use tickwire_proto::frame::{Identity, Refusal};
+use tickwire_proto::frame::{Identity, Refusal, code};
 use tickwire_proto::{Reason, Time};
+use tickwire_sim::{NewTask, TaskFailed, TaskId};
 
 use crate::auth::{AcceptAll, Auth, AuthAnswer};
 use crate::front::{Front, FrontConfig, FrontInput, FrontOutput};
 use crate::key::SessionKey;
 use crate::kind::Kind;
-use crate::lobby::{Lobby, LobbyConfig, LobbyInput, LobbyOutput};
+use crate::lobby::{
+    Lobby, LobbyConfig, LobbyInput, LobbyOutput, Reservation, ReserveAsk, RoomName,
+};
 use crate::namespace::{HOME, NamespaceSpec, Namespaces};
-use crate::room::{Room, RoomOutput};
+use crate::room::{Room, RoomAsk, RoomInput, RoomOutput};
 
 /// Fronts, lobby and rooms, wired together in memory.
 ///
@@ -54,9 +57,14 @@ pub struct Loopback {
     lobby: Lobby,
     rooms: BTreeMap<u32, Room>,
     answers: Vec<Answer>,
+    /// Work of rooms that is not done yet.
+    tasks: BTreeMap<(u32, TaskId), NewTask>,
     links: BTreeMap<SessionKey, Link>,
     opened: u64,
     tokens: u64,
+    home: Option<Arc<NamespaceSpec>>,
+    ruled: BTreeMap<u64, Result<(), Refusal>>,
+    reserved: BTreeMap<u64, Result<Reservation, Refusal>>,
 }
 
 /// An answer of auth that is not there yet.
@@ -112,6 +120,7 @@ impl Loopback {
     pub fn of(namespaces: Arc<Namespaces>, front: FrontConfig, lobby: LobbyConfig) -> Loopback {
         let shards = front.shards.max(1);
         Loopback {
+            home: namespaces.find(HOME).ok(),
             fronts: (0..shards)
                 .map(|shard| {
                     let config = FrontConfig {
@@ -125,9 +134,12 @@ impl Loopback {
             lobby: Lobby::new(lobby),
             rooms: BTreeMap::new(),
             answers: Vec::new(),
+            tasks: BTreeMap::new(),
             links: BTreeMap::new(),
             opened: 0,
             tokens: 0,
+            ruled: BTreeMap::new(),
+            reserved: BTreeMap::new(),
         }
     }
 
@@ -198,6 +210,7 @@ impl Loopback {
     /// Time passes: ticks that are due, and timeouts.
     pub fn advance(&mut self, now: Time) {
         self.answer(now);
+        self.work();
         for front in &mut self.fronts {
             front.handle_timeout(now);
         }
@@ -236,6 +249,38 @@ impl Loopback {
     pub fn tell_lobby(&mut self, now: Time, input: LobbyInput) {
         self.lobby.handle(now, input);
         self.settle(now);
+    }
+
+    /// Does something with a room, as whoever is in charge.
+    ///
+    /// # Errors
+    /// With what is wrong and what to do.
+    pub fn rule(&mut self, now: Time, room: RoomName, ask: RoomAsk) -> Result<(), Refusal> {
+        let ticket = Some(0);
+        self.tell_lobby(now, LobbyInput::Rule { ticket, room, ask });
+        self.ruled.remove(&0).unwrap_or(Ok(()))
+    }
+
+    /// Keeps seats in the namespace `/`. The token is no secret: there is no network here.
+    ///
+    /// # Errors
+    /// With what is wrong and what to do.
+    pub fn reserve(&mut self, now: Time, ask: ReserveAsk) -> Result<Reservation, Refusal> {
+        self.tokens += 1;
+        let (ticket, chance) = (self.tokens, u128::from(self.tokens).to_le_bytes());
+        let namespace = self.home.clone();
+        let Some(namespace) = namespace else {
+            return Err(Refusal::new(code::NOT_FOUND, "there is no namespace /"));
+        };
+        let input = LobbyInput::Reserve {
+            ticket,
+            chance,
+            namespace,
+            ask,
+        };
+        self.tell_lobby(now, input);
+        let unanswered = || Err(Refusal::new(code::NOT_FOUND, "the lobby did not answer"));
+        self.reserved.remove(&ticket).unwrap_or_else(unanswered)
     }
 
     /// The fronts.
@@ -356,6 +401,12 @@ impl Loopback {
                     }
                 }
                 LobbyOutput::ToAllFronts(input) => self.tell_all_fronts(now, &input),
+                LobbyOutput::Ruled { ticket, answer } => {
+                    self.ruled.insert(ticket, answer);
+                }
+                LobbyOutput::Reserved { ticket, answer } => {
+                    self.reserved.insert(ticket, answer);
+                }
             }
         }
         heard
@@ -383,6 +434,18 @@ impl Loopback {
                                 message,
                             },
                         );
+                    }
+                    (None, RoomOutput::Task(task)) => {
+                        self.tasks.insert((no, task.id), task);
+                    }
+                    (None, RoomOutput::CancelTask(task)) => {
+                        self.tasks.remove(&(no, task));
+                    }
+                    (None, RoomOutput::Asks(ask)) => {
+                        let room = RoomName::No(no);
+                        let ticket = None;
+                        self.lobby
+                            .handle(now, LobbyInput::Rule { ticket, room, ask });
                     }
                     (None, _) => {}
                 }
@@ -414,6 +477,26 @@ impl Loopback {
         let message = "the game failed in this room".to_owned();
         self.lobby
             .handle(now, LobbyInput::RoomFailed { room, message });
+    }
+
+    /// Goes on with the work of rooms: once each time that time passes. What panics has failed; that of rooms that are over is dropped.
+    fn work(&mut self) {
+        for ((no, id), mut task) in std::mem::take(&mut self.tasks) {
+            let Some(room) = self.rooms.get_mut(&no) else {
+                continue;
+            };
+            let mut context = Context::from_waker(Waker::noop());
+            let polled = catch_unwind(AssertUnwindSafe(|| task.future.as_mut().poll(&mut context)));
+            let result = match polled {
+                Ok(Poll::Ready(result)) => result,
+                Err(_) => Err(TaskFailed::Panicked),
+                Ok(Poll::Pending) => {
+                    self.tasks.insert((no, id), task);
+                    continue;
+                }
+            };
+            room.handle(RoomInput::TaskDone { task: id, result });
+        }
     }
 
     /// Asks the answers that were not there yet.

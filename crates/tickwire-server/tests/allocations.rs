@@ -81,6 +81,8 @@ fn allocations(viewers: u32) -> u64 {
             identity,
             gauge: gauge.clone(),
             generic: false,
+            watches: false,
+            host: false,
         })));
     }
     let mut now = 0;

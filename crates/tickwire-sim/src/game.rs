@@ -22,9 +22,14 @@ use crate::command::{CommandLine, Line, MissingCommand, PlayerCommand};
 use crate::event::{EventKind, GameEvent};
 use crate::message::{FromPlayer, Hears, Listener};
 use crate::player::{OwnedBy, Player, SEATS_MAX, disowned};
+use crate::task::{Done, DoneListener, HearsDone};
 
 /// Ticks a second at most.
 pub const RATE_MAX: u16 = 240;
+/// Places for spectators in a room at most.
+pub const WATCHERS_MAX: u16 = 2_048;
+/// Updates a second for spectators, unless the game says otherwise.
+const WATCH_HZ: u32 = 5;
 
 /// A component that viewers may see. Made by `#[derive(Replicate)]`, which makes it a [`Component`] too.
 pub trait Replicate: Record + Component {}
@@ -57,6 +62,9 @@ pub enum GameError {
     /// No seat, or too many.
     #[error("seats({0}): choose 1 to {SEATS_MAX}")]
     Seats(u32),
+    /// Too many places for spectators.
+    #[error("watchers({0}): choose 0 to {WATCHERS_MAX}")]
+    Watchers(u32),
     /// One thing registered twice.
     #[error("{what} {name} is registered twice: keep one")]
     Twice {
@@ -112,6 +120,8 @@ pub struct Game {
     pub(crate) name_any: bool,
     pub(crate) on_demand: bool,
     pub(crate) sleeps: bool,
+    pub(crate) watchers: u16,
+    pub(crate) watch: u32,
     pub(crate) components: Vec<Box<dyn Column>>,
     pub(crate) resources: Vec<Box<dyn Column>>,
     /// Kept in exact captures beside what is registered.
@@ -122,6 +132,7 @@ pub struct Game {
     pub(crate) listeners: Vec<Box<dyn Listener>>,
     pub(crate) answerers: Vec<Box<dyn Answerer>>,
     pub(crate) replies: Vec<Box<dyn ReplyListener>>,
+    pub(crate) done_listeners: Vec<Box<dyn DoneListener>>,
     pub(crate) on_start: Vec<BoxedSystem>,
     pub(crate) on_join: Vec<BoxedSystem<In<Player>>>,
     pub(crate) on_leave: Vec<BoxedSystem<In<Player>>>,
@@ -147,6 +158,8 @@ impl Game {
             name_any: false,
             on_demand: false,
             sleeps: false,
+            watchers: 0,
+            watch: WATCH_HZ,
             components: Vec::new(),
             resources: Vec::new(),
             beside: Vec::new(),
@@ -156,6 +169,7 @@ impl Game {
             listeners: Vec::new(),
             answerers: Vec::new(),
             replies: Vec::new(),
+            done_listeners: Vec::new(),
             on_start: Vec::new(),
             on_join: Vec::new(),
             on_leave: Vec::new(),
@@ -223,6 +237,21 @@ impl Game {
     /// member who is back, a message or a result that it waits for wakes it.
     pub fn sleeps(&mut self) -> &mut Self {
         self.sleeps = true;
+        self
+    }
+
+    /// Places for spectators beside the seats: none unless said otherwise. They see what all may see, and the game does not see them.
+    pub fn watchers(&mut self, places: u32) -> &mut Self {
+        match u16::try_from(places) {
+            Ok(places @ 0..=WATCHERS_MAX) => self.watchers = places,
+            _ => self.faults.push(GameError::Watchers(places)),
+        }
+        self
+    }
+
+    /// Updates a second for spectators: 5 unless said otherwise, and never more than for players. The nearest rate that is not above it.
+    pub fn watch_hz(&mut self, hz: u32) -> &mut Self {
+        self.watch = hz.max(1);
         self
     }
 
@@ -392,6 +421,19 @@ impl Game {
         self
     }
 
+    /// A system that hears what became of the [tasks](crate::Tasks) with results of one type, at the start of the tick after it came.
+    pub fn on_done<T, Marker>(
+        &mut self,
+        system: impl IntoSystem<In<Done<T>>, (), Marker>,
+    ) -> &mut Self
+    where
+        T: Message + Send + Sync + 'static,
+    {
+        let system: BoxedSystem<In<Done<T>>> = Box::new(IntoSystem::into_system(system));
+        self.done_listeners.push(Box::new(HearsDone { system }));
+        self
+    }
+
     /// A system that runs once, when the room begins: for maps and for what is always there.
     ///
     /// It also runs before a restore, which then replaces all entities that have registered components, and all registered resources.
@@ -442,6 +484,18 @@ impl Game {
         }
     }
 
+    /// Ticks from update to update of a spectator: a multiple of those of a player.
+    pub(crate) fn watch_every(&self, send_every: u8) -> u8 {
+        if self.on_demand {
+            return send_every;
+        }
+        let send_every = u32::from(send_every.max(1));
+        let updates = (u32::from(self.rate) / send_every).max(1);
+        let fewer = updates.div_ceil(self.watch.clamp(1, updates));
+        let most = u32::from(u8::MAX) / send_every;
+        (fewer.min(most.max(1)) * send_every) as u8 // it fits
+    }
+
     /// Ticks from update to update.
     pub(crate) fn send_every(&self) -> Result<u8, GameError> {
         let rate = u32::from(self.rate);
@@ -489,6 +543,21 @@ mod tests {
             game.send(send);
         }
         game.send_every()
+    }
+
+    #[test]
+    fn spectators_get_fewer_updates() {
+        let every = |rate, send_every, hz| {
+            let mut game = Game::new();
+            game.rate(rate).watch_hz(hz);
+            game.watch_every(send_every)
+        };
+        assert_eq!(every(60, 2, 5), 12);
+        assert_eq!(every(30, 1, 5), 6);
+        assert_eq!(every(30, 1, 7), 5, "not above what was asked for");
+        assert_eq!(every(30, 1, 1_000), 1, "never more than a player");
+        assert_eq!(every(240, 240, 5), 240);
+        assert_eq!(every(240, 1, 0), 240);
     }
 
     #[test]

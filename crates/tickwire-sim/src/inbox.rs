@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use tickwire_proto::frame::{AskOutcome, Presence};
+use tickwire_proto::frame::{AskOutcome, MemberFlags, Presence};
 
 use crate::player::PlayerInfo;
+use crate::task::{TaskId, TaskResult};
 
 /// Inputs that wait for a step at most.
 pub const INBOX_MAX: usize = 4_096;
@@ -16,6 +17,8 @@ pub(crate) enum Input {
     Join(PlayerInfo),
     Leave(u16),
     Presence(u16, Presence),
+    Flags(u16, MemberFlags),
+    Done(TaskId, TaskResult),
     Message {
         seat: u16,
         kind: u32,
@@ -79,6 +82,7 @@ impl Inbox {
     }
 
     /// Puts back what an exact capture held, and takes what has its place already: each question was bounded when it was asked.
+    /// Puts in what is bounded elsewhere: results of tasks, and what an exact capture held.
     pub(crate) fn put_back(&mut self, input: Input) {
         self.queue.push_back(input);
     }

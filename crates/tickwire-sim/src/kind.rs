@@ -33,6 +33,8 @@ pub struct GameKind {
     computers: u16,
     on_demand: bool,
     sleeps: bool,
+    watchers: u16,
+    watch_every: u8,
 }
 
 impl GameKind {
@@ -68,6 +70,8 @@ impl GameKind {
             computers: book.computers.min(book.seats),
             on_demand: book.on_demand,
             sleeps: book.sleeps,
+            watchers: book.watchers,
+            watch_every: book.watch_every(book.send_every()?),
             make: Arc::new(game),
             name,
         };
@@ -121,6 +125,18 @@ impl GameKind {
     #[must_use]
     pub fn is_on_demand(&self) -> bool {
         self.on_demand
+    }
+
+    /// Places for spectators in a room.
+    #[must_use]
+    pub fn watchers(&self) -> u16 {
+        self.watchers
+    }
+
+    /// Ticks from update to update of a spectator.
+    #[must_use]
+    pub fn watch_every(&self) -> u8 {
+        self.watch_every
     }
 
     /// Whether its rooms sleep while nobody is online.
@@ -189,6 +205,11 @@ fn no_twins(book: &Game) -> Result<(), GameError> {
         let schemas = book.answerers.iter().flat_map(|it| it.schemas());
         let name = schemas.filter(|m| m.kind == pair[0]).map(|m| m.name).next();
         return Err(twice("a system for request", &name.unwrap_or_default()));
+    }
+    let mut done: Vec<&str> = book.done_listeners.iter().map(|l| l.name()).collect();
+    done.sort_unstable();
+    if let Some(pair) = done.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(twice("a system for the result", pair[0]));
     }
     let mut heard: Vec<u32> = book.listeners.iter().map(|l| l.kind()).collect();
     heard.sort_unstable();

@@ -71,6 +71,7 @@ mod capture;
 mod chance;
 mod column;
 mod command;
+mod control;
 mod entity;
 mod event;
 mod exact;
@@ -87,6 +88,7 @@ mod save;
 mod seats;
 mod simulation;
 mod system;
+mod task;
 mod time;
 
 pub use ask::{
@@ -96,14 +98,16 @@ pub use ask::{
 pub use capture::CaptureStats;
 pub use chance::Chance;
 pub use command::{CommandRefused, ForeignEntity, MissingCommand, PlayerCommand};
+pub use control::{MoveTo, ORDERS_MAX, Order, RoomControl};
 pub use entity::EntityMarker;
 pub use event::{EVENTS_WAITING_MAX, Emit, GameEvent};
 pub use exact::{Exact, RestoreError};
-pub use game::{Game, GameError, RATE_MAX, Replicate, ReplicateResource};
+pub use game::{Game, GameError, RATE_MAX, Replicate, ReplicateResource, WATCHERS_MAX};
 pub use ids::NetEntity;
 pub use inbox::{INBOX_MAX, JoinRefused};
 pub use kind::{GameFn, GameKind};
 pub use message::{FromPlayer, MessageRefused, OUTBOX_MAX, OutMessage, Outbox, To};
 pub use player::{Asks, OwnedBy, PLAYER_NAME_MAX, Player, PlayerInfo, Roster, SEATS_MAX, Seated};
 pub use simulation::{RoomAttributes, SimDrops, SimOptions, Simulation};
+pub use task::{Done, NewTask, TASKS_MAX, TaskFailed, TaskId, TaskResult, Tasks};
 pub use time::CurrentTick;

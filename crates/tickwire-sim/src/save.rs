@@ -16,6 +16,7 @@ use crate::message::Outbox;
 use crate::player::Roster;
 use crate::refs::ExactRefs;
 use crate::simulation::{RoomAttributes, Simulation};
+use crate::task::Tasks;
 use crate::time::CurrentTick;
 
 impl Simulation {
@@ -52,6 +53,7 @@ impl Simulation {
         parts::write_roster(world.resource::<Roster>(), &mut out);
         parts::write_inbox(&self.inbox, &mut out);
         parts::write_questions(world.resource::<Questions>(), &mut out);
+        parts::write_tasks(world.resource::<Tasks>(), &mut out);
         parts::write_ids(world.resource::<Ids>(), &mut out);
         parts::write_events(world.resource::<EventQueue>(), &mut out);
         let refs = ExactRefs::new(world);
@@ -83,6 +85,8 @@ impl Simulation {
         self.world.insert_resource(roster);
         self.inbox = parts::read_inbox(&mut input, self.seats)?;
         parts::read_questions(&mut input, &mut self.world.resource_mut::<Questions>())?;
+        let tasks = parts::read_tasks(&mut input, &mut self.inbox)?;
+        self.world.insert_resource(tasks);
         parts::read_ids(&mut self.world, &mut input, head.tick)?;
         let events = parts::read_events(&mut input, &self.schema)?;
         self.world.resource_mut::<EventQueue>().waiting = events;

@@ -199,7 +199,10 @@ mod both {
             Res<CurrentTick>,
             Res<RoomAttributes>,
             ResMut<Outbox>,
+            ResMut<Tasks>,
+            ResMut<RoomControl>,
         ),
+        _: In<Done<String>>,
         _: Chance,
         mut emit: Emit,
     ) {
@@ -215,6 +218,7 @@ mod both {
             .event::<E>()
             .missing(MissingCommand::RepeatLast);
         let _ = (Player::new(info.seat), Presence::Online, Side::Left);
+        let _ = (MoveTo::Room(String::new()), TaskId(1), TaskFailed::Lost);
     }
 
     #[derive(Replicate, Default)]
@@ -225,6 +229,12 @@ mod both {
 
     fn resources<R: ReplicateResource + FromWorld>(game: &mut Game) {
         game.resource::<R>();
+    }
+
+    /// Looked up through both globs: one that both have would be ambiguous.
+    #[allow(unused_imports)]
+    mod looked_up {
+        use super::{Answers, Asked, NoReply, Questions, Refusal, Replied, Request, Ticket};
     }
 
     #[test]

@@ -85,6 +85,8 @@ class Net {
   /** @type {Map<number, Room>} */ #rooms = new Map()
   /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object }>} */ #asked = new Map()
   /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */ #lists = new Map()
+  /** Lists that are watched. @type {Map<number, (rooms: any[]) => void>} */
+  #live = new Map()
   #heard = new Listeners()
   #timer = 0
   #due = 0
@@ -112,10 +114,32 @@ class Net {
     const text = JSON.stringify(attributes)
     return this.#want(core => core.quick(kind, text, recall(kind, text)), { kind, text })
   }
-  /** A new room. @param {string} kind */
-  create(kind, attributes = {}) { return this.#want(core => core.create(kind, JSON.stringify(attributes))) }
+  /** A new room; a private one is on no list, and its id is a short code for friends. @param {string} kind @param {{ private?: boolean }} [options] */
+  create(kind, attributes = {}, options = {}) { return this.#want(core => core.create(kind, JSON.stringify(attributes), options.private === true)) }
   /** The room with that id. @param {string} id */
   join(id) { return this.#want(core => core.join(id)) }
+  /** The private room with that code, as a person types it. @param {string} code */
+  code(code) { return this.#want(core => core.join(String(code).replace(/[^0-9a-z]/gi, '').toUpperCase())) }
+  /** Looks on in the room with that id, without a seat. @param {string} id */
+  watch(id) { return this.#want(core => core.watch(id)) }
+  /** The seat that the server keeps for whoever shows this token. @param {string} token */
+  reserved(token) { return this.#want(core => core.join_reserved(token)) }
+  /** Calls a function with the rooms of a kind (or all), now and after each change; returns what stops it. @param {string} kind @param {(rooms: any[]) => void} f */
+  lobbyLive(kind, f, attributes = {}) {
+    let stopped = false, request = -1
+    this.#start().then(core => {
+      if (stopped) return
+      request = core.watch_lobby(kind, JSON.stringify(attributes))
+      this.#live.set(request, f)
+      this.#pump()
+    }).catch(e => this.#heard.emit('error', e))
+    return () => {
+      stopped = true
+      if (!this.#live.delete(request)) return
+      this.#core?.unwatch_lobby(request)
+      this.#pump()
+    }
+  }
   /** The rooms of a kind, or all. */
   async lobby(kind = '') {
     const core = await this.#start()
@@ -248,7 +272,11 @@ class Net {
       case 'away': return void room?._tell('away')
       case 'members': return room?._members()
       case 'message': return void room?._tell(it.name, it.data)
-      case 'resumed': case 'expired': return void this.#heard.emit(it.do)
+      case 'expired': // nobody will answer what was asked in that session
+        for (const { reject } of this.#lists.values()) reject(new TickwireError('Away', 'the session was lost before the answer came.'))
+        this.#lists.clear()
+        return void this.#heard.emit(it.do)
+      case 'resumed': return void this.#heard.emit(it.do)
       case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
         `${it.count} messages went down with the last session; nobody knows whether they were heard.`, 'Send them again if they matter.'))
       case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
@@ -257,6 +285,9 @@ class Net {
       case 'lobby_refused':
         this.#lists.get(it.room)?.reject(new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
         return void this.#lists.delete(it.room)
+      case 'lobby_changed': return guard(() => this.#live.get(it.request)?.(it.rooms))
+      case 'host_done': this.#lists.get(it.request)?.resolve(undefined); return void this.#lists.delete(it.request)
+      case 'request_refused': return this.#requestRefused(it)
       case 'ended':
         this.#rooms.delete(it.room)
         return room?._ended(it.reason, it.message)
@@ -366,6 +397,7 @@ class Net {
     const waiting = [...this.#asked.values(), ...this.#lists.values()], rooms = [...this.#rooms.values()]
     this.#asked.clear()
     this.#lists.clear()
+    this.#live.clear()
     this.#rooms.clear()
     for (const { reject } of waiting) reject(error)
     for (const room of rooms) room._ended(error.code, error.message)
@@ -381,6 +413,10 @@ class Net {
         pump: () => this.#pump(),
         left: () => { this.#rooms.delete(it.room) },
         fault: (/** @type {unknown} */ e) => { if (!this.#heard.emit('error', e)) reportError(e) },
+        asked: (/** @type {number} */ request) => new Promise((resolve, reject) => {
+          this.#lists.set(request, { resolve, reject })
+          this.#pump()
+        }),
         link: () => (this.#online ? 'ws' : 'away'),
       })
       room._how = asked?.how
@@ -389,6 +425,15 @@ class Net {
     room._joined(it)
     this.#asked.delete(it.room)
     asked?.resolve(room)
+  }
+
+  /** A list, or what was asked for as a host. @param {any} it */
+  #requestRefused(it) {
+    const error = new TickwireError(it.code, it.message, undefined, it.data ?? undefined)
+    const asked = this.#lists.get(it.request)
+    this.#lists.delete(it.request)
+    if (asked) asked.reject(error)
+    else if (this.#live.delete(it.request)) this.#heard.emit('error', error)
   }
 
   /** @param {any} it */
@@ -416,7 +461,7 @@ function recall(kind, text) {
 }
 
 /** Names of a room's own events; a game's are written large. */
-const OWN = ['joined', 'away', 'ended', 'members']
+const OWN = ['joined', 'moved', 'away', 'kicked', 'ended', 'members']
 
 /** A room that one is in. It stays the same object when the link is lost, and when the room is joined again. */
 class Room {
@@ -515,7 +560,7 @@ class Room {
     }
   }
 
-  /** Hears a tick event or a message of the game by its name, or 'joined', 'away', 'ended', 'members'. @param {string} name @param {Function} f */
+  /** Hears a tick event or a message of the game by its name, or one of the room's own. @param {string} name @param {Function} f */
   on(name, f) {
     const names = [...this.#layout.events, ...this.#layout.messages].map(record => record.name)
     if (!OWN.includes(name) && !names.includes(name)) throw unknown('event or message', name, [...names, ...OWN])
@@ -547,6 +592,30 @@ class Room {
     this.#net.pump()
   }
 
+  /** Says that one is ready, or is not any more: the members hear it, and the game. */
+  ready(ready = true) {
+    if (!this.#core.ready(this.#key, ready)) throw new TickwireError('Away', 'the room is not joined now.')
+    this.#net.pump()
+  }
+
+  /** What a host may do; others are refused as Forbidden. */
+  host = {
+    /** Sends a member away, who may come back. @param {number} member */
+    kick: member => this.#host({ kick: member }),
+    /** Sends a member away for so many seconds, or for good. @param {number} member */
+    ban: (member, seconds = 0) => this.#host({ ban: member, seconds }),
+    lock: (locked = true) => this.#host({ lock: locked }),
+    /** @param {object} attributes */
+    attributes: attributes => this.#host({ attributes }),
+    close: (message = '') => this.#host({ close: message }),
+  }
+  /** @param {object} ask */
+  async #host(ask) {
+    const request = this.#core.host(this.#key, JSON.stringify(ask))
+    if (request < 0) throw new TickwireError('Away', 'the room is not joined now, or that is nothing a host can ask for.')
+    await this.#net.asked(request)
+  }
+
   /** Leaves the room. */
   async leave() {
     if (this.#over) return
@@ -576,6 +645,7 @@ class Room {
     // another world: ids begin anew
     for (const bound of this.#binds) this.#unbind(bound)
     if (it.again) this.#heard.emit('joined', this)
+    if (it.moved) this.#heard.emit('moved', this)
     this.#heard.emit('members', this.members)
   }
   _members() {
@@ -590,6 +660,7 @@ class Room {
     this.#over = true
     this.#tables.clear()
     for (const bound of this.#binds) this.#unbind(bound)
+    if (reason === 'Kicked' || reason === 'Banned') this.#heard.emit('kicked', { reason, message })
     this.#heard.emit('ended', { reason, message })
   }
   _nextCommand() { return this.#command ? this.#core.next_command(this.#key) : -1 }

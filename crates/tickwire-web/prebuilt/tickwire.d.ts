@@ -46,6 +46,9 @@ export interface Member {
   readonly status: string
   /** Oneself. */
   readonly mine: boolean
+  readonly ready: boolean
+  /** May use `room.host`. */
+  readonly host: boolean
 }
 
 export interface Figures {
@@ -80,6 +83,10 @@ export interface RoomInfo {
 export interface RoomEvents {
   /** Joined again after a session that expired. The entities are new ones. A resumed session tells nothing here: the room goes on. */
   joined: Room<any>
+  /** The game or the server moved one to another room: the same object, with other entities, seat and members. */
+  moved: Room<any>
+  /** Sent away by the game or the host; `ended` follows. */
+  kicked: { reason: 'Kicked' | 'Banned'; message: string }
   /** The session is lost and the room with it; it is joined again by itself. A lost link alone is told by the state `away` of the connection. */
   away: undefined
   /** Over for good. */
@@ -120,6 +127,17 @@ export interface Room<G extends GameTypes = GameTypes> {
   status(text: string, options?: { expiresMs?: number }): void
   /** Tells the others that one is typing: the status "typing", which passes after 5 s. To be called at each key; with `false` when it is done. */
   typing(on?: boolean): void
+  /** Says that one is ready, or (false) is not any more: the members hear it, and the game. */
+  ready(ready?: boolean): void
+  /** What the room's host may do; others are refused (Forbidden). */
+  readonly host: {
+    kick(member: number): Promise<void>
+    /** For so many seconds; without: as long as the room lives. */
+    ban(member: number, seconds?: number): Promise<void>
+    lock(locked?: boolean): Promise<void>
+    attributes(attributes: { [name: string]: string }): Promise<void>
+    close(message?: string): Promise<void>
+  }
   leave(): Promise<void>
 }
 
@@ -133,8 +151,17 @@ export interface Net<G extends GameTypes = GameTypes> {
   on(name: 'error', f: (e: TickwireError) => void): () => void
   /** A room with a free seat, or a new one. */
   quick<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R]): Promise<Room<G>>
-  create<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R]): Promise<Room<G>>
+  /** A new room, of which one is the host. A private one is on no list: its id is a short code for friends. */
+  create<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R], options?: { private?: boolean }): Promise<Room<G>>
   join(id: string): Promise<Room<G>>
+  /** The private room with that code, as a person types it. */
+  code(code: string): Promise<Room<G>>
+  /** Looks on in the room with that id, without a seat. */
+  watch(id: string): Promise<Room<G>>
+  /** The seat that the server keeps for whoever shows this token. */
+  reserved(token: string): Promise<Room<G>>
+  /** Calls a function with the rooms of a kind ('': of all), now and after each change. Returns what stops it. */
+  lobbyLive(kind: (keyof G['rooms'] & string) | '', f: (rooms: RoomInfo[]) => void, attributes?: { [name: string]: string }): () => void
   lobby(kind?: keyof G['rooms'] & string): Promise<RoomInfo[]>
   /** Says something of oneself to those who follow, wherever they are. As in a room. */
   status(text: string, options?: { expiresMs?: number }): Promise<void>

@@ -84,12 +84,14 @@ export class Core {
         return ret;
     }
     /**
-     * Wants a new room.
+     * Wants a new room; `private`: one that is on no list.
      * @param {string} kind
      * @param {string} attributes
+     * @param {boolean} _private
      * @returns {number}
      */
-    create(kind, attributes) {
+    create(kind, attributes, _private) {
+        const val3 = +_private;
         let ptr0, len0, ptr1, len1;
         try {
             ptr0 = passStringToWasm0(kind, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
@@ -101,7 +103,7 @@ export class Core {
             if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
             throw e;
         }
-        const ret = wasm.core_create(this.__wbg_ptr, ptr0, len0, ptr1, len1);
+        const ret = wasm.core_create(this.__wbg_ptr, ptr0, len0, ptr1, len1, val3);
         return ret >>> 0;
     }
     /**
@@ -155,6 +157,19 @@ export class Core {
         wasm.core_frame(this.__wbg_ptr, val2, ptr0, len0);
     }
     /**
+     * Asks as the host of a room, by JSON `{"kick":member}` and the like: the number of the question; -1: that is not joined, or no question.
+     * @param {number} room
+     * @param {string} ask
+     * @returns {number}
+     */
+    host(room, ask) {
+        const val2 = +room;
+        const ptr0 = passStringToWasm0(ask, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_host(this.__wbg_ptr, val2, ptr0, len0);
+        return ret;
+    }
+    /**
      * Wants the room with that id.
      * @param {string} id
      * @returns {number}
@@ -163,6 +178,17 @@ export class Core {
         const ptr0 = passStringToWasm0(id, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
         const ret = wasm.core_join(this.__wbg_ptr, ptr0, len0);
+        return ret >>> 0;
+    }
+    /**
+     * Wants the seat that is kept for this token.
+     * @param {string} token
+     * @returns {number}
+     */
+    join_reserved(token) {
+        const ptr0 = passStringToWasm0(token, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_join_reserved(this.__wbg_ptr, ptr0, len0);
         return ret >>> 0;
     }
     /**
@@ -298,6 +324,16 @@ export class Core {
         return ret >>> 0;
     }
     /**
+     * Says that one is ready, or is not any more; whether the room is joined.
+     * @param {number} room
+     * @param {boolean} ready
+     * @returns {boolean}
+     */
+    ready(room, ready) {
+        const ret = wasm.core_ready(this.__wbg_ptr, room, ready);
+        return ret !== 0;
+    }
+    /**
      * No waiting for the back-off; what was over begins again.
      * @param {number} now
      */
@@ -406,6 +442,45 @@ export class Core {
     typing(room, typing) {
         const ret = wasm.core_typing(this.__wbg_ptr, room, typing);
         return ret !== 0;
+    }
+    /**
+     * Watches it no more.
+     * @param {number} request
+     */
+    unwatch_lobby(request) {
+        wasm.core_unwatch_lobby(this.__wbg_ptr, request);
+    }
+    /**
+     * Wants to look on in the room with that id.
+     * @param {string} id
+     * @returns {number}
+     */
+    watch(id) {
+        const ptr0 = passStringToWasm0(id, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_watch(this.__wbg_ptr, ptr0, len0);
+        return ret >>> 0;
+    }
+    /**
+     * Watches the list of rooms of a kind with these attributes.
+     * @param {string} kind
+     * @param {string} attributes
+     * @returns {number}
+     */
+    watch_lobby(kind, attributes) {
+        let ptr0, len0, ptr1, len1;
+        try {
+            ptr0 = passStringToWasm0(kind, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+            len0 = WASM_VECTOR_LEN;
+            ptr1 = passStringToWasm0(attributes, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+            len1 = WASM_VECTOR_LEN;
+        } catch (e) {
+            if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+            if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+            throw e;
+        }
+        const ret = wasm.core_watch_lobby(this.__wbg_ptr, ptr0, len0, ptr1, len1);
+        return ret >>> 0;
     }
 }
 if (Symbol.dispose) Core.prototype[Symbol.dispose] = Core.prototype.free;

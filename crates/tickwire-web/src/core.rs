@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
-use tickwire_client::{Client, ClientConfig, Picture, RoomKey};
+use tickwire_client::{Client, ClientConfig, Picture, RequestId, RoomKey};
 use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::AreaId;
 #[cfg(target_arch = "wasm32")]
@@ -115,10 +115,45 @@ impl Core {
         }
     }
 
-    /// Wants a new room.
-    pub fn create(&mut self, kind: &str, attributes: &str) -> u32 {
+    /// Wants a new room; `private`: one that is on no list.
+    pub fn create(&mut self, kind: &str, attributes: &str, private: bool) -> u32 {
         let pairs = pairs(attributes);
-        self.client.create(kind, &borrow(&pairs)).0
+        match private {
+            true => self.client.create_private(kind, &borrow(&pairs)).0,
+            false => self.client.create(kind, &borrow(&pairs)).0,
+        }
+    }
+
+    /// Wants to look on in the room with that id.
+    pub fn watch(&mut self, id: &str) -> u32 {
+        self.client.watch(id).0
+    }
+
+    /// Wants the seat that is kept for this token.
+    pub fn join_reserved(&mut self, token: &str) -> u32 {
+        self.client.join_reserved(token).0
+    }
+
+    /// Says that one is ready, or is not any more; whether the room is joined.
+    pub fn ready(&mut self, room: u32, ready: bool) -> bool {
+        self.client.ready(RoomKey(room), ready).is_ok()
+    }
+
+    /// Asks as the host of a room, by JSON `{"kick":member}` and the like: the number of the question; -1: that is not joined, or no question.
+    pub fn host(&mut self, room: u32, ask: &str) -> f64 {
+        report::host_ask(&mut self.client, RoomKey(room), ask)
+            .map_or(-1.0, |request| f64::from(request.0))
+    }
+
+    /// Watches the list of rooms of a kind with these attributes.
+    pub fn watch_lobby(&mut self, kind: &str, attributes: &str) -> u32 {
+        let pairs = pairs(attributes);
+        self.client.watch_lobby(kind, &borrow(&pairs)).0
+    }
+
+    /// Watches it no more.
+    pub fn unwatch_lobby(&mut self, request: u32) {
+        self.client.unwatch_lobby(RequestId(request));
     }
 
     /// Wants the room with that id.

@@ -5,7 +5,9 @@ mod support;
 
 use serde_json::{Value as Json, json};
 use support::{ROOM, SEAT, Truth, boom, own, set_ball, tick_frame};
-use tickwire_proto::frame::{ClientFrame, Identity, JoinedInfo, MemberChangeOwned, Refusal, code};
+use tickwire_proto::frame::{
+    ClientFrame, HostAskOwned, Identity, JoinedInfo, MemberChangeOwned, Refusal, code,
+};
 use tickwire_proto::{ServerEvent, ServerSession, SessionConfig, Tick, Time};
 use tickwire_snapshot::shape::Shape;
 use tickwire_snapshot::{AreaId, FieldSchema, NetId, Quant, RecordSchema, Value, values};
@@ -21,6 +23,8 @@ struct Page {
     commands: Vec<Vec<u8>>,
     messages: Vec<(u32, bytes::Bytes)>,
     statuses: Vec<(u32, String)>,
+    asks: Vec<HostAskOwned>,
+    ready: Vec<bool>,
     credentials: Vec<u8>,
 }
 
@@ -35,6 +39,8 @@ impl Page {
             commands: Vec::new(),
             messages: Vec::new(),
             statuses: Vec::new(),
+            asks: Vec::new(),
+            ready: Vec::new(),
             credentials: Vec::new(),
         }
     }
@@ -100,6 +106,14 @@ impl Page {
             },
             ServerEvent::Command { payload, .. } => self.commands.push(payload.to_vec()),
             ServerEvent::Message { kind, payload, .. } => self.messages.push((kind, payload)),
+            ServerEvent::HostAsks { request, ask, .. } => {
+                self.asks.push(ask);
+                self.server.host_done(request);
+            }
+            ServerEvent::Ready { ready, .. } => self.ready.push(ready),
+            ServerEvent::LobbyWatchWanted { request, .. } => {
+                self.server.lobby_change(request, true, &[], &[]);
+            }
             ServerEvent::Status { room, text } => self.statuses.push((room, text)),
             _ => {}
         }
@@ -439,4 +453,50 @@ fn a_command_may_hold_every_kind_of_field() {
     let wrong = crate::layout::command_row(&record, &numbers, &["no".to_owned(), String::new()])
         .unwrap_err();
     assert!(wrong.starts_with("field blob"), "{wrong}");
+}
+
+#[test]
+fn a_page_says_ready_asks_as_a_host_and_watches_the_lobby() {
+    let mut page = Page::new();
+    let room = page.core.create("balls", "{}", true);
+    let list = page.core.watch_lobby("", r#"{"mode":"ffa"}"#);
+    assert!(!page.core.ready(room, true), "not joined yet");
+    assert_eq!(page.core.host(room, r#"{"kick":1}"#), -1.0);
+    page.talk(ok);
+    assert!(page.core.ready(room, true));
+    let asks = [
+        r#"{"kick":7}"#,
+        r#"{"ban":7,"seconds":60}"#,
+        r#"{"lock":true}"#,
+        r#"{"attributes":{"map":"moon","size":3}}"#,
+        r#"{"close":"done"}"#,
+    ];
+    let numbers = asks.map(|ask| page.core.host(room, ask));
+    assert!(numbers.iter().all(|number| *number >= 0.0), "{numbers:?}");
+    assert_eq!(page.core.host(room, r#"{"dance":1}"#), -1.0);
+    assert_eq!(page.core.host(room, "no JSON"), -1.0);
+    page.talk(ok);
+    assert_eq!(page.ready, [true]);
+    let pairs = [("map", "moon"), ("size", "3")];
+    let expected = [
+        HostAskOwned::Kick { member: 7 },
+        HostAskOwned::Ban {
+            member: 7,
+            seconds: 60,
+        },
+        HostAskOwned::Lock { locked: true },
+        HostAskOwned::Attributes {
+            attributes: pairs.map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
+        },
+        HostAskOwned::Close {
+            message: "done".to_owned(),
+        },
+    ];
+    assert_eq!(page.asks, expected);
+    assert_eq!(page.heard("host_done").unwrap()["request"], numbers[4]);
+    let changed = page.heard("lobby_changed").unwrap();
+    assert_eq!(
+        (&changed["request"], &changed["rooms"]),
+        (&json!(list), &json!([]))
+    );
 }

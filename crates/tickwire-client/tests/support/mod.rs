@@ -473,6 +473,7 @@ pub fn joined_info(request: u32, id: &str) -> JoinedInfo {
         name: name.to_owned(),
         presence: Presence::Online,
         status: String::new(),
+        flags: tickwire_proto::frame::MemberFlags::default(),
     };
     JoinedInfo {
         request,

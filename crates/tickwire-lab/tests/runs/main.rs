@@ -371,3 +371,19 @@ fn rooms_that_rest_survive_the_storm() {
         );
     }
 }
+
+#[test]
+fn work_of_rooms_is_repeated_by_the_seed() {
+    let run = |seed| {
+        let lab = Lab::new("oracle", games::oracle)
+            .seed(seed)
+            .clients(4)
+            .links(&profile::ALL)
+            .faults(Faults::STORM);
+        let lab = sound(lab.run(s(20)));
+        (lab.trace_hash(), lab.numbers(0, "Dot", "x"))
+    };
+    let first = run(11);
+    assert_eq!(first, run(11));
+    assert_ne!(first.0, run(12).0);
+}

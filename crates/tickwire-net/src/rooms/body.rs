@@ -10,6 +10,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 
 use super::Exits;
 use super::rest::RoomBell;
+use super::tasks::RoomTasks;
 use crate::metrics::Metrics;
 
 /// Ticks that a room catches up on when it is behind; what lies further back is skipped and told.
@@ -38,6 +39,7 @@ pub(crate) struct Body {
     /// Who sends rings it; `None`: the room never rests, or does so now.
     pub(crate) bell: Option<Arc<RoomBell>>,
     unsent: VecDeque<RoomOutput>,
+    tasks: RoomTasks,
     reported: RoomStats,
     until_report: u32,
     /// Ticks skipped and not yet told.
@@ -47,8 +49,14 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn new(spec: Box<RoomSpec>, inboxes: Inboxes, bell: Option<Arc<RoomBell>>) -> Body {
+    pub(crate) fn new(
+        spec: Box<RoomSpec>,
+        inboxes: Inboxes,
+        bell: Option<Arc<RoomBell>>,
+        tasks: RoomTasks,
+    ) -> Body {
         Body {
+            tasks,
             no: spec.no,
             room: None,
             spec: Some(spec),
@@ -142,6 +150,17 @@ impl Body {
                 let _ = exits.send(self.no, output);
                 return false;
             }
+            let output = match output {
+                RoomOutput::Task(task) => {
+                    self.tasks.begin(&exits.tasks, task);
+                    continue;
+                }
+                RoomOutput::CancelTask(task) => {
+                    self.tasks.cancel(task);
+                    continue;
+                }
+                output => output,
+            };
             let rejected = if self.unsent.is_empty() {
                 exits.send(self.no, output).err()
             } else {
@@ -248,14 +267,16 @@ mod tests {
             attributes: vec![],
             seed: 0,
         };
-        let (_control, control) = mpsc::channel(CONTROL_MAX);
+        let (ways, control) = mpsc::channel(CONTROL_MAX);
         let (_traffic, traffic) = mpsc::channel(TRAFFIC_MAX);
-        let mut body = Body::new(Box::new(spec), Inboxes { control, traffic }, None);
+        let tasks = RoomTasks::new(crate::rooms::Way::new(ways.clone(), None).results());
+        let mut body = Body::new(Box::new(spec), Inboxes { control, traffic }, None, tasks);
         let (shard, mut inbox) = mpsc::channel(2);
         let (sender, mut lobby) = lobby::channel();
         let exits = Exits {
             shards: [shard].into(),
             lobby: sender,
+            tasks: crate::rooms::tasks::nowhere(),
         };
         body.step(Time(0), false);
         body.unsent.extend((0..UNSENT_MAX + 2).map(said));

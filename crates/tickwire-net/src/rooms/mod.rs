@@ -3,6 +3,7 @@
 mod body;
 mod rest;
 mod schedule;
+mod tasks;
 mod watch;
 mod worker;
 
@@ -24,6 +25,8 @@ use body::Inboxes;
 use rest::RoomBell;
 pub(crate) use rest::Way;
 use schedule::Schedule;
+use tasks::RoomTasks;
+pub(crate) use tasks::TaskThread;
 pub(crate) use worker::Crew;
 
 /// Commands, messages and receipts that wait for a room's next tick; what comes beyond is dropped and counted.
@@ -36,14 +39,20 @@ pub(crate) const CONTROL_MAX: usize = 16_384;
 pub(crate) struct Exits {
     pub(crate) shards: Arc<[mpsc::Sender<ShardMessage>]>,
     pub(crate) lobby: LobbySender,
+    /// Where the work of rooms runs.
+    pub(crate) tasks: tokio::runtime::Handle,
 }
 
 impl Exits {
     /// Hands one output over; gives it back where the shard is full. A shard that is gone wants nothing.
     pub(crate) fn send(&self, room: u32, output: RoomOutput) -> Result<(), RoomOutput> {
         let Some(shard) = output.shard() else {
-            if let RoomOutput::Ended { reason, message } = output {
-                self.lobby.room_ended(room, reason, message);
+            match output {
+                RoomOutput::Ended { reason, message } => {
+                    self.lobby.room_ended(room, reason, message);
+                }
+                RoomOutput::Asks(ask) => self.lobby.room_asks(room, ask),
+                _ => {}
             }
             return Ok(());
         };
@@ -113,7 +122,9 @@ impl Rooms {
             control: control_out,
             traffic: traffic_out,
         };
-        (handle, Box::new(Body::new(Box::new(spec), inboxes, bell)))
+        let tasks = RoomTasks::new(handle.control.results());
+        let body = Body::new(Box::new(spec), inboxes, bell, tasks);
+        (handle, Box::new(body))
     }
 
     /// Back into the schedule, or to rest.
@@ -164,6 +175,7 @@ mod tests {
         let exits = Exits {
             shards: [shard, gone].into(),
             lobby: crate::lobby::channel().0,
+            tasks: tasks::nowhere(),
         };
         let said = |shard| RoomOutput::ToAll {
             shard,

@@ -1,7 +1,7 @@
 //! Rooms that rest: out of the schedule, at no cost, until somebody sends them something. Nothing that was sent lies there unheard.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tickwire_server::RoomInput;
 use tokio::sync::mpsc;
@@ -151,10 +151,40 @@ impl Way {
         sent
     }
 
+    /// A way for results, which does not keep the room from hearing that it was given up.
+    pub(crate) fn results(&self) -> Results {
+        Results {
+            sender: self.sender.downgrade(),
+            bell: self.bell.as_ref().map(Arc::downgrade),
+        }
+    }
+
     /// Nothing comes this way any more: the room hears it even if it rests.
     pub(crate) fn give_up(self) {
         drop(self.sender);
         if let Some(bell) = &self.bell {
+            bell.ring();
+        }
+    }
+}
+
+/// A way into a room for the results of its work.
+#[derive(Clone)]
+pub(crate) struct Results {
+    sender: mpsc::WeakSender<RoomInput>,
+    bell: Option<Weak<RoomBell>>,
+}
+
+impl Results {
+    /// Waits while the inbox is full: a result is never dropped while its room is there.
+    pub(crate) async fn send(self, input: RoomInput) {
+        let Some(sender) = self.sender.upgrade() else {
+            return;
+        };
+        let _ = sender.send(input).await;
+        // Before the ring: the room may be given up, and hears it by the last sender.
+        drop(sender);
+        if let Some(bell) = self.bell.as_ref().and_then(Weak::upgrade) {
             bell.ring();
         }
     }

@@ -202,6 +202,7 @@ mod tests {
         let exits = Exits {
             shards: [].into(),
             lobby: sender,
+            tasks: crate::rooms::tasks::nowhere(),
         };
         let rooms = Rooms::new(exits, Arc::new(Metrics::new(1)), false, PATIENCE);
         rooms.metrics.rooms.add(2);
@@ -244,6 +245,6 @@ mod tests {
         assert_eq!(rooms.metrics.workers_lost.get(), 2);
         assert_eq!(rooms.metrics.rooms_failed.get(), 2);
         assert_eq!(rooms.metrics.rooms.get(), 0);
-        rooms.schedule.stop();
+        drop(rooms.schedule.stop());
     }
 }

@@ -42,6 +42,12 @@ impl Shard {
             LobbyInput::Join(join) => (join.session, join.request),
             LobbyInput::List {
                 session, request, ..
+            }
+            | LobbyInput::Watch {
+                session, request, ..
+            }
+            | LobbyInput::HostAsks {
+                session, request, ..
             } => (session, request),
             _ => return,
         };

@@ -4,12 +4,14 @@ mod chat;
 mod hostile_commands;
 mod hostile_http;
 mod hostile_websocket;
+mod lobby;
 mod loopback;
 mod operators;
 mod raw;
 mod resume;
 mod rooms;
 mod sockets;
+mod tasks;
 
 use bevy_ecs::prelude::*;
 use tickwire_net::{Running, Server};

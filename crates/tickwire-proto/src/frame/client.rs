@@ -1,6 +1,7 @@
 //! What a client says, frame by frame.
 
-use super::parts::{JoinHow, ResumeClaim};
+use super::parts::{JoinHow, ResumeClaim, read_attributes, write_attributes};
+use super::rooms::HostAsk;
 use super::{
     Ask, COMMAND_MAX, CREDENTIALS_MAX, Cancel, FrameError, MessageParts, NAME_MAX, Reply,
     STATUS_MAX,
@@ -29,6 +30,10 @@ const CREDENTIALS: u8 = 0x13;
 const ASK: u8 = 0x10;
 const REPLY: u8 = 0x11;
 const CANCEL: u8 = 0x12;
+const LOBBY_WATCH: u8 = 0x14;
+const READY: u8 = 0x15;
+const HOST_ASK: u8 = 0x16;
+const LOBBY_UNWATCH: u8 = 0x17;
 
 /// A frame from a client, borrowed from its bytes.
 ///
@@ -177,6 +182,38 @@ pub enum ClientFrame<'a> {
     Reply(Reply<'a>),
     /// Gives a request of the client's up.
     Cancel(Cancel),
+    /// Wants the list of rooms, and then every change of it.
+    LobbyWatch {
+        /// The client's number for the request: the changes name it.
+        request: u32,
+        /// By which attachment.
+        attachment: u8,
+        /// Of this kind alone; empty: all.
+        kind: &'a str,
+        /// Only rooms that have these attributes.
+        attributes: Vec<(&'a str, &'a str)>,
+    },
+    /// Wants no more changes of a list.
+    LobbyUnwatch {
+        /// The number of the request that began it.
+        request: u32,
+    },
+    /// Says that the player is ready, or is not any more.
+    Ready {
+        /// Which room.
+        room: u32,
+        /// Whether.
+        ready: bool,
+    },
+    /// What the host of a room wants done with it.
+    HostAsk {
+        /// The client's number for the request.
+        request: u32,
+        /// Which room.
+        room: u32,
+        /// What.
+        ask: HostAsk<'a>,
+    },
 }
 
 impl<'a> ClientFrame<'a> {
@@ -208,6 +245,10 @@ impl<'a> ClientFrame<'a> {
             ClientFrame::Ask(_) => ASK,
             ClientFrame::Reply(_) => REPLY,
             ClientFrame::Cancel(_) => CANCEL,
+            ClientFrame::LobbyWatch { .. } => LOBBY_WATCH,
+            ClientFrame::LobbyUnwatch { .. } => LOBBY_UNWATCH,
+            ClientFrame::Ready { .. } => READY,
+            ClientFrame::HostAsk { .. } => HOST_ASK,
         }
     }
 
@@ -332,6 +373,31 @@ impl<'a> ClientFrame<'a> {
             ClientFrame::Ask(ref ask) => ask.write(out),
             ClientFrame::Reply(ref reply) => reply.write(out),
             ClientFrame::Cancel(ref cancel) => cancel.write(out),
+            ClientFrame::LobbyWatch {
+                request,
+                attachment,
+                kind,
+                ref attributes,
+            } => {
+                out.varint_u32(request);
+                out.u8(attachment);
+                out.str(kind, NAME_MAX);
+                write_attributes(attributes, out);
+            }
+            ClientFrame::LobbyUnwatch { request } => out.varint_u32(request),
+            ClientFrame::Ready { room, ready } => {
+                out.varint_u32(room);
+                out.bool(ready);
+            }
+            ClientFrame::HostAsk {
+                request,
+                room,
+                ref ask,
+            } => {
+                out.varint_u32(request);
+                out.varint_u32(room);
+                ask.write(out);
+            }
         }
     }
 
@@ -369,7 +435,8 @@ impl ClientFrame<'_> {
     #[must_use]
     pub fn is_control(&self) -> bool {
         use ClientFrame::{
-            Attach, Credentials, Detach, Join, KeyframeWanted, Leave, Lobby, Report, Status,
+            Attach, Credentials, Detach, HostAsk, Join, KeyframeWanted, Leave, Lobby, LobbyUnwatch,
+            LobbyWatch, Ready, Report, Status,
         };
         matches!(
             self,
@@ -382,6 +449,10 @@ impl ClientFrame<'_> {
                 | Lobby { .. }
                 | KeyframeWanted { .. }
                 | Status { .. }
+                | LobbyWatch { .. }
+                | LobbyUnwatch { .. }
+                | Ready { .. }
+                | HostAsk { .. }
         )
     }
 }
@@ -488,6 +559,24 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireError> {
         ASK => ClientFrame::Ask(Ask::read(reader)?),
         REPLY => ClientFrame::Reply(Reply::read(reader)?),
         CANCEL => ClientFrame::Cancel(Cancel::read(reader)?),
+        LOBBY_WATCH => ClientFrame::LobbyWatch {
+            request: reader.at("request").varint_u32()?,
+            attachment: reader.at("attachment").u8()?,
+            kind: reader.at("kind").str(NAME_MAX)?,
+            attributes: read_attributes(reader)?,
+        },
+        LOBBY_UNWATCH => ClientFrame::LobbyUnwatch {
+            request: reader.at("request").varint_u32()?,
+        },
+        READY => ClientFrame::Ready {
+            room: reader.at("room").varint_u32()?,
+            ready: reader.at("ready").bool()?,
+        },
+        HOST_ASK => ClientFrame::HostAsk {
+            request: reader.at("request").varint_u32()?,
+            room: reader.at("room").varint_u32()?,
+            ask: HostAsk::read(reader)?,
+        },
         other => return Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
     })
 }
@@ -530,6 +619,10 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         ASK => "Ask",
         REPLY => "Reply",
         CANCEL => "Cancel",
+        LOBBY_WATCH => "LobbyWatch",
+        LOBBY_UNWATCH => "LobbyUnwatch",
+        READY => "Ready",
+        HOST_ASK => "HostAsk",
         _ => "unknown",
     }
 }

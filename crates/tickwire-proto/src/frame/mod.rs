@@ -8,6 +8,7 @@ pub mod ask;
 pub mod client;
 pub mod owned;
 pub mod parts;
+pub mod rooms;
 pub mod server;
 
 pub use area::AreaDelta;
@@ -21,6 +22,7 @@ pub use parts::{
     JoinHow, LeaveReason, Limits, MemberChange, MemberInfo, Presence, ResumeClaim, RoomEnd,
     RoomInfo,
 };
+pub use rooms::{HostAsk, HostAskOwned, MemberFlags};
 pub use server::ServerFrame;
 
 /// Channels of a session, numbered from 0; 0 is the default one.

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use tickwire_proto::frame::{
-    AreaDelta, Ask, Cancel, ClientFrame, JoinHow, LeaveReason, Limits, MemberChange, MemberInfo,
-    Outcome, Presence, Reply, ResumeClaim, RoomEnd, RoomInfo, ServerFrame,
+    AreaDelta, Ask, Cancel, ClientFrame, HostAsk, JoinHow, LeaveReason, Limits, MemberChange,
+    MemberFlags, MemberInfo, Outcome, Presence, Reply, ResumeClaim, RoomEnd, RoomInfo, ServerFrame,
 };
 use tickwire_proto::{Reason, Retry, Tick};
 
@@ -166,6 +166,39 @@ impl Pool {
                 expires_ms: c,
             },
             ClientFrame::Bye,
+            join(JoinHow::Private {
+                kind: self.text(0),
+                attributes: self.attributes(),
+            }),
+            join(JoinHow::Watch { id: self.text(1) }),
+            join(JoinHow::Reserved {
+                token: self.text(2),
+            }),
+            ClientFrame::LobbyWatch {
+                request: b,
+                attachment,
+                kind: self.text(0),
+                attributes: self.attributes(),
+            },
+            ClientFrame::LobbyUnwatch { request: b },
+            ClientFrame::Ready {
+                room: a,
+                ready: self.flags[1],
+            },
+            self.host_ask(HostAsk::Kick { member: d }),
+            self.host_ask(HostAsk::Ban {
+                member: d,
+                seconds: c,
+            }),
+            self.host_ask(HostAsk::Lock {
+                locked: self.flags[0],
+            }),
+            self.host_ask(HostAsk::Attributes {
+                attributes: self.attributes(),
+            }),
+            self.host_ask(HostAsk::Close {
+                message: self.text(0),
+            }),
             ClientFrame::Ask(self.ask()),
             ClientFrame::Reply(self.replies()[0]),
             ClientFrame::Reply(self.replies()[1]),
@@ -209,6 +242,14 @@ impl Pool {
             room: self.numbers[4],
             channel: self.channel(),
             number: self.numbers[1],
+        }
+    }
+
+    fn host_ask<'a>(&self, ask: HostAsk<'a>) -> ClientFrame<'a> {
+        ClientFrame::HostAsk {
+            request: self.numbers[1],
+            room: self.numbers[0],
+            ask,
         }
     }
 
@@ -309,6 +350,10 @@ impl Pool {
             name: self.text(1),
             presence: Presence::Online,
             status: self.text(2),
+            flags: MemberFlags {
+                ready: self.flags[2],
+                host: self.flags[3],
+            },
         };
         let tick = Tick(c.saturating_add(1));
         let basis = Some(tick.minus(d.max(1))).filter(|basis| *basis < tick);
@@ -326,6 +371,7 @@ impl Pool {
             locked: self.flags[1],
             attributes: self.attributes(),
         };
+        let listed = info.clone();
         vec![
             ServerFrame::Joined {
                 request: b,
@@ -426,6 +472,27 @@ impl Pool {
                 request: b,
                 rooms: vec![],
             },
+            ServerFrame::Member {
+                room: a,
+                change: MemberChange::Flags {
+                    member: b,
+                    flags: MemberFlags {
+                        ready: self.flags[0],
+                        host: false,
+                    },
+                },
+            },
+            ServerFrame::LobbyChange {
+                request: b,
+                whole: self.flags[0],
+                rooms: vec![listed],
+                gone: vec![self.text(1), self.text(2)],
+            },
+            ServerFrame::Moved {
+                from: a,
+                request: c,
+            },
+            ServerFrame::HostDone { request: b },
         ]
     }
 }

@@ -1,16 +1,13 @@
 //! What the lobby, rooms and auth tell, and how it reaches the sessions it is for.
 
 use bytes::Bytes;
-use tickwire_proto::Time;
-use tickwire_proto::frame::{
-    Identity, JoinedInfo, LeaveReason, Refusal, RoomEnd, RoomInfoOwned, code,
-};
+use tickwire_proto::frame::{Identity, JoinedInfo, Refusal, RoomEnd, RoomInfoOwned, code};
+use tickwire_proto::{Reason, Time};
 
 use super::slots::{Asked, Part};
 use super::{Front, FrontInput, FrontOutput};
 use crate::auth::with_clean_name;
 use crate::key::{MemberId, SessionKey};
-use crate::lobby::LobbyInput;
 use crate::room::{Batch, RoomInput, RoomOutput};
 
 impl Front {
@@ -38,6 +35,37 @@ impl Front {
                 request,
                 rooms,
             } => self.list(now, session, request, rooms),
+            FrontInput::LobbyChange {
+                session,
+                request,
+                whole,
+                rooms,
+                gone,
+            } => {
+                if let Some(slot) = self.slots.get_mut(session) {
+                    slot.session.lobby_change(request, whole, &rooms, &gone);
+                    self.settle(now, session);
+                }
+            }
+            FrontInput::HostDone { session, request } => {
+                if let Some(slot) = self.slots.get_mut(session) {
+                    slot.session.host_done(request);
+                    self.settle(now, session);
+                }
+            }
+            FrontInput::Moving {
+                session,
+                from,
+                request,
+                room,
+                member,
+            } => self.moving(session, from, request, room, member),
+            FrontInput::Ban {
+                identity,
+                until,
+                message,
+            } => self.ban(now, &identity, until, &message),
+            FrontInput::Unban { identity } => self.unban(&identity),
             FrontInput::Room { room, output } => self.room_tells(now, room, output),
             FrontInput::RoomEnded {
                 room,
@@ -73,6 +101,11 @@ impl Front {
     ) {
         if let Err(refusal) = &answer {
             self.stats.refusal(&refusal.code);
+        }
+        let banned = answer.as_ref().ok();
+        let banned = banned.and_then(|identity| self.bans.get(now, &identity.id));
+        if let Some(message) = banned.map(str::to_owned) {
+            return self.end(now, key, Reason::Banned, Reason::Banned.retry(), &message);
         }
         let Some(slot) = self.slots.get_mut(key) else {
             self.stats.inputs_late += 1;
@@ -116,6 +149,7 @@ impl Front {
                     request: Some(request),
                     gauge,
                     link: 0,
+                    from: None,
                 });
             }
             None => {
@@ -123,11 +157,7 @@ impl Front {
                     request,
                     Refusal::new(code::REFUSED, "the attachment was given up"),
                 );
-                self.tell_lobby(LobbyInput::Leave {
-                    session: key,
-                    room,
-                    reason: LeaveReason::Left,
-                });
+                self.give_back(key, room);
                 self.settle(now, key);
             }
         }
@@ -159,15 +189,13 @@ impl Front {
                 request,
                 refusal,
             } => {
-                if let Some(slot) = self.slots.get_mut(session) {
-                    slot.take_part(room);
+                let slot = self.slots.get_mut(session);
+                let part = slot.and_then(|slot| slot.take_part(room));
+                self.give_back(session, room);
+                // Who was on its way from another room stays there, and never asked.
+                if part.is_none_or(|part| part.from.is_none()) {
+                    self.refused(now, session, request, refusal);
                 }
-                self.tell_lobby(LobbyInput::Leave {
-                    session,
-                    room,
-                    reason: LeaveReason::Left,
-                });
-                self.refused(now, session, request, refusal);
             }
             RoomOutput::Updates(batch) => self.updates(batch),
             RoomOutput::ToMember { session, frame } => {
@@ -189,6 +217,10 @@ impl Front {
                     self.send(now, session, frame.clone());
                 }
             }
+            // For the lobby or the driver itself: one that brings it here has lost its way.
+            RoomOutput::Asks(_) | RoomOutput::Task(_) | RoomOutput::CancelTask(_) => {
+                self.stats.inputs_late += 1;
+            }
             RoomOutput::Ended { reason, message } => self.room_ended(now, room, reason, &message),
         }
     }
@@ -208,6 +240,9 @@ impl Front {
             self.stats.inputs_late += 1;
             return;
         };
+        if let Some(from) = part.from {
+            return self.moved(now, key, from, info);
+        }
         part.request = None;
         slot.told_rtt_ms = 0; // this room has not been told
         slot.session.joined(now, info);
@@ -274,6 +309,7 @@ impl Front {
         };
         self.leave_index(room, key);
         match part.request {
+            Some(_) if part.from.is_some() => self.settle(now, key),
             Some(request) => {
                 let refusal = Refusal::new(
                     code::NOT_FOUND,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tickwire_proto::frame::{LeaveReason, Presence, ROOM_FIRST, RoomEnd};
+use tickwire_proto::frame::{LeaveReason, Presence, ROOM_FIRST, Refusal, RoomEnd, code};
 use tickwire_proto::{ServerEvent, Tick, Time};
 
 use super::slots::Asked;
@@ -107,6 +107,38 @@ impl Front {
                         kind,
                     });
                 }
+            }
+            ServerEvent::LobbyWatchWanted {
+                request,
+                attachment,
+                kind,
+                attributes,
+            } => {
+                let slot = self.slots.get(key);
+                if let Some(namespace) = slot.and_then(|slot| slot.namespace(attachment)).cloned() {
+                    self.tell_lobby(LobbyInput::Watch {
+                        session: key,
+                        request,
+                        namespace,
+                        kind,
+                        attributes,
+                    });
+                }
+            }
+            ServerEvent::LobbyUnwatched { request } => {
+                let session = key;
+                self.tell_lobby(LobbyInput::Unwatch { session, request });
+            }
+            ServerEvent::Ready { room, ready } => {
+                self.tell_room(key, room, |member| RoomInput::Ready { member, ready });
+            }
+            ServerEvent::HostAsks { request, room, ask } => {
+                self.tell_lobby(LobbyInput::HostAsks {
+                    session: key,
+                    request,
+                    room,
+                    ask,
+                });
             }
             ServerEvent::LeaveWanted { room } => self.leave(key, room, "left as asked"),
             ServerEvent::Command {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tickwire_proto::frame::{Identity, Refusal, RoomEnd, RoomInfoOwned};
-use tickwire_proto::{Reason, Retry};
+use tickwire_proto::{Reason, Retry, Time};
 
 use crate::auth::AuthRequest;
 use crate::key::{MemberId, SessionKey};
@@ -52,6 +52,53 @@ pub enum FrontInput {
         request: u32,
         /// The rooms.
         rooms: Vec<RoomInfoOwned>,
+    },
+    /// What is new on a list that a session watches.
+    LobbyChange {
+        /// Whose.
+        session: SessionKey,
+        /// The number of the request that began it.
+        request: u32,
+        /// This is the whole list.
+        whole: bool,
+        /// Rooms that are new or look different.
+        rooms: Vec<RoomInfoOwned>,
+        /// Rooms that are not on it any more.
+        gone: Vec<String>,
+    },
+    /// What a session asked for as the host of a room is done.
+    HostDone {
+        /// Whose.
+        session: SessionKey,
+        /// The session's number for it.
+        request: u32,
+    },
+    /// The lobby has given a seat in another room to a session in a room; that room's answer follows.
+    Moving {
+        /// Whose.
+        session: SessionKey,
+        /// Where it is.
+        from: u32,
+        /// The lobby's number for it.
+        request: u32,
+        /// Where it goes.
+        room: u32,
+        /// The member's number there.
+        member: MemberId,
+    },
+    /// An identity is kept out of the whole server, and its sessions end.
+    Ban {
+        /// Whose.
+        identity: String,
+        /// Until then; `None`: until the server's end.
+        until: Option<Time>,
+        /// For people.
+        message: String,
+    },
+    /// An identity may come again.
+    Unban {
+        /// Whose.
+        identity: String,
     },
     /// A room tells something.
     Room {
@@ -124,6 +171,18 @@ impl FrontInput {
                 reason: *reason,
                 retry: *retry,
                 message: message.clone(),
+            }),
+            FrontInput::Ban {
+                identity,
+                until,
+                message,
+            } => Some(FrontInput::Ban {
+                identity: identity.clone(),
+                until: *until,
+                message: message.clone(),
+            }),
+            FrontInput::Unban { identity } => Some(FrontInput::Unban {
+                identity: identity.clone(),
             }),
             _ => None,
         }

@@ -1,8 +1,10 @@
 //! A front: the sessions of one io shard, and the roads between them, the lobby and the rooms. It moves no bytes; a driver does.
 
+mod bans;
 mod deliver;
 mod events;
 mod io;
+mod moving;
 mod resume;
 mod settle;
 mod slots;
@@ -17,6 +19,7 @@ use tickwire_proto::{
     Ending, Outgoing, Reason, Retry, RttEstimate, ServerSession, SessionConfig, Time,
 };
 
+pub use bans::SERVER_BANS_MAX;
 pub use io::{FrontInput, FrontOutput};
 pub use resume::SESSIONS_AWAY_MAX;
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
@@ -115,6 +118,7 @@ pub struct Front {
     outputs: VecDeque<FrontOutput>,
     /// How many sessions wait for their clients.
     away: usize,
+    bans: bans::Bans,
     stats: FrontStats,
     /// Frames and bytes of updates, with their tick frames.
     updates_out: (u64, u64),
@@ -133,6 +137,7 @@ impl Front {
             dirty: VecDeque::new(),
             outputs: VecDeque::new(),
             stats: FrontStats::default(),
+            bans: bans::Bans::default(),
             away: 0,
             updates_out: (0, 0),
         }

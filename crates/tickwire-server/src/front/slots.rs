@@ -68,6 +68,8 @@ pub(crate) struct Part {
     pub gauge: Gauge,
     /// The number of the session's link, as the room was told.
     pub link: u16,
+    /// The room that the session is in until this one has answered.
+    pub from: Option<u32>,
 }
 
 impl Slot {

@@ -2,8 +2,13 @@
 //! itself: it says which to make.
 
 mod enter;
+mod guesses;
 mod io;
+mod kept;
+mod live;
+mod moving;
 mod rooms;
+mod rule;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -11,11 +16,18 @@ use std::time::Duration;
 use tickwire_proto::Time;
 use tickwire_proto::frame::{LeaveReason, ROOMS_LISTED_MAX, RoomEnd, RoomInfoOwned};
 
-pub use io::{LobbyInput, LobbyJoin, LobbyOutput};
+pub use guesses::{GUESSERS_MAX, GUESSES_MAX};
+pub use io::{LobbyInput, LobbyJoin, LobbyOutput, RoomName};
+pub use kept::{KEPT_MS_MAX, RESERVATIONS_MAX, Reservation, ReserveAsk, ReserveIn};
+pub use live::{LOBBY_CHANGE_MS, WATCHED_MAX};
+pub use rule::BANS_MAX;
 
 use crate::front::FrontInput;
 use crate::key::{MemberId, SessionKey};
 use crate::room::RoomInput;
+use guesses::Guesses;
+use kept::Reservations;
+use live::Live;
 use rooms::{Entry, Rooms};
 
 /// Rooms of a server at most, whatever its configuration says.
@@ -58,6 +70,8 @@ pub struct LobbyStats {
     pub refusals: BTreeMap<String, u64>,
     /// Lists told.
     pub lists: u64,
+    /// Members who were given a seat in another room.
+    pub moves: u64,
 }
 
 /// The list of rooms, and the way into one.
@@ -88,6 +102,11 @@ pub struct Lobby {
     sessions: BTreeMap<SessionKey, BTreeSet<u32>>,
     /// When which room is to be looked at, whether it is still empty.
     closing: BTreeSet<(Time, u32)>,
+    guesses: Guesses,
+    kept: Reservations,
+    live: Live,
+    /// Moves so far: their requests are numbered by it.
+    moves: u32,
     outputs: VecDeque<LobbyOutput>,
     stats: LobbyStats,
 }
@@ -104,6 +123,10 @@ impl Lobby {
             rooms: Rooms::default(),
             sessions: BTreeMap::new(),
             closing: BTreeSet::new(),
+            guesses: Guesses::default(),
+            kept: Reservations::default(),
+            live: Live::default(),
+            moves: 0,
             outputs: VecDeque::new(),
             stats: LobbyStats::default(),
         }
@@ -111,8 +134,35 @@ impl Lobby {
 
     /// Takes an input.
     pub fn handle(&mut self, now: Time, input: LobbyInput) {
+        self.take(now, input);
+        self.live.arm(now);
+    }
+
+    fn take(&mut self, now: Time, input: LobbyInput) {
         match input {
-            LobbyInput::Join(join) => self.join(*join),
+            LobbyInput::Join(join) => self.join(now, *join),
+            LobbyInput::Watch {
+                session,
+                request,
+                namespace,
+                kind,
+                attributes,
+            } => self.watch(session, request, namespace.name(), kind, &attributes),
+            LobbyInput::Unwatch { session, request } => self.live.unwatch(session, request),
+            LobbyInput::HostAsks {
+                session,
+                request,
+                room,
+                ask,
+            } => self.host_asks(now, session, request, room, ask),
+            LobbyInput::Rule { ticket, room, ask } => self.rule(now, ticket, &room, ask),
+            LobbyInput::Reserve {
+                ticket,
+                chance,
+                namespace,
+                ask,
+            } => self.reserve(now, ticket, chance, &namespace, &ask),
+            LobbyInput::Moved { session, from } => self.moved(now, session, from),
             LobbyInput::List {
                 session,
                 request,
@@ -125,8 +175,10 @@ impl Lobby {
                 reason,
             } => {
                 self.leave(now, session, room, reason);
+                self.stays(session);
             }
             LobbyInput::Gone { session, reason } => {
+                self.live.gone(session);
                 for room in self.sessions.get(&session).cloned().unwrap_or_default() {
                     self.leave(now, session, room, reason);
                 }
@@ -139,6 +191,7 @@ impl Lobby {
             LobbyInput::Lock { room, locked } => {
                 if let Some(entry) = self.rooms.get_mut(room) {
                     entry.locked = locked;
+                    self.live.changed(room);
                 }
             }
             LobbyInput::Close { room, message } => self.close(room, message),
@@ -159,11 +212,17 @@ impl Lobby {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Time> {
-        self.closing.first().map(|(at, _)| *at)
+        let closing = self.closing.first().map(|(at, _)| *at);
+        let others = [self.kept.next_due(), self.live.next_due()];
+        closing
+            .into_iter()
+            .chain(others.into_iter().flatten())
+            .min()
     }
 
-    /// Time passed: rooms that are empty for long enough are closed.
+    /// Time passed: rooms that are empty for long enough are closed, kept seats are free again, changes are told.
     pub fn handle_timeout(&mut self, now: Time) {
+        self.free_kept(now);
         while let Some(&(at, room)) = self.closing.first().filter(|(at, _)| *at <= now) {
             self.closing.remove(&(at, room));
             let due = self
@@ -174,6 +233,8 @@ impl Lobby {
                 self.close(room, "nobody was in it any more".to_owned());
             }
         }
+        self.live.arm(now);
+        self.tell_changes(now);
     }
 
     /// The rooms of a kind (`""`: of all) in a namespace, as players see them.
@@ -182,9 +243,8 @@ impl Lobby {
         namespace: &'a str,
         kind: &'a str,
     ) -> impl Iterator<Item = RoomInfoOwned> + 'a {
-        let told = self.rooms.of(namespace).filter(move |entry| {
-            !entry.ending && (kind.is_empty() || entry.spec.kind.name() == kind)
-        });
+        let told = self.rooms.of(namespace);
+        let told = told.filter(move |entry| entry.is_on_list(namespace, kind, &[]));
         told.map(Entry::info)
     }
 
@@ -200,7 +260,7 @@ impl Lobby {
             entry
                 .members
                 .iter()
-                .map(|(session, member)| (*session, *member))
+                .map(|(session, inside)| (*session, inside.member))
         })
     }
 
@@ -215,18 +275,27 @@ impl Lobby {
 impl Lobby {
     /// Takes a session out of a room; whether it was in it.
     fn leave(&mut self, now: Time, session: SessionKey, room: u32, reason: LeaveReason) -> bool {
-        let Some(member) = self
-            .rooms
-            .get_mut(room)
-            .and_then(|entry| entry.members.remove(&session))
-        else {
+        let entry = self.rooms.get_mut(room);
+        let Some((inside, heir)) = entry.and_then(|entry| entry.let_go(session)) else {
             return false;
         };
         self.forget(session, room);
-        self.outputs.push_back(LobbyOutput::ToRoom {
-            room,
-            input: RoomInput::Leave { member, reason },
-        });
+        self.live.changed(room);
+        let member = inside.member;
+        self.tell_room(room, RoomInput::Leave { member, reason });
+        if heir.is_some() {
+            self.tell_room(room, RoomInput::Host { member: heir });
+        }
+        self.close_if_empty(now, room);
+        true
+    }
+
+    fn tell_room(&mut self, room: u32, input: RoomInput) {
+        self.outputs.push_back(LobbyOutput::ToRoom { room, input });
+    }
+
+    /// A room that nobody is in any more is closed after a while.
+    fn close_if_empty(&mut self, now: Time, room: u32) {
         let at = now.plus(self.config.empty_grace);
         if let Some(entry) = self
             .rooms
@@ -236,7 +305,6 @@ impl Lobby {
             entry.close_at = Some(at);
             self.closing.insert((at, room));
         }
-        true
     }
 
     fn kick(&mut self, now: Time, session: SessionKey, room: u32, message: String) {
@@ -257,6 +325,7 @@ impl Lobby {
     fn close(&mut self, room: u32, message: String) {
         if let Some(entry) = self.rooms.get_mut(room).filter(|entry| !entry.ending) {
             entry.ending = true;
+            self.live.changed(room);
             let input = RoomInput::Close {
                 reason: RoomEnd::Closed,
                 message,
@@ -273,6 +342,8 @@ impl Lobby {
             RoomEnd::Failed => self.stats.rooms_failed += 1,
             _ => self.stats.rooms_closed += 1,
         }
+        self.kept.room_ended(room);
+        self.live.changed(room);
         for session in entry.members.into_keys() {
             self.forget(session, room);
         }

@@ -4,9 +4,11 @@ mod asks;
 mod beat;
 mod commands;
 mod drafts;
+mod flags;
 mod io;
 mod lagging;
 mod member;
+mod orders;
 mod rest;
 mod share;
 mod stats;
@@ -26,7 +28,7 @@ use tickwire_sim::{SimOptions, Simulation};
 use tickwire_snapshot::{OwnedRow, Snapshot};
 
 pub use commands::COMMANDS_AHEAD_MAX;
-pub use io::{Batch, RoomInput, RoomJoin, RoomOutput, RoomSpec, ViewerUpdate};
+pub use io::{Batch, RoomAsk, RoomInput, RoomJoin, RoomOutput, RoomSpec, ViewerUpdate, Who};
 pub use lagging::LAGGING_MS;
 pub use member::MemberStatus;
 pub use share::ENCODES_PER_TICK_MAX;
@@ -108,6 +110,7 @@ impl Room {
             pace: Pace {
                 tick_us: game.tick_us(),
                 send_every: u32::from(game.send_every()).max(1),
+                watch_every: u32::from(game.watch_every()).max(1),
             },
             beat: Beat::new(game.tick_us()),
             members: Members::default(),
@@ -139,6 +142,12 @@ impl Room {
             .look(&mut self.members, tick, self.pace.ticks(LAGGING_MS));
         if !self.sim.outbox_is_empty() {
             self.pass_messages();
+        }
+        if !self.sim.gave_no_orders() {
+            self.pass_orders();
+        }
+        if !self.sim.started_no_tasks() {
+            self.pass_tasks();
         }
         if tick.0.is_multiple_of(self.pace.send_every) && !self.members.is_empty() {
             self.send_updates(stamp);
@@ -195,6 +204,8 @@ impl Room {
             messages_dropped: drops.messages + drops.unfit_messages,
             events_dropped: drops.events,
             entities_unseen: drops.entities,
+            orders_dropped: drops.orders,
+            results_dropped: drops.results,
             ..self.stats
         }
     }
@@ -221,6 +232,7 @@ impl Room {
             presence: member.presence,
             status: member.status.clone(),
             lagging: member.heard.is_none(),
+            flags: member.flags,
         })
     }
 
@@ -246,6 +258,8 @@ impl Room {
         match input {
             RoomInput::Join(join) => self.join(*join),
             RoomInput::Leave { member, reason } => self.leave(member, reason),
+            RoomInput::Ready { member, ready } => self.ready(member, ready),
+            RoomInput::Host { member } => self.host(member),
             RoomInput::Presence { member, presence } => self.presence(member, presence),
             RoomInput::Status { member, status } => self.status(member, status),
             RoomInput::Resumed {
@@ -275,6 +289,10 @@ impl Room {
                 if let Some(member) = self.members.get_mut(member) {
                     member.viewer.window.set_heartbeat(least_ms);
                 }
+            }
+            RoomInput::TaskDone { task, result } => {
+                self.stats.tasks_done += 1;
+                self.sim.task_done(task, result);
             }
             RoomInput::Slowed { tick_us } => self.slow(tick_us),
             RoomInput::Recycle(batch) => self.updates.recycle(batch),

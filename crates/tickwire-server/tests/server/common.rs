@@ -1,13 +1,13 @@
 //! Games to play, and a client that plays them over the loopback and compares each update with the truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bevy_ecs::prelude::*;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tickwire_proto::frame::{
-    AreaDelta, JoinHow, JoinedInfo, MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned,
+    AreaDelta, HostAsk, JoinHow, JoinedInfo, MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned,
 };
 use tickwire_proto::{ClientEvent, ClientSession, Ending, ServerFrame, SessionConfig, Tick, Time};
 use tickwire_server::{FrontConfig, Kind, LobbyConfig, Loopback, RoomStats, SessionKey};
@@ -190,6 +190,15 @@ pub struct Peer {
     pub lists: Vec<Vec<RoomInfoOwned>>,
     pub ended: Vec<(u32, RoomEnd, String)>,
     pub over: Option<Ending>,
+    /// The rooms that it was moved from.
+    pub moved: Vec<u32>,
+    /// The rooms that it is in, as far as it was told.
+    pub inside: BTreeSet<u32>,
+    /// Lists that it watches, by request.
+    pub live: BTreeMap<u32, BTreeMap<String, RoomInfoOwned>>,
+    /// Changes of them that were told.
+    pub changes: u32,
+    pub host_done: Vec<u32>,
     pub applied: Option<Tick>,
     pub slack: i8,
     pub tick_frames: u32,
@@ -229,6 +238,11 @@ impl Peer {
             lists: vec![],
             ended: vec![],
             over: None,
+            moved: vec![],
+            inside: BTreeSet::new(),
+            live: BTreeMap::new(),
+            changes: 0,
+            host_done: vec![],
             applied: None,
             slack: 0,
             tick_frames: 0,
@@ -285,6 +299,24 @@ impl Peer {
     pub fn list(&mut self, kind: &str) {
         self.requests += 1;
         self.session.lobby(self.requests, 0, kind);
+    }
+
+    pub fn watch_list(&mut self, kind: &str, attributes: &[(&str, &str)]) -> u32 {
+        self.requests += 1;
+        self.session.lobby_watch(self.requests, 0, kind, attributes);
+        self.requests
+    }
+
+    /// Asks as the host of its last room.
+    pub fn host_ask(&mut self, ask: &HostAsk) -> u32 {
+        self.requests += 1;
+        self.session.host_ask(self.requests, self.room(), ask);
+        self.requests
+    }
+
+    /// The code of the last refusal.
+    pub fn refusal(&self) -> &str {
+        self.refused.last().map_or("", |(_, it)| it.code.as_str())
     }
 
     pub fn room(&self) -> u32 {
@@ -355,6 +387,7 @@ impl Peer {
                     .expect("a generic client is given the schema");
                 self.schema = Some(Arc::new(Schema::from_bytes(bytes).expect("a schema")));
                 self.areas.remove(&info.room);
+                self.inside.insert(info.room);
                 self.joined.push(info);
             }
             ClientEvent::JoinRefused { request, refusal } => self.refused.push((request, refusal)),
@@ -371,8 +404,32 @@ impl Peer {
                 room,
                 reason,
                 message,
-            } => self.ended.push((room, reason, message)),
+            } => {
+                self.inside.remove(&room);
+                self.ended.push((room, reason, message));
+            }
             ClientEvent::LobbyList { rooms, .. } => self.lists.push(rooms),
+            ClientEvent::Moved { room, .. } => {
+                self.inside.remove(&room);
+                self.moved.push(room);
+            }
+            ClientEvent::HostDone { request } => self.host_done.push(request),
+            ClientEvent::LobbyChange {
+                request,
+                whole,
+                rooms,
+                gone,
+            } => {
+                self.changes += 1;
+                let list = self.live.entry(request).or_default();
+                if whole {
+                    list.clear();
+                }
+                for id in gone {
+                    assert!(list.remove(&id).is_some(), "{id} was on the list");
+                }
+                list.extend(rooms.into_iter().map(|room| (room.id.clone(), room)));
+            }
             ClientEvent::Ended(ending) => self.over = Some(ending),
             _ => {}
         }

@@ -186,6 +186,7 @@ fn a_room_that_is_over_does_not_rest() {
     let spec = RoomSpec {
         no: 1,
         id: "K7".into(),
+        namespace: "/".into(),
         seats: 2,
         kind: Kind::from(GameKind::new("chat", chat)).into(),
         attributes: vec![],

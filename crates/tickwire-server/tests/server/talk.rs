@@ -83,7 +83,7 @@ fn an_unknown_namespace_is_refused_and_a_second_try_may_do() {
 
 #[test]
 fn other_messages_are_refused_where_they_are_asked_for() {
-    let mut schema = Schema::new("/", 0);
+    let mut schema = Schema::new("/", 33_333);
     schema.messages.push(Say::schema());
     schema.seal().unwrap();
     let hash = schema.hash();

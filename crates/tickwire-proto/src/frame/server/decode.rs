@@ -2,9 +2,9 @@
 
 use super::{
     ASK, ATTACH_DONE, ATTACH_ENDED, ATTACH_REFUSED, CANCEL, CREDENTIALS_WANTED, ENDING,
-    HAS_APPLIED, HAS_STAMP, JOIN_REFUSED, JOINED, LOBBY_LIST, MEMBER, MESSAGE, PING, PONG, RATES,
-    RECEIPTS, REPLY, ROOM_ENDED, STATUS_REFUSED, ServerFrame, TICK_FRAME, UPDATE, VOLATILE,
-    WELCOME, name_of,
+    HAS_APPLIED, HAS_STAMP, HOST_DONE, JOIN_REFUSED, JOINED, LOBBY_CHANGE, LOBBY_LIST, MEMBER,
+    MESSAGE, MOVED, PING, PONG, RATES, RECEIPTS, REPLY, ROOM_ENDED, STATUS_REFUSED, ServerFrame,
+    TICK_FRAME, UPDATE, VOLATILE, WELCOME, name_of,
 };
 use crate::ending::{Reason, Retry};
 use crate::frame::area::AreaDelta;
@@ -132,21 +132,14 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
             room: reader.at("room").varint_u32()?,
             tick_us: reader.at("tick_us").varint_u32()?,
         },
-        LOBBY_LIST => {
-            let request = reader.at("request").varint_u32()?;
-            let count = reader
-                .at("rooms")
-                .count(ROOMS_LISTED_MAX, RoomInfo::LEAST)?;
-            let rooms: Result<_, _> = (0..count).map(|_| RoomInfo::read(reader)).collect();
-            ServerFrame::LobbyList {
-                request,
-                rooms: rooms?,
-            }
-        }
         STATUS_REFUSED => ServerFrame::StatusRefused {
             room: reader.at("room").varint_u32()?,
             code: reader.at("code").str(CODE_MAX)?,
             message: reader.at("message").str(TEXT_MAX)?,
+        },
+        LOBBY_LIST => ServerFrame::LobbyList {
+            request: reader.at("request").varint_u32()?,
+            rooms: read_rooms(reader)?,
         },
         ENDING => ServerFrame::Ending {
             reason: Reason::read(reader)?,
@@ -156,6 +149,23 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
         ASK => ServerFrame::Ask(Ask::read(reader)?),
         REPLY => ServerFrame::Reply(Reply::read(reader)?),
         CANCEL => ServerFrame::Cancel(Cancel::read(reader)?),
+        LOBBY_CHANGE => ServerFrame::LobbyChange {
+            request: reader.at("request").varint_u32()?,
+            whole: reader.at("whole").bool()?,
+            rooms: read_rooms(reader)?,
+            gone: {
+                let count = reader.at("gone").count(ROOMS_LISTED_MAX, 1)?;
+                let ids: Result<_, _> = (0..count).map(|_| reader.at("id").str(NAME_MAX)).collect();
+                ids?
+            },
+        },
+        MOVED => ServerFrame::Moved {
+            from: reader.at("from").varint_u32()?,
+            request: reader.at("request").varint_u32()?,
+        },
+        HOST_DONE => ServerFrame::HostDone {
+            request: reader.at("request").varint_u32()?,
+        },
         other => return Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
     })
 }
@@ -166,6 +176,13 @@ fn read_schema<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, WireErro
     } else {
         Ok(None)
     }
+}
+
+fn read_rooms<'a>(reader: &mut Reader<'a>) -> Result<Vec<RoomInfo<'a>>, WireError> {
+    let count = reader
+        .at("rooms")
+        .count(ROOMS_LISTED_MAX, RoomInfo::LEAST)?;
+    (0..count).map(|_| RoomInfo::read(reader)).collect()
 }
 
 fn read_joined<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {

@@ -168,6 +168,22 @@ impl ServerFrame<'_> {
             ServerFrame::Ask(ref ask) => ask.write(out),
             ServerFrame::Reply(ref reply) => reply.write(out),
             ServerFrame::Cancel(ref cancel) => cancel.write(out),
+            ServerFrame::LobbyChange {
+                request,
+                whole,
+                ref rooms,
+                ref gone,
+            } => {
+                out.varint_u32(request);
+                out.bool(whole);
+                write_list(rooms, ROOMS_LISTED_MAX, out, RoomInfo::write);
+                write_list(gone, ROOMS_LISTED_MAX, out, |id, out| out.str(id, NAME_MAX));
+            }
+            ServerFrame::Moved { from, request } => {
+                out.varint_u32(from);
+                out.varint_u32(request);
+            }
+            ServerFrame::HostDone { request } => out.varint_u32(request),
         }
     }
 

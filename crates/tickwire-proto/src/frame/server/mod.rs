@@ -33,6 +33,9 @@ const ATTACH_ENDED: u8 = 0x56;
 const ASK: u8 = 0x52;
 const REPLY: u8 = 0x53;
 const CANCEL: u8 = 0x54;
+const LOBBY_CHANGE: u8 = 0x57;
+const MOVED: u8 = 0x58;
+const HOST_DONE: u8 = 0x59;
 
 /// The parts of a tick frame that may be absent.
 const HAS_APPLIED: u8 = 1;
@@ -241,6 +244,29 @@ pub enum ServerFrame<'a> {
     Reply(Reply<'a>),
     /// Gives a request of the server's up.
     Cancel(Cancel),
+    /// What changed on a list of rooms that the client watches.
+    LobbyChange {
+        /// The number of the request that began it.
+        request: u32,
+        /// This is the whole list: what was told before is void.
+        whole: bool,
+        /// Rooms that are new on the list or look different now.
+        rooms: Vec<RoomInfo<'a>>,
+        /// The ids of rooms that are not on it any more.
+        gone: Vec<&'a str>,
+    },
+    /// The session is out of a room, and in another by the [`Joined`](ServerFrame::Joined) that comes next.
+    Moved {
+        /// The room that it was in.
+        from: u32,
+        /// The number of that Joined, given by the server: from 2^31 on.
+        request: u32,
+    },
+    /// What the host asked for is done.
+    HostDone {
+        /// The number of the request.
+        request: u32,
+    },
 }
 
 impl ServerFrame<'_> {
@@ -254,8 +280,8 @@ impl ServerFrame<'_> {
     #[must_use]
     pub fn is_control(&self) -> bool {
         use ServerFrame::{
-            AttachDone, AttachEnded, AttachRefused, CredentialsWanted, JoinRefused, Joined,
-            LobbyList, Member, Rates, RoomEnded, StatusRefused,
+            AttachDone, AttachEnded, AttachRefused, CredentialsWanted, HostDone, JoinRefused,
+            Joined, LobbyChange, LobbyList, Member, Moved, Rates, RoomEnded, StatusRefused,
         };
         matches!(
             self,
@@ -270,6 +296,9 @@ impl ServerFrame<'_> {
                 | Rates { .. }
                 | LobbyList { .. }
                 | StatusRefused { .. }
+                | LobbyChange { .. }
+                | Moved { .. }
+                | HostDone { .. }
         )
     }
 
@@ -298,6 +327,9 @@ impl ServerFrame<'_> {
             ServerFrame::Ask(_) => ASK,
             ServerFrame::Reply(_) => REPLY,
             ServerFrame::Cancel(_) => CANCEL,
+            ServerFrame::LobbyChange { .. } => LOBBY_CHANGE,
+            ServerFrame::Moved { .. } => MOVED,
+            ServerFrame::HostDone { .. } => HOST_DONE,
         }
     }
 }
@@ -357,6 +389,9 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         ASK => "Ask",
         REPLY => "Reply",
         CANCEL => "Cancel",
+        LOBBY_CHANGE => "LobbyChange",
+        MOVED => "Moved",
+        HOST_DONE => "HostDone",
         _ => "unknown",
     }
 }

@@ -5,8 +5,8 @@ use super::{
     ATTACH, COMMANDS_WAITING_MAX, ClientEvent, ClientSession, HELD_BACK_MAX, HeldBack, Waiting,
 };
 use crate::frame::{
-    ATTACHMENTS_MAX, CHANNELS_MAX, COMMAND_MAX, CREDENTIALS_MAX, ClientFrame, JoinHow, Refusal,
-    code,
+    ATTACHMENTS_MAX, CHANNELS_MAX, COMMAND_MAX, CREDENTIALS_MAX, ClientFrame, HostAsk, JoinHow,
+    Refusal, code,
 };
 use crate::time::Tick;
 use bytes::Bytes;
@@ -109,6 +109,43 @@ impl ClientSession {
                 kind,
             },
         );
+    }
+
+    /// Wants the list of rooms of a kind (empty: of all) that have these attributes, and then every change of it.
+    pub fn lobby_watch(
+        &mut self,
+        request: u32,
+        attachment: u8,
+        kind: &str,
+        attributes: &[(&str, &str)],
+    ) {
+        let frame = ClientFrame::LobbyWatch {
+            request,
+            attachment,
+            kind,
+            attributes: attributes.to_vec(),
+        };
+        self.request(request, attachment, &frame);
+    }
+
+    /// Wants no more changes of that list.
+    pub fn lobby_unwatch(&mut self, request: u32) {
+        let before = self.held_back.len();
+        self.held_back.retain(|it| it.request != request);
+        if self.held_back.len() == before && self.is_attached() {
+            self.push_control(&ClientFrame::LobbyUnwatch { request });
+        }
+    }
+
+    /// Says that the player of this room is ready, or is not any more.
+    pub fn ready(&mut self, room: u32, ready: bool) {
+        self.about_room(room, &ClientFrame::Ready { room, ready });
+    }
+
+    /// Asks for what the host of a room may ask for. [`ClientEvent::HostDone`] or [`ClientEvent::JoinRefused`] answers.
+    pub fn host_ask(&mut self, request: u32, room: u32, ask: &HostAsk<'_>) {
+        let ask = ask.clone();
+        self.about_room(room, &ClientFrame::HostAsk { request, room, ask });
     }
 
     fn request(&mut self, request: u32, attachment: u8, frame: &ClientFrame<'_>) {

@@ -168,6 +168,29 @@ pub enum ClientEvent {
         /// The rooms.
         rooms: Vec<RoomInfoOwned>,
     },
+    /// What changed on a list of rooms that is watched.
+    LobbyChange {
+        /// The number of the request that began it.
+        request: u32,
+        /// This is the whole list.
+        whole: bool,
+        /// Rooms that are new or look different.
+        rooms: Vec<RoomInfoOwned>,
+        /// Rooms that are not on it any more.
+        gone: Vec<String>,
+    },
+    /// The session is out of a room, and in another by the [`Joined`](ClientEvent::Joined) that comes next with this number.
+    Moved {
+        /// The room that it was in.
+        room: u32,
+        /// The number.
+        request: u32,
+    },
+    /// What was asked for as the host is done.
+    HostDone {
+        /// The number of the request.
+        request: u32,
+    },
     /// Nothing was heard for too long: drop the link and open another.
     LinkDead,
     /// The session is over; nothing comes after this.

@@ -243,13 +243,38 @@ impl ClientSession {
                         message,
                     },
                 );
-                self.rooms.remove(&room);
-                let before = self.commands.len();
-                self.commands.retain(|command| command.room != room);
-                self.stats.commands_unsent += (before - self.commands.len()) as u64;
+                self.forget_room(room);
             }
             ServerFrame::Rates { room, tick_us } => {
                 self.about(room, ClientEvent::Rates { room, tick_us })
+            }
+            ServerFrame::LobbyChange {
+                request,
+                whole,
+                ref rooms,
+                ref gone,
+            } => {
+                let rooms = rooms.iter().map(RoomInfoOwned::from).collect();
+                let gone = gone.iter().map(|id| (*id).to_owned()).collect();
+                self.events.push_back(ClientEvent::LobbyChange {
+                    request,
+                    whole,
+                    rooms,
+                    gone,
+                });
+            }
+            ServerFrame::Moved { from, request } => {
+                self.about(
+                    from,
+                    ClientEvent::Moved {
+                        room: from,
+                        request,
+                    },
+                );
+                self.forget_room(from);
+            }
+            ServerFrame::HostDone { request } => {
+                self.events.push_back(ClientEvent::HostDone { request });
             }
             ServerFrame::LobbyList { request, ref rooms } => {
                 let rooms = rooms.iter().map(RoomInfoOwned::from).collect();
@@ -263,6 +288,13 @@ impl ClientSession {
     fn count(&mut self, channel: u8) {
         self.tally.count(channel);
         self.receipts_due |= self.tally.is_pressing();
+    }
+
+    fn forget_room(&mut self, room: u32) {
+        self.rooms.remove(&room);
+        let before = self.commands.len();
+        self.commands.retain(|command| command.room != room);
+        self.stats.commands_unsent += (before - self.commands.len()) as u64;
     }
 
     fn attached(&mut self, attachment: u8, identity: &str, schema: Option<Bytes>) {

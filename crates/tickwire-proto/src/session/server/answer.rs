@@ -4,8 +4,8 @@ use super::super::SendError;
 use super::super::bucket::Bucket;
 use super::super::outbox::Full;
 use super::{
-    ATTACH_REFUSALS_MAX, Attachment, Pair, Proof, Renewal, RoomSlot, ServerEvent, ServerSession,
-    Stage,
+    ATTACH_REFUSALS_MAX, Attachment, Pair, Proof, Renewal, RoomSlot, SERVER_REQUESTS, ServerEvent,
+    ServerSession, Stage,
 };
 use crate::ending::{Ending, Reason};
 use crate::frame::server::{Treatment, treatment};
@@ -138,7 +138,8 @@ impl ServerSession {
 
     /// The other answer to [`ServerEvent::JoinWanted`] and [`ServerEvent::LobbyWanted`].
     pub fn join_refused(&mut self, request: u32, refusal: Refusal) {
-        if self.is_ended().is_some() || !self.pending.remove(&request) {
+        let waits = self.pending.remove(&request) || self.watches.remove(&request).is_some();
+        if self.is_ended().is_some() || !waits {
             self.stats.answers_late += 1;
             return;
         }
@@ -168,6 +169,59 @@ impl ServerSession {
         rooms.truncate(crate::frame::ROOMS_LISTED_MAX);
         let rooms = rooms.iter().map(RoomInfoOwned::borrow).collect();
         self.push_control(ServerFrame::LobbyList { request, rooms }.encode());
+    }
+
+    /// What is new on a list that the client watches; the first time all of it. At most
+    /// [`ROOMS_LISTED_MAX`](crate::frame::ROOMS_LISTED_MAX) rooms and as many ids: what is more comes in another one.
+    pub fn lobby_change(
+        &mut self,
+        request: u32,
+        whole: bool,
+        rooms: &[RoomInfoOwned],
+        gone: &[String],
+    ) {
+        if self.is_ended().is_some() || !self.watches.contains_key(&request) {
+            self.stats.answers_late += 1;
+            return;
+        }
+        let frame = ServerFrame::LobbyChange {
+            request,
+            whole,
+            rooms: rooms.iter().map(RoomInfoOwned::borrow).collect(),
+            gone: gone.iter().map(String::as_str).collect(),
+        };
+        self.push_control(frame.encode());
+    }
+
+    /// The answer to [`ServerEvent::HostAsks`]: it is done.
+    pub fn host_done(&mut self, request: u32) {
+        if self.is_ended().is_some() || !self.pending.remove(&request) {
+            self.stats.answers_late += 1;
+            return;
+        }
+        self.push_control(ServerFrame::HostDone { request }.encode());
+    }
+
+    /// The session goes on in another room: it is out of `from` and in the new one at once. The number of the join is the server's.
+    pub fn moved(&mut self, now: Time, from: u32, mut info: JoinedInfo) {
+        let slot = if self.is_ended().is_some() {
+            None
+        } else {
+            self.rooms.remove(&from)
+        };
+        let Some(slot) = slot else {
+            self.stats.answers_late += 1;
+            return;
+        };
+        self.stats.updates_dropped += u64::from(slot.update.is_some());
+        self.stats.tick_frames_dropped += u64::from(slot.tick_frame.is_some());
+        info.request |= SERVER_REQUESTS;
+        let request = info.request;
+        self.push_control(ServerFrame::Moved { from, request }.encode());
+        if self.is_ended().is_none() {
+            self.pending.insert(request);
+            self.joined(now, info);
+        }
     }
 
     /// Tells of the members of a room. For many sessions encode once and use [`ServerSession::send_frame`].

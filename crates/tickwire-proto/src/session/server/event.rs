@@ -1,7 +1,7 @@
 //! What a server's session tells its owner.
 
 use crate::ending::Ending;
-use crate::frame::{AskOutcome, JoinHowOwned};
+use crate::frame::{AskOutcome, HostAskOwned, JoinHowOwned};
 use crate::time::Tick;
 use bytes::Bytes;
 
@@ -143,6 +143,40 @@ pub enum ServerEvent {
         attachment: u8,
         /// Of this kind alone; empty: all.
         kind: String,
+    },
+    /// Answer with [`lobby_change`](super::ServerSession::lobby_change), first with the whole list, until the client gives it up or the
+    /// attachment or the session ends; or with [`join_refused`](super::ServerSession::join_refused).
+    LobbyWatchWanted {
+        /// The client's number for it.
+        request: u32,
+        /// By which attachment.
+        attachment: u8,
+        /// Of this kind alone; empty: all.
+        kind: String,
+        /// Only rooms that have these.
+        attributes: Vec<(String, String)>,
+    },
+    /// The client gave a list up that it watched.
+    LobbyUnwatched {
+        /// The number of the request that began it.
+        request: u32,
+    },
+    /// The client is ready, or not any more.
+    Ready {
+        /// Which room.
+        room: u32,
+        /// Whether.
+        ready: bool,
+    },
+    /// The client wants what a host may want: answer with [`host_done`](super::ServerSession::host_done) or
+    /// [`join_refused`](super::ServerSession::join_refused).
+    HostAsks {
+        /// The client's number for it.
+        request: u32,
+        /// Which room.
+        room: u32,
+        /// What.
+        ask: HostAskOwned,
     },
     /// The link is lost, and the session waits for its client (only with a resume window).
     LinkLost,

@@ -41,7 +41,11 @@ pub const AUTH_MS_MAX: u64 = 10_000;
 pub const REQUESTS_PENDING_MAX: usize = 16;
 /// Joins and lists a second; saved up for five.
 pub const REQUESTS_PER_S_MAX: u64 = 4;
-/// Reports and wanted keyframes a second; saved up for five.
+/// Lists of rooms that a session watches at once.
+pub const LOBBY_WATCHES_MAX: usize = 4;
+/// Numbers of requests from here on are the server's, for what nobody asked for.
+pub const SERVER_REQUESTS: u32 = 1 << 31;
+/// Reports, wanted keyframes and changes of being ready a second; saved up for five.
 pub const WISHES_PER_S_MAX: u64 = 8;
 
 /// The server's side of one session.
@@ -91,6 +95,8 @@ pub struct ServerSession {
     /// The last attachment was ended from here: its client may not know that yet.
     bared: bool,
     pending: BTreeSet<u32>,
+    /// Lists that the client watches, and by which attachment.
+    watches: BTreeMap<u32, u8>,
     rooms: BTreeMap<u32, RoomSlot>,
     /// The answer to a hello, before all else.
     welcome: Option<Bytes>,
@@ -189,6 +195,7 @@ impl ServerSession {
             refusals: 0,
             bared: false,
             pending: BTreeSet::new(),
+            watches: BTreeMap::new(),
             rooms: BTreeMap::new(),
             welcome: None,
             outbox: Outbox::default(),
@@ -398,6 +405,7 @@ impl ServerSession {
         self.rooms.clear();
         self.pending.clear();
         self.end_asks();
+        self.watches.clear();
         self.events.push_back(ServerEvent::Ended(ending.clone()));
         self.stage = Stage::Ended { ending, owed };
     }

@@ -177,6 +177,19 @@ impl ServerSession {
                 self.receipts_due |= self.tally.is_pressing();
                 self.accept_cancel(&cancel);
             }
+            ClientFrame::LobbyWatch {
+                request,
+                attachment,
+                kind,
+                attributes,
+            } => self.accept_lobby_watch(now, request, attachment, kind, &attributes)?,
+            ClientFrame::LobbyUnwatch { request } => self.accept_lobby_unwatch(request),
+            ClientFrame::Ready { room, ready } => {
+                self.wish(now, room, ServerEvent::Ready { room, ready })
+            }
+            ClientFrame::HostAsk { request, room, ask } => {
+                self.accept_host_ask(now, request, room, &ask)?
+            }
             ClientFrame::Bye => return Err(Ending::new(Reason::Left, "the client said goodbye")),
         }
         Ok(())

@@ -151,6 +151,7 @@ impl ServerSession {
             message: &refusal.message,
             data: &refusal.data,
         };
+        self.unwatch_all_of(attachment);
         self.events.push_back(ServerEvent::Detached { attachment });
         self.await_credentials(now);
         self.push_control(frame.encode());
