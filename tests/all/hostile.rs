@@ -168,7 +168,7 @@ fn frames(room: u32, now: Tick) -> Vec<Bytes> {
             room,
             held: now,
             tick: now.plus(4),
-            payload: &[0],
+            payload: &[0xff; 3],
         }
         .encode(),
         ClientFrame::Message {
