@@ -7,5 +7,6 @@ mod hall;
 mod hostile;
 mod laws;
 mod loopback;
+mod proxies;
 mod seeds;
 mod tidy;

@@ -3,6 +3,7 @@
 
 pub mod browser;
 pub mod newcomer;
+pub mod nginx;
 pub mod peer;
 pub mod process;
 

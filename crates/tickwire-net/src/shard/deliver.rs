@@ -22,7 +22,9 @@ impl Shard {
             FrontOutput::AuthWanted(request) => self.check(now, request),
             FrontOutput::Cut { session } => self.cut(now, session),
             FrontOutput::Relinked { from, to } => self.relink(now, from, to),
-            FrontOutput::Elsewhere { from, shard, hello } => self.send_away(from, shard, hello),
+            FrontOutput::Elsewhere { from, shard, hello } => {
+                self.send_away(now, from, shard, hello)
+            }
             FrontOutput::Close {
                 session,
                 code,
@@ -114,6 +116,10 @@ impl Shard {
     /// The session is over and has said so: the goodbye of the protocol below, and the connection's task ends when that is written.
     fn close(&mut self, now: Time, session: SessionKey, code: u16, reason: Reason) {
         self.passes.remove(&session);
+        if self.close_poll(now, session, code) {
+            tracing::debug!(%session, %reason, "session ended");
+            return;
+        }
         let Some(link) = self.links.get(&session) else {
             return;
         };
@@ -164,6 +170,7 @@ impl Shard {
             .map(|(key, _)| *key)
             .collect();
         gone.into_iter().for_each(|key| self.forget(key));
+        self.sweep_polls(now);
     }
 
     /// The peer broke the WebSocket protocol: its session ends, by that code.

@@ -4,7 +4,10 @@ mod hostile_http;
 mod hostile_websocket;
 mod loopback;
 mod operators;
+mod polling;
+mod polls;
 mod raw;
+mod relay;
 mod resume;
 mod rooms;
 

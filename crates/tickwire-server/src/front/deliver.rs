@@ -107,6 +107,7 @@ impl Front {
                     request: Some(request),
                     gauge,
                     link: 0,
+                    shut: false,
                 });
             }
             None => {

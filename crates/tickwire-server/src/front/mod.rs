@@ -3,6 +3,7 @@
 mod deliver;
 mod events;
 mod io;
+mod polled;
 mod resume;
 mod settle;
 mod slots;

@@ -61,6 +61,8 @@ pub(crate) struct Part {
     pub gauge: Gauge,
     /// The number of the session's link, as the room was told.
     pub link: u16,
+    /// No update is to be made before the next poll.
+    pub shut: bool,
 }
 
 impl Slot {
