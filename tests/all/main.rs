@@ -9,6 +9,7 @@ mod hall;
 mod hostile;
 mod laws;
 mod loopback;
+mod proxies;
 mod seeds;
 mod signals;
 mod tidy;

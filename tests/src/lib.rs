@@ -4,6 +4,7 @@
 pub mod browser;
 pub mod metrics;
 pub mod newcomer;
+pub mod nginx;
 pub mod peer;
 pub mod process;
 

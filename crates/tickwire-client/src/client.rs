@@ -12,6 +12,7 @@ use crate::event::{ClientOutput, RequestId, RoomKey, State};
 use crate::lists::List;
 use crate::rooms::{Phase, Room};
 use crate::statuses::Statuses;
+use crate::talk::OPEN_MAX;
 
 /// The only attachment of a client so far.
 pub(crate) const ATTACHMENT: u8 = 0;
@@ -81,6 +82,8 @@ pub struct Client {
     pub(crate) rooms: BTreeMap<RoomKey, Room>,
     /// The lost link left a session, which the next hello claims.
     pub(crate) resuming: bool,
+    /// It does so on a better link, while the one before was still there: nobody need know.
+    pub(crate) moving: bool,
     /// Whether this session's credentials were given, and were accepted.
     pub(crate) shown: bool,
     pub(crate) accepted: bool,
@@ -113,6 +116,7 @@ impl Client {
             chance: seed,
             rooms: BTreeMap::new(),
             resuming: false,
+            moving: false,
             shown: false,
             accepted: false,
             least_rtt: Duration::ZERO,
@@ -196,6 +200,21 @@ impl Client {
             self.session.link_open(now);
             self.listen(now);
         }
+    }
+
+    /// A better link is open, while the one before still works: the session goes on over this one, and the one before is forgotten. False:
+    /// there is no session that could.
+    pub fn link_moved(&mut self, now: Time) -> bool {
+        let may = self.stage == Stage::Attached && self.session.may_resume();
+        if may {
+            self.session.link_lost(now);
+            self.resuming = true;
+            self.moving = true;
+            self.stage = Stage::Hello(now.plus(OPEN_MAX));
+            self.session.link_open(now);
+            self.listen(now);
+        }
+        may
     }
 
     /// A frame came in.

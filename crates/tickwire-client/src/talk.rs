@@ -16,7 +16,7 @@ use crate::rooms::{Phase, Room};
 use crate::view::{Entry, View};
 
 /// A link that does not open, and a hello that is not answered, count as lost after this long.
-const OPEN_MAX: Duration = Duration::from_secs(10);
+pub(crate) const OPEN_MAX: Duration = Duration::from_secs(10);
 /// What is told of a list whose session is gone.
 const SESSION_LOST: &str = "the session ended before the list came. Ask again";
 /// How often the age of updates is reported to the server.
@@ -118,6 +118,7 @@ impl Client {
 
     /// The link is gone, or never came; `ending`: what the server said. Without an ending the session stays, if it can be resumed.
     pub(crate) fn lost(&mut self, now: Time, ending: Option<Ending>) {
+        self.moving = false;
         self.session.link_lost(now);
         self.resuming = ending.is_none() && self.session.may_resume();
         if !self.resuming {
@@ -210,12 +211,15 @@ impl Client {
         self.backoff.reset();
         self.attempt = 0;
         self.set_state(State::Online);
-        self.event(ClientEvent::Resumed);
+        if !std::mem::take(&mut self.moving) {
+            self.event(ClientEvent::Resumed);
+        }
         self.ask_what_waits();
     }
 
     /// A session begins; one that was claimed is gone.
     fn welcome(&mut self, messages_lost: u64) {
+        self.moving = false;
         if std::mem::take(&mut self.resuming) {
             self.rooms_lost();
             self.event(ClientEvent::Expired);

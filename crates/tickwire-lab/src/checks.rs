@@ -53,12 +53,7 @@ impl Running {
         };
         bound(
             "bytes that the link has not taken",
-            link.down.unsent(),
-            UNSENT_MAX,
-        )?;
-        bound(
-            "bytes of the client that the link has not taken",
-            link.up.unsent(),
+            link.unsent(),
             UNSENT_MAX,
         )?;
         let backlog = self

@@ -132,6 +132,16 @@ impl Host {
         self.front(session).unwritten(now, session, bytes);
     }
 
+    /// An update of a room has gone with a poll's answer.
+    pub fn shut(&mut self, session: SessionKey, room: u32) {
+        self.front(session).shut(session, room);
+    }
+
+    /// A poll has come.
+    pub fn reopen(&mut self, session: SessionKey) {
+        self.front(session).reopen(session);
+    }
+
     /// What waits for a session's link.
     pub fn backlog(&self, session: SessionKey) -> Option<Backlog> {
         self.fronts[usize::from(session.shard())].backlog(session)

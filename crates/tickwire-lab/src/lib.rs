@@ -57,6 +57,7 @@ mod pipe;
 pub mod player;
 pub mod profile;
 mod queue;
+mod requests;
 mod running;
 mod seat;
 mod seeds;

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tickwire_proto::{Reason, SessionConfig};
+use tickwire_proto::{Reason, SessionConfig, poll};
 use tickwire_server::{
     FrontConfig, FrontInput, HOME, Lobby, LobbyConfig, NamespaceSpec, Namespaces,
 };
@@ -154,6 +154,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
     let site = Arc::new(site(&plan, local, Arc::clone(&metrics))?);
     let threads = |what| move |source: io::Error| StartError::Resources { what, source };
 
+    let door = Door::new(config.limits.sessions, config.limits.per_address);
     let (lobby_sender, lobby_inbox) = lobby::channel();
     let (shards, inboxes): (Vec<_>, Vec<_>) = (0..config.shards)
         .map(|_| mpsc::channel(SHARD_INBOX_MAX))
@@ -169,6 +170,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
             namespaces: Arc::clone(&plan.namespaces),
             metrics: Arc::clone(&metrics),
             site: Arc::clone(&site),
+            door: Arc::clone(&door),
             goodbye: config.goodbye,
         };
         shard_threads
@@ -195,7 +197,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
     let control = Control {
         listener,
         admin,
-        door: Door::new(config.limits.sessions, config.limits.per_address),
+        door,
         site: Arc::clone(&site),
         shards: Arc::clone(&shards),
         lobby: LobbyTask::new(make_lobby(&plan)?, rooms, Arc::clone(&shards), tickets),
@@ -272,6 +274,7 @@ fn site(plan: &Plan, local: SocketAddr, metrics: Arc<Metrics>) -> Result<Site, S
         exposed,
         metrics,
         config.limits.sessions,
+        poll::body_max(front(0, config).session.frame_max()),
     ))
 }
 

@@ -24,7 +24,8 @@ export class TickwireError extends Error {
 }
 
 export type State =
-  | { at: 'online'; link: 'ws' }
+  /** Told anew when the session moves to another kind of link: a WebSocket, or polling where those are blocked. Nothing is lost by that. */
+  | { at: 'online'; link: 'ws' | 'poll' }
   | { at: 'away'; retryInMs: number }
   | { at: 'ended'; reason: Reason | Code; message: string }
 
@@ -68,7 +69,7 @@ export interface Figures {
   readonly slack: number
   readonly underruns: number
   readonly faults: number
-  readonly link: 'ws' | 'away'
+  readonly link: 'ws' | 'poll' | 'away'
 }
 
 export interface RoomInfo {
@@ -172,6 +173,9 @@ export interface Net<G extends GameTypes = GameTypes> {
 export function connect<G extends GameTypes = GameTypes>(url?: string, options?: {
   /** Asked before each attach; sent as JSON. */
   auth?: () => unknown
+  /** What to connect by: 'ws' a WebSocket, 'poll' HTTP requests. 'auto' (unless this is said): the best that works. A WebSocket that is not open
+   * after 2 s gets polling beside it; a session that polls moves to a WebSocket as soon as one opens, and nobody notices. */
+  link?: 'auto' | 'ws' | 'poll'
 }): Net<G>
 
 /** The keyboard, by the code of keys ('KeyA', 'Space'). */

@@ -21,6 +21,8 @@ const WRITABLE = 64 * 1024
 const SLEPT_MS = 3000
 /** Tries of the first connection before a page is told that there is no server. */
 const FIRST_TRIES = 3
+/** The browser carries so much of requests whose page has gone. */
+const KEEPALIVE = 32 * 1024
 const KEPT = 'tickwire.rooms', RELOADED = 'tickwire.reloaded'
 
 /** An error with a code for programs, and advice for people. */
@@ -71,17 +73,18 @@ function load() {
 /**
  * A connection to a server, opened when the first room is asked for.
  * @param {string} [url] http(s) or ws(s); where the page came from by default
- * @param {{ auth?: () => unknown }} [options]
+ * @param {{ auth?: () => unknown, link?: 'auto' | 'ws' | 'poll' }} [options]
  */
 export function connect(url, options) { return new Net(url, options) }
 
 class Net {
   /** @type {URL} */ #base
-  /** @type {{ auth?: () => unknown }} */ #options
+  /** @type {{ auth?: () => unknown, link?: 'auto' | 'ws' | 'poll' }} */ #options
   /** @type {Core | undefined} */ #core
   /** @type {WebAssembly.Memory | undefined} */ #memory
   /** @type {Promise<void> | undefined} */ #starting
   /** @type {WebSocket | undefined} */ #ws
+  /** Requests under way of a polling link. @type {{ post?: AbortController, poll?: AbortController }} */ #requests = {}
   /** @type {Map<number, Room>} */ #rooms = new Map()
   /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object }>} */ #asked = new Map()
   /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */ #lists = new Map()
@@ -96,6 +99,7 @@ class Net {
   #online = false
   #everOnline = false
   #attempt = 0
+  #credentialsAsked = 0
   /** @type {any} */ #state = { at: 'away', retryInMs: 0 }
 
   constructor(url = location.origin, options = {}) {
@@ -167,7 +171,7 @@ class Net {
     this.#starting ??= load().then(wasm => {
       const [low, high] = crypto.getRandomValues(new Uint32Array(2))
       this.#memory = wasm.memory
-      this.#core = new Core(low, high, now())
+      this.#core = new Core(low, high, now(), this.#options.link ?? 'auto')
       for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
       globalThis.addEventListener?.('pagehide', e => { if (!e.persisted) this.#goodbye() })
       globalThis.document?.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') this.#wake(); this.#beat() })
@@ -200,9 +204,14 @@ class Net {
     if (!core || this.#pumping) return
     this.#pumping = true
     try {
-      for (let text; (text = core.poll()) !== undefined;) this.#do(JSON.parse(text))
-      this.#write(core)
+      // writing may be what makes it say something: a link that is answered, another one that opens
+      for (let more = true; more;) {
+        more = false
+        for (let text; (text = core.poll(now())) !== undefined; more = true) this.#do(JSON.parse(text))
+        this.#write(core)
+      }
     } finally { this.#pumping = false }
+    this.#moved(core)
     this.#arm(core)
   }
 
@@ -214,6 +223,41 @@ class Net {
       if (!frame) break
       ws.send(/** @type {Uint8Array<ArrayBuffer>} */ (frame))
     }
+    for (let body; (body = core.ask(now())) !== undefined;) this.#ask(core, body, core.asked_ticket(), core.asked_post() ? 'post' : 'poll')
+  }
+
+  /** Sends a request of a polling link, and tells the core what became of it. @param {Core} core @param {Uint8Array} body @param {number} ticket @param {'post' | 'poll'} way */
+  async #ask(core, body, ticket, way) {
+    const abort = new AbortController(), goodbye = ticket < 0
+    if (!goodbye) {
+      this.#requests[way]?.abort()
+      this.#requests[way] = abort
+    }
+    let status = 0, answer = new Uint8Array()
+    try {
+      const response = await fetch(this.#at('poll'), {
+        method: 'POST', body: /** @type {BodyInit} */ (body), headers: { 'content-type': 'application/octet-stream' }, cache: 'no-store', credentials: 'omit',
+        redirect: 'error', keepalive: way === 'post' && body.length < KEEPALIVE, signal: abort.signal,
+      })
+      answer = new Uint8Array(await response.arrayBuffer())
+      status = response.status
+    } catch { /* nothing was heard: the core asks again */ }
+    if (goodbye || abort.signal.aborted) return
+    core.answered(now(), ticket, status, answer)
+    this.#pump()
+  }
+
+  #unask() {
+    for (const abort of Object.values(this.#requests)) abort?.abort()
+    this.#requests = {}
+  }
+
+  /** The session may go over another kind of link than before. @param {Core} core */
+  #moved(core) {
+    const link = core.link()
+    if (this.#state.at !== 'online' || !link || this.#state.link === link) return
+    this.#state = { at: 'online', link }
+    this.#heard.emit('state', this.#state)
   }
 
   /** @param {Core} core */
@@ -246,12 +290,12 @@ class Net {
     if (!core) return
     clearTimeout(this.#timer)
     core.close()
-    this.#write(core)
-    this.#drop()
-    while (core.poll() !== undefined);
+    this.#hangUp(core)
+    while (core.poll(now()) !== undefined);
   }
 
   #wake() {
+    this.#core?.wake(now())
     if (this.#state.at === 'away') this.#core?.reconnect(now())
     this.#pump()
   }
@@ -260,10 +304,12 @@ class Net {
   #do(it) {
     const room = this.#rooms.get(it.room)
     switch (it.do) {
-      case 'connect': this.#attempt = it.attempt; return this.#open(it.number)
-      case 'close':
-        this.#write(/** @type {Core} */ (this.#core)) // the last words
-        return this.#drop()
+      case 'connect': this.#attempt = it.attempt; return
+      case 'open': return this.#open(it.number)
+      case 'drop': return this.#drop()
+      case 'unpoll': return this.#unask()
+      case 'unanswered': return this.#judge(it.said?.code ? new TickwireError(it.said.code, it.said.message, it.said.fix) : this.#silence())
+      case 'close': return this.#hangUp(/** @type {Core} */ (this.#core))
       case 'credentials': return void this.#credentials()
       case 'state': return this.#stateIs(it)
       case 'attach_refused': return this.#giveUp(new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
@@ -310,8 +356,18 @@ class Net {
     ws.onclose = e => mine(() => {
       this.#ws = undefined
       core.link_lost(now(), opened ? e.code : 0)
-      if (!opened) this.#why(number)
+      // a try to move up from polling is nobody's trouble
+      if (!opened && !this.#online) this.#why(number)
     })
+  }
+
+  /** The last words, and no link any more. @param {Core} core */
+  #hangUp(core) {
+    this.#write(core)
+    core.hang_up(now())
+    this.#unask()
+    this.#drop()
+    this.#write(core) // a polling link's goodbye
   }
 
   #drop() {
@@ -320,9 +376,9 @@ class Net {
     if (ws && ws.readyState < 2) ws.close(1000)
   }
 
-  /** @param {string} path @param {number} number */
+  /** @param {string} path @param {number} [number] */
   #at(path, number) {
-    const url = new URL(`tickwire/${path}?try=${number}`, this.#base)
+    const url = new URL(`tickwire/${path}${number === undefined ? '' : `?try=${number}`}`, this.#base)
     url.protocol = url.protocol.replace(/^ws/, 'http')
     return url
   }
@@ -335,22 +391,27 @@ class Net {
       const answer = await fetch(this.#at('why', number), { cache: 'no-store', signal: AbortSignal.timeout(3000) })
       const { code, message, fix } = await answer.json()
       error = new TickwireError(code, message, fix)
-    } catch {
-      error = new TickwireError('Unreachable', `there is no answer from ${this.#base.host}.`)
-    }
-    if (this.#online) return
-    if (!this.#everOnline && (error.code !== 'Unreachable' || this.#attempt >= FIRST_TRIES)) this.#giveUp(error)
-    else if (error.code !== 'Unreachable') this.#heard.emit('error', error)
+    } catch { error = this.#silence() }
+    this.#judge(error)
     this.#pump()
   }
 
+  #silence() { return new TickwireError('Unreachable', `there is no answer from ${this.#base.host}.`) }
+
+  /** What a link that did not open means. @param {TickwireError} error */
+  #judge(error) {
+    if (this.#online) return
+    if (!this.#everOnline && (error.code !== 'Unreachable' || this.#attempt >= FIRST_TRIES)) this.#giveUp(error)
+    else if (error.code !== 'Unreachable') this.#heard.emit('error', error)
+  }
+
   async #credentials() {
-    const ws = this.#ws
+    const asked = ++this.#credentialsAsked
     try {
       const credentials = JSON.stringify((await this.#options.auth?.()) ?? {})
-      if (this.#ws === ws) this.#core?.attach(credentials)
+      if (this.#credentialsAsked === asked) this.#core?.attach(credentials)
     } catch (e) {
-      if (this.#ws === ws) this.#giveUp(e instanceof TickwireError ? e : new TickwireError('Refused', `auth() failed: ${e}`))
+      if (this.#credentialsAsked === asked) this.#giveUp(e instanceof TickwireError ? e : new TickwireError('Refused', `auth() failed: ${e}`))
     }
     this.#pump()
   }
@@ -361,7 +422,7 @@ class Net {
     if (at === 'connecting') return
     if (at === 'online') this.#everOnline = true
     if (at === 'ended' && reload && this.#reload()) return
-    this.#state = at === 'online' ? { at, link: 'ws' } : at === 'away' ? { at, retryInMs } : { at, reason, message }
+    this.#state = at === 'online' ? { at, link: this.#core?.link() ?? 'ws' } : at === 'away' ? { at, retryInMs } : { at, reason, message }
     if (at === 'ended') this.#over(new TickwireError(reason, message || `the connection has ended: ${reason}`))
     // a first connection that does not come is told by its promise
     if (at !== 'away' || this.#everOnline) this.#heard.emit('state', this.#state)
@@ -383,8 +444,8 @@ class Net {
   #giveUp(error) {
     const core = /** @type {Core} */ (this.#core)
     core.close()
-    while (core.poll() !== undefined); // it says that we left; the error says more
-    this.#drop()
+    while (core.poll(now()) !== undefined); // it says that we left; the error says more
+    this.#hangUp(core)
     this.#online = false
     this.#state = { at: 'ended', reason: error.code, message: error.message }
     this.#over(error)
@@ -417,7 +478,7 @@ class Net {
           this.#lists.set(request, { resolve, reject })
           this.#pump()
         }),
-        link: () => (this.#online ? 'ws' : 'away'),
+        link: () => (this.#online ? this.#state.link : 'away'),
       })
       room._how = asked?.how
       this.#rooms.set(it.room, room)

@@ -13,6 +13,51 @@ export class Core {
         wasm.__wbg_core_free(ptr, 0);
     }
     /**
+     * An answer came to a request; status 0: there is none.
+     * @param {number} now
+     * @param {number} ticket
+     * @param {number} status
+     * @param {Uint8Array | number[]} body
+     */
+    answered(now, ticket, status, body) {
+        const val2 = +now;
+        const val3 = +ticket;
+        const val4 = +status;
+        const ptr0 = passArray8ToWasm0(body, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.core_answered(this.__wbg_ptr, val2, val3, val4, ptr0, len0);
+    }
+    /**
+     * The body of the next request to send; `asked_ticket` and `asked_post` tell the rest of it.
+     * @param {number} now
+     * @returns {Uint8Array | undefined}
+     */
+    ask(now) {
+        const ret = wasm.core_ask(this.__wbg_ptr, now);
+        let v1;
+        if (ret[0] !== 0) {
+            v1 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        }
+        return v1;
+    }
+    /**
+     * Whether it carries frames to the server; else it waits there for some. An older request of the same way is given up.
+     * @returns {boolean}
+     */
+    asked_post() {
+        const ret = wasm.core_asked_post(this.__wbg_ptr);
+        return ret !== 0;
+    }
+    /**
+     * By which its answer is known; below 0: none is waited for.
+     * @returns {number}
+     */
+    asked_ticket() {
+        const ret = wasm.core_asked_ticket(this.__wbg_ptr);
+        return ret;
+    }
+    /**
      * The credentials that were asked for, as JSON.
      * @param {string} credentials
      */
@@ -146,7 +191,7 @@ export class Core {
         return v1;
     }
     /**
-     * A frame came in.
+     * A frame came in by the socket.
      * @param {number} now
      * @param {Uint8Array | number[]} bytes
      */
@@ -155,6 +200,13 @@ export class Core {
         const ptr0 = passArray8ToWasm0(bytes, wasm.__wbindgen_malloc);
         const len0 = WASM_VECTOR_LEN;
         wasm.core_frame(this.__wbg_ptr, val2, ptr0, len0);
+    }
+    /**
+     * All links are closed, after the last words on the socket; a polling one says its own by `ask`.
+     * @param {number} now
+     */
+    hang_up(now) {
+        wasm.core_hang_up(this.__wbg_ptr, now);
     }
     /**
      * Asks as the host of a room, by JSON `{"kick":member}` and the like: the number of the question; -1: that is not joined, or no question.
@@ -199,7 +251,20 @@ export class Core {
         wasm.core_leave(this.__wbg_ptr, room);
     }
     /**
-     * The link is lost; the close code, or 0.
+     * Which link carries the session, "ws" or "poll".
+     * @returns {string | undefined}
+     */
+    link() {
+        const ret = wasm.core_link(this.__wbg_ptr);
+        let v1;
+        if (ret[0] !== 0) {
+            v1 = getStringFromWasm0(ret[0], ret[1]);
+            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        }
+        return v1;
+    }
+    /**
+     * The socket is lost; the close code, or 0.
      * @param {number} now
      * @param {number} code
      */
@@ -207,7 +272,7 @@ export class Core {
         wasm.core_link_lost(this.__wbg_ptr, now, code);
     }
     /**
-     * The link is open.
+     * The socket is open.
      * @param {number} now
      */
     link_open(now) {
@@ -242,19 +307,25 @@ export class Core {
         }
     }
     /**
-     * A client that wants to connect at once; two halves of a random seed.
+     * A client that wants to connect at once; two halves of a random seed; the links that it may use: "auto", "ws" or "poll".
      * @param {number} seed_low
      * @param {number} seed_high
      * @param {number} now
+     * @param {string} link
      */
-    constructor(seed_low, seed_high, now) {
-        const ret = wasm.core_new(seed_low, seed_high, now);
+    constructor(seed_low, seed_high, now, link) {
+        const val2 = +seed_low;
+        const val3 = +seed_high;
+        const val4 = +now;
+        const ptr0 = passStringToWasm0(link, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_new(val2, val3, val4, ptr0, len0);
         this.__wbg_ptr = ret;
         CoreFinalization.register(this, this.__wbg_ptr, this);
         return this;
     }
     /**
-     * The next frame to write.
+     * The next frame to write to the socket.
      * @param {number} now
      * @param {number} writable
      * @returns {Uint8Array | undefined}
@@ -287,10 +358,11 @@ export class Core {
     }
     /**
      * The next thing to do or to tell, as JSON.
+     * @param {number} now
      * @returns {string | undefined}
      */
-    poll() {
-        const ret = wasm.core_poll(this.__wbg_ptr);
+    poll(now) {
+        const ret = wasm.core_poll(this.__wbg_ptr, now);
         let v1;
         if (ret[0] !== 0) {
             v1 = getStringFromWasm0(ret[0], ret[1]);
@@ -449,6 +521,13 @@ export class Core {
      */
     unwatch_lobby(request) {
         wasm.core_unwatch_lobby(this.__wbg_ptr, request);
+    }
+    /**
+     * The page slept, or the network came back.
+     * @param {number} now
+     */
+    wake(now) {
+        wasm.core_wake(this.__wbg_ptr, now);
     }
     /**
      * Wants to look on in the room with that id.

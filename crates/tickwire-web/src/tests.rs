@@ -32,7 +32,7 @@ impl Page {
     fn new() -> Self {
         let server = ServerSession::new(Time(0), SessionConfig::default(), 1, [1; 32]);
         Self {
-            core: Core::new(1, 2, 0.0),
+            core: Core::new(1, 2, 0.0, "ws"),
             server,
             now: 1_000.0,
             told: Vec::new(),
@@ -52,10 +52,10 @@ impl Page {
     fn talk(&mut self, answer: impl Fn(u32) -> Result<JoinedInfo, &'static str>) {
         loop {
             let mut quiet = true;
-            while let Some(text) = self.core.poll() {
+            while let Some(text) = self.core.poll(self.now) {
                 let it: Json = serde_json::from_str(&text).expect("JSON");
                 match it["do"].as_str() {
-                    Some("connect") => self.core.link_open(self.now),
+                    Some("open") => self.core.link_open(self.now),
                     Some("credentials") => self.core.attach(r#"{"guest":"Ann"}"#),
                     _ => {}
                 }

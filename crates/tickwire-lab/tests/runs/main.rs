@@ -47,6 +47,49 @@ fn clients_see_each_other_on_every_profile() {
 }
 
 #[test]
+fn clients_that_poll_see_each_other_on_every_profile() {
+    for link in profile::ALL {
+        let lab = Lab::new("hello", games::hello)
+            .clients(4)
+            .link(link.polls(1.0))
+            .run(s(20));
+        let lab = sound(lab);
+        for client in 0..4 {
+            let (_, area) = lab.view(client).unwrap().newest(AreaId::ALL).unwrap();
+            assert_eq!(area.len(), 4, "client {client} on {}", link.name);
+        }
+        // One update for each round trip, and one for each tick at most.
+        let figures = lab.figures();
+        let least = 0.4 / (link.round_trip().as_secs_f64() + 0.1);
+        assert!(
+            figures.updates_per_client_s > least,
+            "{}: {figures}, {least}",
+            link.name
+        );
+    }
+}
+
+#[test]
+fn sessions_move_between_links_of_both_kinds_and_nothing_is_lost() {
+    let faults = Faults {
+        moves: 30.0,
+        cuts: 4.0,
+        stalls: 4.0,
+        ..Faults::NONE
+    };
+    let seen = seeds(0..24, s(20), |seed| {
+        Lab::new("sparks", games::sparks)
+            .seed(seed)
+            .clients(3)
+            .link(profile::ALL[seed as usize % 6].polls(0.5))
+            .faults(faults)
+    });
+    let seen = seen.unwrap_or_else(|violation| panic!("{violation}"));
+    println!("{seen}");
+    assert!(seen.links > 300, "{seen}");
+}
+
+#[test]
 fn the_same_seed_is_the_same_run() {
     let run = |seed| sound(storm("sparks", games::sparks, seed).run(s(15)));
     for seed in 1..4 {

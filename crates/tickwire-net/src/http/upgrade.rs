@@ -1,7 +1,8 @@
 //! Whether a request may become a WebSocket: the handshake of RFC 6455 and the check of the origin, without doing it.
 
 use hyper::header::{
-    CONNECTION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Version};
@@ -97,12 +98,23 @@ pub(crate) fn check(request: &Parts, origins: &Origins) -> Result<String, Refuse
             "Sec-WebSocket-Key must be 16 bytes in base64",
         ));
     };
-    let mut said = request.headers.get_all(ORIGIN).iter();
-    let origin = said.next().map(|origin| origin.to_str().unwrap_or("?"));
-    if said.next().is_some() || !origins.allow(origin, text(&HOST)) {
-        return Err(foreign(origin.unwrap_or_default()));
-    }
+    origin(&request.headers, origins)?;
     Ok(accept_key(key))
+}
+
+/// The origin of a request, if it has one, and if its pages may connect.
+pub(super) fn origin<'a>(
+    headers: &'a HeaderMap,
+    origins: &Origins,
+) -> Result<Option<&'a HeaderValue>, Refused> {
+    let mut said = headers.get_all(ORIGIN).iter();
+    let origin = said.next();
+    let text = origin.map(|origin| origin.to_str().unwrap_or("?"));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    if said.next().is_some() || !origins.allow(text, host) {
+        return Err(foreign(text.unwrap_or_default()));
+    }
+    Ok(origin)
 }
 
 fn lists(value: Option<&str>, word: &str) -> bool {

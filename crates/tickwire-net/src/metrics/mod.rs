@@ -82,6 +82,8 @@ pub(crate) struct Metrics {
     pub(crate) connections_refused: Count,
     /// Upgrades that were refused.
     pub(crate) upgrades_refused: Count,
+    /// Requests for polling links that were refused.
+    pub(crate) polls_refused: Count,
     /// What the fronts counted, as they told it last.
     fronts: Mutex<Vec<FrontStats>>,
     /// What the rooms counted, by name.
@@ -103,6 +105,7 @@ impl Metrics {
             workers_lost: Count::default(),
             connections_refused: Count::default(),
             upgrades_refused: Count::default(),
+            polls_refused: Count::default(),
             fronts: Mutex::new(vec![FrontStats::default(); shards]),
             rooms_sum: Mutex::default(),
         }

@@ -23,7 +23,9 @@ impl Shard {
             FrontOutput::AuthWanted { request, namespace } => self.check(now, request, &namespace),
             FrontOutput::Cut { session } => self.cut(now, session),
             FrontOutput::Relinked { from, to } => self.relink(now, from, to),
-            FrontOutput::Elsewhere { from, shard, hello } => self.send_away(from, shard, hello),
+            FrontOutput::Elsewhere { from, shard, hello } => {
+                self.send_away(now, from, shard, hello)
+            }
             FrontOutput::Close {
                 session,
                 code,
@@ -121,6 +123,10 @@ impl Shard {
     /// The session is over and has said so: the goodbye of the protocol below, and the connection's task ends when that is written.
     fn close(&mut self, now: Time, session: SessionKey, code: u16, reason: Reason) {
         self.passes.remove(&session);
+        if self.close_poll(now, session, code) {
+            tracing::debug!(%session, %reason, "session ended");
+            return;
+        }
         let Some(link) = self.links.get(&session) else {
             return;
         };
@@ -171,6 +177,7 @@ impl Shard {
             .map(|(key, _)| *key)
             .collect();
         gone.into_iter().for_each(|key| self.forget(key));
+        self.sweep_polls(now);
     }
 
     /// The peer broke the WebSocket protocol: its session ends, by that code.

@@ -2,6 +2,7 @@
 
 mod connection;
 mod deliver;
+mod polls;
 mod resume;
 mod run;
 
@@ -41,6 +42,8 @@ pub(crate) enum ShardMessage {
     },
     /// A connection of another shard, whose client claims a session of this one.
     Moved(Box<resume::Moved>),
+    /// A request for a polling link of this shard.
+    Asked(Box<polls::Asked>),
     /// What a room says.
     Room { room: u32, output: RoomOutput },
     /// What the lobby says.
@@ -51,6 +54,20 @@ pub(crate) enum ShardMessage {
     RoomGone { room: u32 },
     /// Everybody was told that it is over: end when the links have taken it, or a little later.
     Stop,
+}
+
+/// What a stopping shard waits for: each clone stands for something that has not ended.
+#[derive(Clone, Default)]
+pub(crate) struct Served(Rc<()>);
+
+impl Served {
+    fn weak(&self) -> std::rc::Weak<()> {
+        Rc::downgrade(&self.0)
+    }
+
+    fn is_last(&self) -> bool {
+        Rc::strong_count(&self.0) == 1
+    }
 }
 
 /// All that lives on the thread. Borrowed for the time of one event, never across a wait.
@@ -71,8 +88,9 @@ pub(crate) struct Shard {
     going: Vec<(SessionKey, Outgoing)>,
     /// The longest frame that a client may send.
     message_max: usize,
-    /// Connections whose tasks have not ended, those that linger after the goodbye too.
-    served: usize,
+    /// Connections whose tasks have not ended, those that linger after the goodbye too, and polling links.
+    served: Served,
+    polls: polls::Polls,
     beats: u32,
     /// For the tasks that wait for an answer of auth.
     myself: std::rc::Weak<RefCell<Shard>>,
@@ -118,7 +136,8 @@ impl Shard {
                 scratch: vec![0; READ].into_boxed_slice(),
                 going: Vec::with_capacity(AT_ONCE),
                 message_max: setup.front.session.frame_max(),
-                served: 0,
+                served: Served::default(),
+                polls: polls::Polls::default(),
                 beats: 0,
                 myself: myself.clone(),
             })
@@ -190,7 +209,7 @@ impl Shard {
     /// Writes what the front has for a link, until there is no more or the socket takes no more.
     fn flush(&mut self, now: Time, key: SessionKey) {
         let Some(link) = self.links.get_mut(&key) else {
-            return;
+            return self.flush_poll(now, key);
         };
         let mut wrote = if link.is_clear() {
             Wrote::All

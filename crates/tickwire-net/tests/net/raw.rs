@@ -136,6 +136,23 @@ impl Raw {
         String::from_utf8_lossy(&std::mem::take(&mut self.rest)).into_owned()
     }
 
+    /// So many bytes, or all that come.
+    pub fn exactly(&mut self, bytes: usize) -> Vec<u8> {
+        while self.rest.len() < bytes && self.read() {}
+        let have = bytes.min(self.rest.len());
+        self.rest.drain(..have).collect()
+    }
+
+    /// Nothing comes for so long.
+    pub fn is_silent(&mut self, span: Duration) -> bool {
+        self.stream.set_read_timeout(Some(span)).unwrap();
+        let came = self.read();
+        self.stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        !came
+    }
+
     /// The next frame: its opcode and payload.
     pub fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {

@@ -7,6 +7,7 @@ mod golden;
 mod hostile;
 mod limits;
 mod links;
+mod polls;
 mod receipts;
 mod resume;
 mod samples;

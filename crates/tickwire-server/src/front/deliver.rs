@@ -150,6 +150,7 @@ impl Front {
                     gauge,
                     link: 0,
                     from: None,
+                    shut: false,
                 });
             }
             None => {

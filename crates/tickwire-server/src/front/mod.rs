@@ -5,6 +5,7 @@ mod deliver;
 mod events;
 mod io;
 mod moving;
+mod polled;
 mod resume;
 mod settle;
 mod slots;

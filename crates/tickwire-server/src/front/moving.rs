@@ -35,6 +35,7 @@ impl Front {
                 gauge,
                 link: 1, // what the room makes before it knows of the gauge is for nobody
                 from: Some(from),
+                shut: false,
             }),
             None => self.give_back(key, room),
         }

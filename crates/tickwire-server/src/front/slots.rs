@@ -70,6 +70,8 @@ pub(crate) struct Part {
     pub link: u16,
     /// The room that the session is in until this one has answered.
     pub from: Option<u32>,
+    /// No update is to be made before the next poll.
+    pub shut: bool,
 }
 
 impl Slot {
