@@ -220,7 +220,7 @@ impl LobbyTask {
 mod tests {
     use std::time::Duration;
 
-    use tickwire_proto::frame::{Identity, JoinHowOwned, LeaveReason};
+    use tickwire_proto::frame::{Identity, JoinHowOwned, LeaveReason, ROOM_FIRST};
     use tickwire_server::{
         Gauge, Kind, LobbyConfig, LobbyJoin, MemberId, NamespaceSpec, SessionKey,
     };
@@ -313,14 +313,14 @@ mod tests {
             reason: LeaveReason::Left,
         };
         for _ in 1..CONTROL_MAX {
-            task.tell_room(1, leave()); // the join was the first
+            task.tell_room(ROOM_FIRST, leave()); // the join was the first
         }
         task.deliver().await;
         assert!(
-            task.handles.contains_key(&1),
+            task.handles.contains_key(&ROOM_FIRST),
             "a full inbox is no full stop"
         );
-        task.tell_room(1, leave());
+        task.tell_room(ROOM_FIRST, leave());
         task.deliver().await;
         assert!(task.handles.is_empty() && task.lobby.list("/", "").next().is_none());
         let mut told = None;
@@ -335,7 +335,7 @@ mod tests {
             }
         }
         let (room, reason, message) = told.expect("players are told");
-        assert_eq!((room, reason), (1, RoomEnd::Failed));
+        assert_eq!((room, reason), (ROOM_FIRST, RoomEnd::Failed));
         assert_eq!(message, "the room was overloaded");
     }
 }
