@@ -252,7 +252,6 @@ async fn truncated_frames_end_a_session_or_are_counted() {
             assert_eq!(fate, VIOLATION, "{frame:?} cut at {cut}, first of all");
         }
     }
-    assert!(!lived.is_empty(), "a command may be shorter");
     // Each that was no violation was dropped, once.
     let wanted = before.dropped() + lived.len() as u64;
     metrics::until(&address, "all that is dropped is counted", |counts| {
