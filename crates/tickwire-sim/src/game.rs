@@ -359,6 +359,8 @@ impl Game {
 
     /// A system that answers one kind of request, at the start of the tick after it came: at most once for each, whatever links are cut.
     ///
+    /// Servers do not hand requests to games yet: a client hears `NotFound`. What calls these systems today is [`Simulation::request`](crate::Simulation::request).
+    ///
     /// ```
     /// use bevy_ecs::prelude::*;
     /// use serde::{Deserialize, Serialize};
