@@ -322,7 +322,7 @@ impl Host {
     fn hear_front(&mut self, now: Time, shard: usize, output: FrontOutput) {
         match output {
             FrontOutput::ToLobby(input) => self.mail.lobby.push_back(input),
-            FrontOutput::ToRoom { room, input } => self.mail.post(room, input),
+            FrontOutput::ToRoom { room, input, .. } => self.mail.post(room, input),
             FrontOutput::AuthWanted { request, namespace } => {
                 let (session, attachment) = (request.session, request.attachment);
                 let answer = match namespace.auth().check(&request) {

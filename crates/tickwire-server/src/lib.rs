@@ -31,6 +31,7 @@ pub use auth::{AcceptAll, Auth, AuthAnswer, AuthRequest, TokenAuth};
 pub use front::{
     AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, Front, FrontConfig, FrontInput,
     FrontOutput, FrontStats, LINGER_MS, SERVER_BANS_MAX, SESSIONS_AWAY_MAX, SessionInfo,
+    WAITING_BYTES_MAX, WAITING_MAX,
 };
 pub use gauge::{GAUGE_LOW_WATER, Gauge};
 pub use key::{MemberId, SessionKey};

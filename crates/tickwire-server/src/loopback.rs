@@ -328,7 +328,7 @@ impl Loopback {
                 heard = true;
                 match output {
                     FrontOutput::ToLobby(input) => self.lobby.handle(now, input),
-                    FrontOutput::ToRoom { room, input } => {
+                    FrontOutput::ToRoom { room, input, .. } => {
                         if let Some(room) = self.rooms.get_mut(&room) {
                             room.handle(input);
                         }

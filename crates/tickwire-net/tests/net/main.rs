@@ -1,6 +1,7 @@
 //! The server over real sockets: players who behave, players who do not, games that fail, and a server that stops.
 
 mod chat;
+mod full_rooms;
 mod hostile_commands;
 mod hostile_http;
 mod hostile_websocket;

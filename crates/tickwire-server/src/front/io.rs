@@ -194,8 +194,10 @@ impl FrontInput {
 pub enum FrontOutput {
     /// For the lobby.
     ToLobby(LobbyInput),
-    /// For a room.
+    /// For a room. One that cannot take it now: [`Front::not_taken`](crate::Front::not_taken).
     ToRoom {
+        /// Whose words they are; `None`: nobody's.
+        session: Option<SessionKey>,
         /// Its number.
         room: u32,
         /// What.

@@ -10,6 +10,7 @@ mod resume;
 mod settle;
 mod slots;
 mod stats;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use bans::SERVER_BANS_MAX;
 pub use io::{FrontInput, FrontOutput};
 pub use resume::SESSIONS_AWAY_MAX;
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
+pub use waiting::{WAITING_BYTES_MAX, WAITING_MAX};
 
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
@@ -117,6 +119,7 @@ pub struct Front {
     timers: BTreeSet<(Time, SessionKey)>,
     dirty: VecDeque<SessionKey>,
     outputs: VecDeque<FrontOutput>,
+    waiting: waiting::Waiting,
     /// How many sessions wait for their clients.
     away: usize,
     bans: bans::Bans,
@@ -137,6 +140,7 @@ impl Front {
             timers: BTreeSet::new(),
             dirty: VecDeque::new(),
             outputs: VecDeque::new(),
+            waiting: waiting::Waiting::default(),
             stats: FrontStats::default(),
             bans: bans::Bans::default(),
             away: 0,
@@ -171,6 +175,7 @@ impl Front {
             status: String::new(),
             backed_up: None,
             close_by: None,
+            waiting: (0, 0),
         });
         self.settle(now, key);
         key

@@ -3,6 +3,7 @@
 mod commands;
 mod common;
 mod ends;
+mod full_rooms;
 mod hostile;
 mod joins;
 mod lobby;
