@@ -101,10 +101,16 @@ impl Client {
         let gone: Vec<(NamespaceKey, RequestId, String)> = gone;
         let asked = self.listing.extract_if(.., |_, of| *of == namespace);
         let asked: Vec<u32> = asked.map(|(request, _)| request).collect();
-        for request in gone.into_iter().map(|(_, request, _)| request.0).chain(asked) {
+        for request in gone
+            .into_iter()
+            .map(|(_, request, _)| request.0)
+            .chain(asked)
+        {
             self.lobby_refused(request, refusal.clone());
         }
-        let watched = self.lists.extract_if(.., |_, list| list.namespace == namespace);
+        let watched = self
+            .lists
+            .extract_if(.., |_, list| list.namespace == namespace);
         let watched: Vec<RequestId> = watched.map(|(request, _)| request).collect();
         for request in watched {
             let refusal = refusal.clone();

@@ -223,9 +223,7 @@ impl Core {
     /// Watches the list of rooms of a kind with these attributes.
     pub fn watch_lobby(&mut self, namespace: u8, kind: &str, attributes: &str) -> u32 {
         let pairs = pairs(attributes);
-        self.within(namespace)
-            .watch_lobby(kind, &borrow(&pairs))
-            .0
+        self.within(namespace).watch_lobby(kind, &borrow(&pairs)).0
     }
 
     /// Watches it no more.
