@@ -200,6 +200,7 @@ mod both {
             Res<RoomAttributes>,
             ResMut<Outbox>,
         ),
+        _: (ResMut<Answers>, ResMut<Questions>),
         _: Chance,
         mut emit: Emit,
     ) {
@@ -223,6 +224,14 @@ mod both {
         x: u8,
     }
 
+    fn requests<Q: Request>(_: Asked<Q>, _: Ticket<Q>, _: Replied<Q>) -> (Refusal, NoReply) {
+        (Refusal::default(), NoReply::Left)
+    }
+
+    impl Request for Hello {
+        type Reply = String;
+    }
+
     fn resources<R: ReplicateResource + FromWorld>(game: &mut Game) {
         game.resource::<R>();
     }
@@ -233,6 +242,7 @@ mod both {
             uses,
             marks::<super::Dot, super::Steer, Turned>,
             resources::<Wind>,
+            requests::<Hello>,
         );
         let ours = include_str!("../src/prelude.rs");
         let here = include_str!("games.rs");

@@ -1,7 +1,7 @@
 //! What the lobby, rooms and auth tell, and how it reaches the sessions it is for.
 
 use bytes::Bytes;
-use tickwire_proto::Time;
+use tickwire_proto::{SendError, Time};
 use tickwire_proto::frame::{
     Identity, JoinedInfo, LeaveReason, Refusal, RoomEnd, RoomInfoOwned, code,
 };
@@ -11,7 +11,7 @@ use super::{Front, FrontInput, FrontOutput};
 use crate::auth::with_clean_name;
 use crate::key::{MemberId, SessionKey};
 use crate::lobby::LobbyInput;
-use crate::room::{Batch, RoomInput, RoomOutput};
+use crate::room::{Batch, RoomInput, RoomOutput, cannot_be_asked};
 
 impl Front {
     /// Takes what the lobby, a room, auth or whoever is in charge tells.
@@ -161,6 +161,27 @@ impl Front {
                 self.refused(now, session, request, refusal);
             }
             RoomOutput::Updates(batch) => self.updates(batch),
+            RoomOutput::Answer {
+                session,
+                number,
+                answer,
+            } => {
+                if let Some(slot) = self.slots.get_mut(session) {
+                    slot.session.answer(room, number, answer);
+                    self.settle(now, session);
+                }
+            }
+            RoomOutput::Ask {
+                session,
+                number,
+                frame,
+            } => self.ask(now, room, session, number, frame),
+            RoomOutput::GiveUp { session, number } => {
+                if let Some(slot) = self.slots.get_mut(session) {
+                    slot.session.cancel_ask(room, number);
+                    self.settle(now, session);
+                }
+            }
             RoomOutput::ToMember { session, frame } => {
                 if self
                     .slots
@@ -212,6 +233,26 @@ impl Front {
             let _ = slot.session.send_frame(now, frame);
             self.settle(now, key);
         }
+    }
+
+    /// A room's question; where it cannot be asked, the room hears that at once.
+    fn ask(&mut self, now: Time, room: u32, key: SessionKey, number: u32, frame: Bytes) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            self.stats.inputs_late += 1; // the room hears that its member has left
+            return;
+        };
+        if slot.member(room).is_none() {
+            self.stats.inputs_late += 1;
+            return;
+        }
+        if slot.session.send_frame(now, frame) == Err(SendError::Asking) {
+            self.tell_room(key, room, |member| RoomInput::Reply {
+                member,
+                number,
+                outcome: cannot_be_asked(),
+            });
+        }
+        self.settle(now, key);
     }
 
     /// The hot path: a few loads and two reference counts a viewer.

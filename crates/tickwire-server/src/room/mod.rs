@@ -7,6 +7,7 @@ mod drafts;
 mod io;
 mod lagging;
 mod member;
+mod requests;
 mod share;
 mod stats;
 mod talk;
@@ -27,6 +28,7 @@ use tickwire_snapshot::{OwnedRow, Snapshot};
 pub use commands::COMMANDS_AHEAD_MAX;
 pub use io::{Batch, RoomInput, RoomJoin, RoomOutput, RoomSpec, ViewerUpdate};
 pub use lagging::LAGGING_MS;
+pub(crate) use requests::cannot_be_asked;
 pub use member::MemberStatus;
 pub use share::ENCODES_PER_TICK_MAX;
 pub use stats::RoomStats;
@@ -38,6 +40,7 @@ use crate::key::{MemberId, SessionKey};
 use beat::Beat;
 use lagging::Lagging;
 use member::Members;
+use requests::Requests;
 use updates::Updates;
 use window::Pace;
 
@@ -71,6 +74,7 @@ pub struct Room {
     /// Rows whose memory is used again.
     spare_rows: Vec<OwnedRow>,
     lagging: Lagging,
+    requests: Requests,
     updates: Updates,
     outputs: VecDeque<RoomOutput>,
     stats: RoomStats,
@@ -111,6 +115,7 @@ impl Room {
             asking: Vec::new(),
             spare_rows: Vec::new(),
             lagging: Lagging::default(),
+            requests: Requests::default(),
             updates: Updates::new(spec.no, game.schema()),
             outputs: VecDeque::new(),
             stats: RoomStats::default(),
@@ -135,6 +140,7 @@ impl Room {
         if !self.sim.outbox_is_empty() {
             self.pass_messages();
         }
+        self.pass_requests();
         if tick.0.is_multiple_of(self.pace.send_every) && !self.members.is_empty() {
             self.send_updates(stamp);
         }
@@ -187,6 +193,7 @@ impl Room {
         RoomStats {
             rows_captured: self.sim.capture_stats().rows_visited,
             messages_dropped: drops.messages + drops.unfit_messages,
+            answers_dropped: drops.answers,
             events_dropped: drops.events,
             entities_unseen: drops.entities,
             ..self.stats
@@ -197,6 +204,13 @@ impl Room {
     #[must_use]
     pub fn newest(&self) -> Option<&Arc<Snapshot>> {
         self.updates.newest()
+    }
+
+    /// Whether the game takes one more message or request in this tick. What a driver holds is to stay there until it does: nothing that
+    /// is reliable is lost, and whoever sends more hears of it in the end.
+    #[must_use]
+    pub fn takes_more(&self) -> bool {
+        self.sim.takes_more()
     }
 
     /// The game, to look into.
@@ -264,6 +278,20 @@ impl Room {
                 payload,
                 ..
             } => self.message(member, kind, &payload),
+            RoomInput::Request {
+                member,
+                number,
+                kind,
+                payload,
+            } => self.request(member, number, kind, &payload),
+            RoomInput::RequestCancelled { member, number } => {
+                self.requests.cancelled(member, number)
+            }
+            RoomInput::Reply {
+                member,
+                number,
+                outcome,
+            } => self.reply(member, number, outcome),
             RoomInput::KeyframeWanted { member, .. } => self.keyframe_wanted(member),
             RoomInput::Rtt { member, least_ms } => {
                 if let Some(member) = self.members.get_mut(member) {
