@@ -12,7 +12,7 @@ mod ours {
         GameKind, MissingCommand, NetEntity, NetEnum, NetMessage, NoReply, Outbox, OwnedBy, Player,
         PlayerCommand, PlayerInfo, Presence, Questions, Refusal, Replicate, ReplicateResource,
         Replied, Request, RoomAttributes, Roster, Server, ServerArgs, Shaped, SimOptions,
-        Simulation, Ticket, TickEvent,
+        Simulation, TickEvent, Ticket,
     };
 }
 

@@ -1,10 +1,10 @@
 //! What the lobby, rooms and auth tell, and how it reaches the sessions it is for.
 
 use bytes::Bytes;
-use tickwire_proto::{SendError, Time};
 use tickwire_proto::frame::{
     Identity, JoinedInfo, LeaveReason, Refusal, RoomEnd, RoomInfoOwned, code,
 };
+use tickwire_proto::{SendError, Time};
 
 use super::slots::{Asked, Part};
 use super::{Front, FrontInput, FrontOutput};

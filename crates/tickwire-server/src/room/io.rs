@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tickwire_proto::Tick;
-use tickwire_proto::frame::{AskOutcome, Identity, JoinedInfo, LeaveReason, Presence, Refusal, RoomEnd};
+use tickwire_proto::frame::{
+    AskOutcome, Identity, JoinedInfo, LeaveReason, Presence, Refusal, RoomEnd,
+};
 
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
