@@ -51,12 +51,6 @@ impl Simulation {
         }
     }
 
-    /// Whether the next step has a place for one more message. What does not fit now is to be kept by the caller: it fits after the step.
-    #[must_use]
-    pub fn takes_more(&self) -> bool {
-        self.inbox.takes_more()
-    }
-
     /// A message of a player for the game. Its bytes are checked now, its system runs in the next step.
     pub fn message(&mut self, seat: u16, kind: u32, payload: &[u8]) -> Result<(), MessageRefused> {
         if self.inbox.plan(seat) != Plan::Person {

@@ -75,7 +75,9 @@ impl Inboxes {
             self.heard += 1;
             room.handle(input);
         }
-        self.fetched.drain(..).for_each(|(_, input)| room.handle(input));
+        self.fetched
+            .drain(..)
+            .for_each(|(_, input)| room.handle(input));
         true
     }
 
@@ -351,13 +353,15 @@ mod tests {
                 member,
                 channel: 0,
                 kind: String::kind(),
-                payload: message::encode(&number.to_string()).into(),
+                payload: message::encode(&number.to_string()),
                 volatile: false,
             };
             traffic.try_send(said).unwrap();
         }
         let reason = LeaveReason::Left;
-        control.try_send(RoomInput::Leave { member, reason }).unwrap();
+        control
+            .try_send(RoomInput::Leave { member, reason })
+            .unwrap();
         let mut steps = 0;
         while body.room.as_ref().unwrap().stats().leaves == 0 {
             assert!(steps == 0 || body.inboxes.is_behind() && !body.rests());

@@ -104,7 +104,10 @@ async fn too_loud(url: String, here: Missing, mut stage: watch::Receiver<Stage>)
     let seat = net.client().view(room).expect("it has joined").seat();
     let seat = seat.expect("a player");
     drop(here);
-    stage.wait_for(|stage| *stage == Stage::Talking).await.unwrap();
+    stage
+        .wait_for(|stage| *stage == Stage::Talking)
+        .await
+        .unwrap();
     let (mut said, mut lost, deadline) = (0, 0, now().plus(PATIENCE));
     let mut ended = None;
     loop {
@@ -129,6 +132,15 @@ async fn too_loud(url: String, here: Missing, mut stage: watch::Receiver<Stage>)
             }
             _ => assert!(now() < deadline, "{said} messages, and it goes on"),
         }
+    }
+}
+
+impl Heard {
+    /// How much of all but one.
+    fn but(&self, seat: u16) -> usize {
+        let said = self.said.lock().unwrap();
+        let others = said.iter().filter(|(other, _)| **other != seat);
+        others.map(|(_, numbers)| numbers.len()).sum()
     }
 }
 
@@ -202,7 +214,12 @@ async fn a_room_that_stands_still_loses_nothing_that_was_acknowledged() {
     let crowd: Vec<_> = (0..CROWD)
         .map(|_| {
             let (here, acknowledged) = (here.clone(), acknowledged.clone());
-            tokio::spawn(one_of_the_crowd(url.clone(), here, acknowledged, stage.clone()))
+            tokio::spawn(one_of_the_crowd(
+                url.clone(),
+                here,
+                acknowledged,
+                stage.clone(),
+            ))
         })
         .collect();
     drop((here, acknowledged));
@@ -219,18 +236,15 @@ async fn a_room_that_stands_still_loses_nothing_that_was_acknowledged() {
     let all = tokio::time::timeout(patience, all_acknowledged.recv());
     assert_eq!(all.await, Ok(None), "all that was said is acknowledged");
     let (loud_seat, loud_said) = loud.await.unwrap();
-    assert!(heard.said.lock().unwrap().is_empty(), "and nothing of it was heard");
+    assert!(
+        heard.said.lock().unwrap().is_empty(),
+        "and nothing of it was heard"
+    );
     assert_eq!(count(&server.metrics(), "tickwire_inbox_drops_total"), 0);
 
     drop(let_go);
-    let (whole, deadline) = (usize::from(CROWD) * EACH as usize, now().plus(patience / 6));
-    loop {
-        let said = heard.said.lock().unwrap();
-        let others = said.iter().filter(|(seat, _)| **seat != loud_seat);
-        if others.map(|(_, numbers)| numbers.len()).sum::<usize>() >= whole {
-            break;
-        }
-        drop(said);
+    let (whole, deadline) = (usize::from(CROWD) * EACH as usize, now().plus(patience));
+    while heard.but(loud_seat) < whole {
         assert!(
             now() < deadline,
             "not all of it is heard: {}",

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use tickwire_proto::frame::AskOutcome;
 use tickwire_proto::{Reason, Time};
 
 use super::{Front, FrontOutput};
@@ -61,7 +62,13 @@ impl Front {
             let text = format!(
                 "a room is so busy that {messages} messages ({sum} bytes) of this session wait for it"
             );
-            self.end(now, session, Reason::Overflow, Reason::Overflow.retry(), &text);
+            self.end(
+                now,
+                session,
+                Reason::Overflow,
+                Reason::Overflow.retry(),
+                &text,
+            );
             return true;
         }
         slot.waiting = (messages, sum);
@@ -124,7 +131,13 @@ impl Front {
 fn size(input: &RoomInput) -> usize {
     OVERHEAD
         + match input {
-            RoomInput::Message { payload, .. } => payload.len(),
+            RoomInput::Message { payload, .. } | RoomInput::Request { payload, .. } => {
+                payload.len()
+            }
+            RoomInput::Reply {
+                outcome: AskOutcome::Done(payload),
+                ..
+            } => payload.len(),
             RoomInput::Status { status, .. } => status.len(),
             _ => 0,
         }

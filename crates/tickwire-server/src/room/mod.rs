@@ -195,12 +195,6 @@ impl Room {
         self.pace.tick_us
     }
 
-    /// Whether it takes one more message before its next tick. What it does not take now waits with the caller, and so does all behind it.
-    #[must_use]
-    pub fn takes_more(&self) -> bool {
-        self.sim.takes_more()
-    }
-
     /// Whether it has ended: no tick changes anything any more.
     #[must_use]
     pub fn is_over(&self) -> bool {

@@ -225,7 +225,11 @@ fn what_a_full_room_does_not_take_waits_in_order_and_other_rooms_hear_at_once() 
     assert_eq!(hall.heard(STUCK), Vec::from_iter(0..11));
     assert!(!hall.front.rooms_are_full());
     hall.say(STUCK, 11, 0);
-    assert_eq!(hall.heard(STUCK).last(), Some(&11), "as if nothing had been");
+    assert_eq!(
+        hall.heard(STUCK).last(),
+        Some(&11),
+        "as if nothing had been"
+    );
     assert_eq!(hall.left_out, 0);
 }
 
@@ -245,7 +249,10 @@ fn who_is_away_and_back_and_who_leaves_does_so_behind_what_was_said() {
     hall.client.leave(STUCK);
     hall.talk();
     assert!(
-        !hall.lobby.iter().any(|it| matches!(it, LobbyInput::Leave { .. })),
+        !hall
+            .lobby
+            .iter()
+            .any(|it| matches!(it, LobbyInput::Leave { .. })),
         "it said something there that the room has not heard"
     );
     hall.more(STUCK, 100);
@@ -253,7 +260,10 @@ fn who_is_away_and_back_and_who_leaves_does_so_behind_what_was_said() {
         .iter()
         .filter_map(|input| match input {
             RoomInput::Message { .. } => Some("said"),
-            RoomInput::Presence { presence: Presence::Away, .. } => Some("away"),
+            RoomInput::Presence {
+                presence: Presence::Away,
+                ..
+            } => Some("away"),
             RoomInput::Resumed { .. } => Some("back"),
             _ => None,
         })
