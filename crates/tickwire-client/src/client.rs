@@ -10,6 +10,7 @@ use tickwire_snapshot::Schema;
 
 use crate::event::{ClientOutput, RequestId, RoomKey, State};
 use crate::lists::List;
+use crate::requests::Requests;
 use crate::rooms::{Phase, Room};
 use crate::statuses::Statuses;
 use crate::talk::OPEN_MAX;
@@ -99,6 +100,8 @@ pub struct Client {
     pub(crate) lists: BTreeMap<RequestId, List>,
     pub(crate) requests: u32,
     pub(crate) statuses: Statuses,
+    /// What is asked, on either side.
+    pub(crate) open: Requests,
     pub(crate) outputs: VecDeque<ClientOutput>,
     pub(crate) reported: Time,
 }
@@ -126,6 +129,7 @@ impl Client {
             lists: BTreeMap::new(),
             requests: 0,
             statuses: Statuses::default(),
+            open: Requests::default(),
             outputs: VecDeque::new(),
             reported: now,
         };
@@ -268,6 +272,7 @@ impl Client {
         self.keys.clear();
         self.statuses = Statuses::default();
         self.lists.clear();
+        self.requests_lost();
         self.outputs.push_back(ClientOutput::Close);
         self.over(Ending::with_retry(
             Reason::Left,

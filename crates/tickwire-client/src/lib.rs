@@ -33,6 +33,7 @@ mod ladder;
 mod lead;
 mod lists;
 mod picture;
+mod requests;
 mod rooms;
 mod statuses;
 mod talk;
@@ -41,9 +42,13 @@ mod view;
 pub use client::{Client, ClientConfig};
 pub use clock::{ArrivalLine, SteadyClock};
 pub use delay::{DELAY_MAX, Delay};
-pub use event::{ClientEvent, ClientOutput, Fault, RequestId, RoomKey, SendError, State};
+pub use event::{
+    AskError, AskId, ClientEvent, ClientOutput, Fault, QuestionId, RequestId, RoomKey, SendError,
+    State,
+};
 pub use figures::Figures;
 pub use ladder::{BESIDE_MS, Ladder, LinkChoice, LinkKind, Rung};
 pub use lead::CommandLead;
 pub use picture::{Picture, Row, ShownEvent, entity_id, slot_and_generation};
+pub use requests::{ASK_TIMEOUT, reply_of};
 pub use view::{Applied, View};

@@ -88,6 +88,8 @@ class Net {
   /** @type {Map<number, Room>} */ #rooms = new Map()
   /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object }>} */ #asked = new Map()
   /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */ #lists = new Map()
+  /** Requests that wait for their reply. @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */
+  #replies = new Map()
   /** Lists that are watched. @type {Map<number, (rooms: any[]) => void>} */
   #live = new Map()
   #heard = new Listeners()
@@ -317,6 +319,8 @@ class Net {
       case 'join_refused': return this.#refused(it)
       case 'away': return void room?._tell('away')
       case 'members': return room?._members()
+      case 'reply': return this.#replied(it)
+      case 'question': return void room?._question(it)
       case 'message': return void room?._tell(it.name, it.data)
       case 'expired': // nobody will answer what was asked in that session
         for (const { reject } of this.#lists.values()) reject(new TickwireError('Away', 'the session was lost before the answer came.'))
@@ -338,6 +342,14 @@ class Net {
         this.#rooms.delete(it.room)
         return room?._ended(it.reason, it.message)
     }
+  }
+
+  /** @param {any} it */
+  #replied({ ask, data, code, message, more }) {
+    const waiting = this.#replies.get(ask)
+    this.#replies.delete(ask)
+    if (code === undefined) waiting?.resolve(data)
+    else waiting?.reject(new TickwireError(code, message, undefined, more ?? undefined))
   }
 
   /** @param {number} number */
@@ -455,9 +467,10 @@ class Net {
 
   /** All that waits, and all rooms, are over. @param {TickwireError} error */
   #over(error) {
-    const waiting = [...this.#asked.values(), ...this.#lists.values()], rooms = [...this.#rooms.values()]
+    const waiting = [...this.#asked.values(), ...this.#lists.values(), ...this.#replies.values()], rooms = [...this.#rooms.values()]
     this.#asked.clear()
     this.#lists.clear()
+    this.#replies.clear()
     this.#live.clear()
     this.#rooms.clear()
     for (const { reject } of waiting) reject(error)
@@ -474,6 +487,16 @@ class Net {
         pump: () => this.#pump(),
         left: () => { this.#rooms.delete(it.room) },
         fault: (/** @type {unknown} */ e) => { if (!this.#heard.emit('error', e)) reportError(e) },
+        reply: (/** @type {number} */ ask) => new Promise((resolve, reject) => {
+          this.#replies.set(ask, { resolve, reject })
+          this.#pump()
+        }),
+        unanswered: (/** @type {number} */ ask, /** @type {unknown} */ why) => {
+          const waiting = this.#replies.get(ask)
+          this.#replies.delete(ask)
+          waiting?.reject(why)
+          return waiting !== undefined
+        },
         asked: (/** @type {number} */ request) => new Promise((resolve, reject) => {
           this.#lists.set(request, { resolve, reject })
           this.#pump()
@@ -538,6 +561,7 @@ class Room {
   #tables = new Map()
   /** @type {Set<any>} */ #binds = new Set()
   /** @type {Set<Function>} */ #frames = new Set()
+  /** Who answers what the room asks. @type {Map<string, (request: any) => any>} */ #answers = new Map()
   #looping = false
   #drawn = false
   #over = false
@@ -628,13 +652,46 @@ class Room {
     return this.#heard.on(name, f)
   }
 
-  /** Sends a message to the room. @param {string} name @param {unknown} message */
-  send(name, message) {
-    const wrong = this.#core.send(this.#key, name, JSON.stringify(message ?? null))
+  /**
+   * Sends a message to the room: exactly once, in the order of its channel; or, volatile, at most once and only if the link takes it now.
+   * @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options]
+   */
+  send(name, message, { channel = 0, volatile = false } = {}) {
+    const wrong = this.#core.send(this.#key, name, JSON.stringify(message ?? null), channel, volatile)
     this.#net.pump()
     if (wrong === undefined) return
     const { code, message: text } = JSON.parse(wrong)
     throw new TickwireError(code, text)
+  }
+
+  /**
+   * Asks the room, and gives its reply; it is handled at most once, over any number of links. An error tells why there is none: the code of
+   * who refused, or Timeout, Ended, Away, Limit.
+   * @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options]
+   */
+  async ask(name, request, { timeoutMs, channel, signal } = {}) {
+    signal?.throwIfAborted()
+    const asked = this.#core.request(now(), this.#key, name, JSON.stringify(request ?? null), JSON.stringify({ timeoutMs, channel }))
+    const ask = Number(asked)
+    if (Number.isNaN(ask)) {
+      this.#net.pump()
+      const { code, message } = JSON.parse(asked)
+      throw new TickwireError(code, message)
+    }
+    const stop = () => { if (this.#net.unanswered(ask, signal?.reason)) this.#core.cancel(ask) }
+    signal?.addEventListener('abort', stop)
+    try { return await this.#net.reply(ask) } finally { signal?.removeEventListener('abort', stop) }
+  }
+
+  /**
+   * Answers what the room asks: with what the function returns, or with the TickwireError that it throws. Returns what stops it.
+   * @param {string} name @param {(request: any) => any} f
+   */
+  onAsk(name, f) {
+    const names = this.#layout.messages.filter((/** @type {any} */ m) => m.reply).map((/** @type {any} */ m) => m.name)
+    if (!names.includes(name)) throw unknown('request', name, names)
+    this.#answers.set(name, f)
+    return () => { if (this.#answers.get(name) === f) this.#answers.delete(name) }
   }
 
   /**
@@ -712,6 +769,22 @@ class Room {
   _members() {
     this.members = JSON.parse(this.#core.members(this.#key)) ?? []
     this.#heard.emit('members', this.members)
+  }
+  /** @param {{ question: number, name: string, data: any }} it */
+  async _question({ question, name, data }) {
+    const f = this.#answers.get(name)
+    let answer
+    try {
+      if (!f) throw new TickwireError('NotFound', `this page does not answer ${name}`)
+      answer = { data: (await f(data)) ?? null }
+    } catch (e) {
+      // of an error that was not meant for the server it learns no more than that
+      answer = e instanceof TickwireError ? { code: e.code, message: e.message, data: e.data } : { code: 'Failed', message: 'the page broke down over it' }
+      if (!(e instanceof TickwireError)) this.#net.fault(e)
+    }
+    const wrong = this.#core.answer(question, JSON.stringify(answer))
+    if (wrong !== undefined) this.#net.fault(new TickwireError('BadMessage', wrong))
+    this.#net.pump()
   }
   /** @param {string} name @param {unknown} [data] */
   _tell(name, data) { this.#heard.emit(name, data) }

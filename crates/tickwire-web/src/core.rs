@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
-use tickwire_client::{Client, ClientConfig, ClientOutput, Picture, RequestId, RoomKey};
+use tickwire_client::{
+    AskId, Client, ClientConfig, ClientOutput, Picture, QuestionId, RequestId, RoomKey,
+};
 use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::AreaId;
 #[cfg(target_arch = "wasm32")]
@@ -13,12 +15,14 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::layout;
 use crate::links::{Links, Request};
 use crate::report;
+use crate::requests::Requests;
 
 /// One client, driven by the page's module.
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen)]
 pub struct Core {
     client: Client,
     links: Links,
+    requests: Requests,
     /// The request that the page was given last.
     asked: (f64, bool),
     /// Pictures drawn last, by room.
@@ -46,6 +50,7 @@ impl Core {
         Core {
             client: Client::new(ClientConfig::default(), seed, time(now)),
             links: Links::new(link),
+            requests: Requests::default(),
             asked: (0.0, false),
             pictures: Vec::new(),
             rows: Vec::new(),
@@ -138,6 +143,11 @@ impl Core {
             let output = self.client.poll()?;
             if let ClientOutput::Connect { number, .. } = output {
                 self.links.connect(time(now), number);
+            }
+            if let ClientOutput::Event(event) = &output
+                && let Some(json) = self.requests.tell(&mut self.client, event)
+            {
+                return Some(json.to_string());
             }
             if let Some(json) = report::output(&self.client, &output) {
                 return Some(json.to_string());
@@ -353,11 +363,50 @@ impl Core {
         }
     }
 
-    /// Sends a message, by its name, from JSON. What was wrong, if anything, as JSON `{"code":…,"message":…}`.
-    pub fn send(&mut self, room: u32, name: &str, message: &str) -> Option<String> {
-        report::send(&mut self.client, RoomKey(room), name, message)
+    /// Sends a message, by its name, from JSON; volatile: it may be left out. What was wrong, if anything, as JSON `{"code":…,"message":…}`.
+    pub fn send(
+        &mut self,
+        room: u32,
+        name: &str,
+        message: &str,
+        channel: u8,
+        volatile: bool,
+    ) -> Option<String> {
+        let room = RoomKey(room);
+        report::send(&mut self.client, room, name, message, channel, volatile)
             .err()
             .map(|json| json.to_string())
+    }
+
+    /// Asks the room, by the request's name, from JSON; options `{"timeoutMs":…,"channel":…}`. The request's number, or what was wrong,
+    /// as JSON `{"code":…,"message":…}`.
+    pub fn request(
+        &mut self,
+        now: f64,
+        room: u32,
+        name: &str,
+        message: &str,
+        options: &str,
+    ) -> String {
+        let room = RoomKey(room);
+        let (requests, client) = (&mut self.requests, &mut self.client);
+        match requests.ask(client, time(now), room, name, message, options) {
+            Ok(ask) => ask.0.to_string(),
+            Err(wrong) => wrong.to_string(),
+        }
+    }
+
+    /// Gives a request up.
+    pub fn cancel(&mut self, ask: u32) {
+        self.requests.cancel(&mut self.client, AskId(ask));
+    }
+
+    /// Answers a question with JSON: `{"data":…}`, or `{"code":…,"message":…,"data":…}`. What is wrong with that, if anything.
+    pub fn answer(&mut self, question: u32, answer: &str) -> Option<String> {
+        let question = QuestionId(question);
+        self.requests
+            .answer(&mut self.client, question, answer)
+            .err()
     }
 
     /// Says something of oneself in a room, or outside of rooms (0), for some milliseconds or for good (0). False: it passes, and there is no way now.

@@ -7,6 +7,8 @@ use tickwire_client::{
 use tickwire_proto::frame::{HostAsk, Presence, RoomInfoOwned};
 use tickwire_proto::{Retry, frame};
 
+use tickwire_snapshot::MessageSchema;
+
 use crate::layout;
 
 /// An output of the client; `None`: of no interest to a page.
@@ -179,14 +181,31 @@ pub(crate) fn host_ask(client: &mut Client, room: RoomKey, ask: &str) -> Option<
     client.host_ask(room, &ask).ok()
 }
 
-/// Sends a message by its name; what was wrong, as JSON.
-pub(crate) fn send(
-    client: &mut Client,
+/// What was wrong, as JSON.
+pub(crate) fn fault(code: &str, text: String) -> Json {
+    json!({"code": code, "message": text})
+}
+
+/// Why something was not sent, as JSON.
+pub(crate) fn unsent(error: &SendError) -> Json {
+    let code = match error {
+        SendError::NotJoined(_) | SendError::NotOnline => "Away",
+        SendError::Session(tickwire_proto::SendError::TooLong { .. })
+        | SendError::NoChannel(_)
+        | SendError::BadMessage(_) => "BadMessage",
+        SendError::Session(tickwire_proto::SendError::Asking) => "Limit",
+        _ => "Full",
+    };
+    fault(code, error.to_string())
+}
+
+/// A message by its name, from JSON; what was wrong, as JSON.
+pub(crate) fn message_of(
+    client: &Client,
     room: RoomKey,
     name: &str,
     message: &str,
-) -> Result<(), Json> {
-    let fault = |code: &str, text: String| json!({"code": code, "message": text});
+) -> Result<(MessageSchema, Vec<u8>), Json> {
     let away = || fault("Away", "the room is not joined now".to_owned());
     let view = client.view(room).ok_or_else(away)?;
     let messages = &view.schema().messages;
@@ -206,16 +225,24 @@ pub(crate) fn send(
         .shape
         .from_value(&value)
         .map_err(|e| fault("BadMessage", format!("message {name}: {e}")))?;
-    let kind = schema.kind;
-    client
-        .send(room, kind, &payload)
-        .map_err(|error| match error {
-            SendError::NotJoined(_) => away(),
-            SendError::Session(tickwire_proto::SendError::TooLong { .. }) => {
-                fault("BadMessage", error.to_string())
-            }
-            other => fault("Full", other.to_string()),
-        })
+    Ok((schema.clone(), payload))
+}
+
+/// Sends a message by its name; what was wrong, as JSON.
+pub(crate) fn send(
+    client: &mut Client,
+    room: RoomKey,
+    name: &str,
+    message: &str,
+    channel: u8,
+    volatile: bool,
+) -> Result<(), Json> {
+    let (schema, payload) = message_of(client, room, name, message)?;
+    let sent = match volatile {
+        true => client.send_volatile_on(room, channel, schema.kind, &payload),
+        false => client.send_on(room, channel, schema.kind, &payload),
+    };
+    sent.map_err(|error| unsent(&error))
 }
 
 /// Figures for a HUD.
