@@ -7,8 +7,8 @@ use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::message::{self, Message};
 use tickwire_snapshot::{OwnedRow, values};
 
-use crate::client::{ATTACHMENT, Client, Stage};
-use crate::event::{ClientEvent, RequestId, RoomKey, SendError};
+use crate::client::{Client, Stage};
+use crate::event::{ClientEvent, NamespaceKey, Place, RequestId, RoomKey, SendError};
 use crate::figures::Figures;
 use crate::picture::{Picture, ShownEvent};
 use crate::rooms::{Phase, Room};
@@ -21,62 +21,42 @@ const LISTS_MAX: usize = 8;
 const OVER: &str = "the conversation is over. Connect again first";
 
 impl Client {
-    /// Wants a room of that kind with those attributes: one with a seat, or a new one.
+    /// Wants a room of that kind with those attributes: one with a seat, or a new one. Here and below in the main namespace; in
+    /// others: [`within`](Self::within).
     pub fn quick(&mut self, kind: &str, attributes: &[(&str, &str)]) -> RoomKey {
-        self.want(
-            JoinHowOwned::Quick {
-                kind: kind.to_owned(),
-                attributes: owned(attributes),
-            },
-            None,
-        )
+        self.within(NamespaceKey::MAIN).quick(kind, attributes)
     }
 
     /// Wants the room with that id, where one was before; if it is gone, one of that kind with those attributes.
     pub fn quick_again(&mut self, id: &str, kind: &str, attributes: &[(&str, &str)]) -> RoomKey {
-        let how = JoinHowOwned::Quick {
-            kind: kind.to_owned(),
-            attributes: owned(attributes),
-        };
-        self.want(how, Some(id.to_owned()))
+        self.within(NamespaceKey::MAIN)
+            .quick_again(id, kind, attributes)
     }
 
     /// Wants a new room of that kind with those attributes.
     pub fn create(&mut self, kind: &str, attributes: &[(&str, &str)]) -> RoomKey {
-        self.want(
-            JoinHowOwned::Create {
-                kind: kind.to_owned(),
-                attributes: owned(attributes),
-            },
-            None,
-        )
+        self.within(NamespaceKey::MAIN).create(kind, attributes)
     }
 
     /// Wants the room with that id.
     pub fn join(&mut self, id: &str) -> RoomKey {
-        self.want(JoinHowOwned::Room { id: id.to_owned() }, None)
+        self.within(NamespaceKey::MAIN).join(id)
     }
 
     /// Wants a new room that is on no list: its id is a short code to be passed on, which others [`join`](Self::join).
     pub fn create_private(&mut self, kind: &str, attributes: &[(&str, &str)]) -> RoomKey {
-        self.want(
-            JoinHowOwned::Private {
-                kind: kind.to_owned(),
-                attributes: owned(attributes),
-            },
-            None,
-        )
+        self.within(NamespaceKey::MAIN)
+            .create_private(kind, attributes)
     }
 
     /// Wants to look on in the room with that id, without a seat.
     pub fn watch(&mut self, id: &str) -> RoomKey {
-        self.want(JoinHowOwned::Watch { id: id.to_owned() }, None)
+        self.within(NamespaceKey::MAIN).watch(id)
     }
 
     /// Wants the seat that is kept for whoever shows this token.
     pub fn join_reserved(&mut self, token: &str) -> RoomKey {
-        let token = token.to_owned();
-        self.want(JoinHowOwned::Reserved { token }, None)
+        self.within(NamespaceKey::MAIN).join_reserved(token)
     }
 
     /// Says that one is ready, or is not any more. [`View::members`] tells who is.
@@ -111,6 +91,10 @@ impl Client {
 
     /// Asks for the list of rooms of a kind (`""`: of all kinds); answered by [`ClientEvent::Lobby`] or [`ClientEvent::LobbyRefused`].
     pub fn lobby(&mut self, kind: &str) -> RequestId {
+        self.within(NamespaceKey::MAIN).lobby(kind)
+    }
+
+    pub(crate) fn ask_list(&mut self, namespace: NamespaceKey, kind: &str) -> RequestId {
         let request = RequestId(self.request());
         if matches!(self.stage, Stage::Over) {
             self.lobby_refused(request.0, Refusal::new(code::AWAY, OVER));
@@ -118,7 +102,7 @@ impl Client {
             let message = format!("{LISTS_MAX} lists are asked for already: wait for them");
             self.lobby_refused(request.0, Refusal::new(code::LIMIT, message));
         } else {
-            self.questions.push((request, kind.to_owned()));
+            self.questions.push((namespace, request, kind.to_owned()));
             self.ask_what_waits();
         }
         request
@@ -229,18 +213,18 @@ impl Client {
         self.send_on(room, 0, kind, payload)
     }
 
-    /// The same by another channel, of which there are [`CHANNELS_MAX`]: each keeps an order of its own, over all rooms.
+    /// The same to a room or a [namespace](NamespaceKey), by one of [`CHANNELS_MAX`] channels: each keeps an order of its own, over all rooms.
     ///
     /// # Errors
     /// As [`send`](Self::send), and for a channel beyond the last.
     pub fn send_on(
         &mut self,
-        room: RoomKey,
+        to: impl Into<Place>,
         channel: u8,
         kind: u32,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        let no = self.way_to(room, channel)?;
+        let no = self.way_to(to.into(), channel)?;
         Ok(self.session.send(no, channel, kind, payload)?)
     }
 
@@ -250,12 +234,12 @@ impl Client {
     /// As [`send`](Self::send), and where it is not within its own limits.
     pub fn send_message<M: Message>(
         &mut self,
-        room: RoomKey,
+        to: impl Into<Place>,
         message: &M,
     ) -> Result<(), SendError> {
         let payload = message::encode_checked(message)
             .map_err(|error| SendError::BadMessage(error.to_string()))?;
-        self.send(room, M::kind(), &payload)
+        self.send_on(to, 0, M::kind(), &payload)
     }
 
     /// Sends a message that may be left out when the link cannot take it now.
@@ -277,20 +261,24 @@ impl Client {
     /// As [`send_volatile`](Self::send_volatile), and for a channel beyond the last.
     pub fn send_volatile_on(
         &mut self,
-        room: RoomKey,
+        to: impl Into<Place>,
         channel: u8,
         kind: u32,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        let no = self.way_to(room, channel)?;
+        let no = self.way_to(to.into(), channel)?;
         Ok(self.session.send_volatile(no, channel, kind, payload)?)
     }
 
-    pub(crate) fn way_to(&self, room: RoomKey, channel: u8) -> Result<u32, SendError> {
+    pub(crate) fn way_to(&self, to: Place, channel: u8) -> Result<u32, SendError> {
         if channel >= CHANNELS_MAX {
             return Err(SendError::NoChannel(channel));
         }
-        Ok(self.joined_room(room)?.0)
+        match to {
+            Place::Room(room) => Ok(self.joined_room(room)?.0),
+            Place::Outside(namespace) if self.is_in(namespace) => Ok(namespace.0.into()),
+            Place::Outside(namespace) => Err(SendError::NotAttached(namespace)),
+        }
     }
 
     fn joined_room(&self, key: RoomKey) -> Result<(u32, &View), SendError> {
@@ -301,7 +289,12 @@ impl Client {
         ))
     }
 
-    fn want(&mut self, how: JoinHowOwned, before: Option<String>) -> RoomKey {
+    pub(crate) fn want(
+        &mut self,
+        namespace: NamespaceKey,
+        how: JoinHowOwned,
+        before: Option<String>,
+    ) -> RoomKey {
         let key = RoomKey(self.request());
         if self.rooms.len() >= ROOMS_MAX {
             let refusal = Refusal::new(
@@ -311,7 +304,8 @@ impl Client {
             self.event(ClientEvent::JoinRefused { room: key, refusal });
             return key;
         }
-        self.rooms.insert(key, Room::new(key, how, before));
+        self.rooms
+            .insert(key, Room::new(key, namespace, how, before));
         self.ask_what_waits();
         key
     }
@@ -322,14 +316,18 @@ impl Client {
             return;
         }
         self.ask_for_lists();
-        for (request, kind) in std::mem::take(&mut self.questions) {
-            self.listing.insert(request.0);
-            self.session.lobby(request.0, ATTACHMENT, &kind);
+        let questions = std::mem::take(&mut self.questions).into_iter();
+        let (ready, waiting) = questions.partition(|(of, ..)| self.is_in(*of));
+        self.questions = waiting;
+        let ready: Vec<(NamespaceKey, RequestId, String)> = ready;
+        for (namespace, request, kind) in ready {
+            self.listing.insert(request.0, namespace);
+            self.session.lobby(request.0, namespace.0, &kind);
         }
         let wanted: Vec<RoomKey> = self
             .rooms
             .values()
-            .filter(|room| room.phase == Phase::Wanted)
+            .filter(|room| room.phase == Phase::Wanted && self.is_in(room.namespace))
             .map(|room| room.key)
             .collect();
         let hash = self
@@ -341,8 +339,8 @@ impl Client {
             let request = self.request();
             if let Some(room) = self.rooms.get_mut(&key) {
                 room.phase = Phase::Asked(request);
-                let how = room.how();
-                self.session.join(request, ATTACHMENT, &how.borrow(), hash);
+                let (how, namespace) = (room.how(), room.namespace);
+                self.session.join(request, namespace.0, &how.borrow(), hash);
             }
         }
     }
@@ -352,11 +350,4 @@ impl Client {
         self.requests = self.requests.wrapping_add(1) & (u32::MAX >> 1);
         self.requests
     }
-}
-
-fn owned(attributes: &[(&str, &str)]) -> Vec<(String, String)> {
-    attributes
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
 }

@@ -14,6 +14,42 @@ use tickwire_proto::{Reason, Retry, Tick};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomKey(pub u32);
 
+/// A namespace that this client is in, or wants to be in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamespaceKey(pub u8);
+
+impl NamespaceKey {
+    /// That of [`ClientConfig::namespace`](crate::ClientConfig::namespace).
+    pub const MAIN: NamespaceKey = NamespaceKey(0);
+}
+
+impl fmt::Display for NamespaceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "namespace {}", self.0)
+    }
+}
+
+/// Where something is sent and asked: in a room, or in a namespace outside of its rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// To the room's game.
+    Room(RoomKey),
+    /// To the server's handlers of the namespace.
+    Outside(NamespaceKey),
+}
+
+impl From<RoomKey> for Place {
+    fn from(room: RoomKey) -> Place {
+        Place::Room(room)
+    }
+}
+
+impl From<NamespaceKey> for Place {
+    fn from(namespace: NamespaceKey) -> Place {
+        Place::Outside(namespace)
+    }
+}
+
 /// A question to the server (the list of rooms), to tell its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u32);
@@ -65,6 +101,9 @@ pub enum SendError {
     /// There is no link now: what passes by itself is of no use later.
     #[error("Away: there is no link now. Wait for the state Online")]
     NotOnline,
+    /// The namespace is not attached at the moment: wait for [`ClientEvent::Attached`].
+    #[error("Away: {0} is not attached now. Wait for it to be attached")]
+    NotAttached(NamespaceKey),
     /// The session does not take it.
     #[error(transparent)]
     Session(#[from] tickwire_proto::SendError),
@@ -160,8 +199,12 @@ pub enum ClientOutput {
     },
     /// Close the link, after what [`Client::next`](crate::Client::next) still has to write.
     Close,
-    /// Call [`Client::attach`](crate::Client::attach) with fresh credentials. Not asked where the configuration has them.
-    CredentialsWanted,
+    /// Call [`Client::attach`](crate::Client::attach) with fresh credentials: for a start, or because the identity has expired. Not
+    /// asked where they were given with the namespace's name.
+    CredentialsWanted {
+        /// For which namespace.
+        namespace: NamespaceKey,
+    },
     /// Something for the user.
     Event(ClientEvent),
 }
@@ -174,11 +217,27 @@ pub enum ClientEvent {
     State(State),
     /// The credentials were accepted.
     Attached {
+        /// In which namespace.
+        namespace: NamespaceKey,
         /// Who one is now, by the server's auth.
         identity: String,
     },
-    /// The credentials were not accepted; the state `Ended` follows.
+    /// The credentials were not accepted in the main namespace, or fresh ones not any more; the state `Ended` follows.
     AttachRefused(Refusal),
+    /// The same in another namespace, which is forgotten: its rooms have been told, the rest goes on.
+    NamespaceRefused {
+        /// Which.
+        namespace: NamespaceKey,
+        /// Why.
+        refusal: Refusal,
+        /// Whether one had been in it.
+        was_in: bool,
+    },
+    /// The identity had expired, and fresh credentials were accepted.
+    Renewed {
+        /// In which namespace.
+        namespace: NamespaceKey,
+    },
     /// A new link carries the session on: the same rooms, views and seats, nothing reliable lost and nothing twice.
     Resumed,
     /// The session could not be resumed: its window had passed, or the server is another one. Each room that was joined
@@ -245,6 +304,8 @@ pub enum ClientEvent {
     },
     /// A message.
     Message {
+        /// In which namespace.
+        namespace: NamespaceKey,
         /// Where from; `None`: from outside of rooms.
         room: Option<RoomKey>,
         /// Its channel.
@@ -263,12 +324,12 @@ pub enum ClientEvent {
         /// What.
         outcome: AskOutcome,
     },
-    /// A room asks: to be answered by [`Client::answer`](crate::Client::answer). Without an answer in time it counts as none.
+    /// A room asks, or a namespace: to be answered by [`Client::answer`](crate::Client::answer). Without an answer in time it counts as none.
     Question {
         /// Which.
         question: QuestionId,
         /// Where.
-        room: RoomKey,
+        place: Place,
         /// Its kind, by the schema, which says by what message it is answered.
         kind: u32,
         /// How long the answer is waited for, from when it was asked.

@@ -1,4 +1,4 @@
-//! Requests of this client to a room, and the questions that a room asks it: which outcome belongs to which. What goes over the
+//! Requests of this client, and the questions that the server asks it: which outcome belongs to which. What goes over the
 //! wire, and how often, is the session's.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use tickwire_proto::{SendError as Unsent, Time};
 use tickwire_snapshot::message::{self, Request};
 
 use crate::client::Client;
-use crate::event::{AskError, AskId, ClientEvent, QuestionId, RoomKey, SendError};
+use crate::event::{AskError, AskId, ClientEvent, NamespaceKey, Place, QuestionId, SendError};
 
 /// How long a request waits for its reply where nothing else is said.
 pub const ASK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,11 +26,11 @@ pub(crate) struct Requests {
 }
 
 impl Client {
-    /// Asks the room: the outcome comes as [`ClientEvent::Reply`], exactly once, over any number of links. `payload` is by the
+    /// Asks a room, or a namespace outside of its rooms: the outcome comes as [`ClientEvent::Reply`], exactly once, over any number of links. `payload` is by the
     /// schema's message `kind`; `timeout` of at most ten minutes counts from now, links that are lost included.
     ///
     /// # Errors
-    /// Where the room is not joined, the payload is too long, too many requests wait already, or the outbox is full: then it was
+    /// Where the room is not joined (the namespace not attached), the payload is too long, too many requests wait already, or the outbox is full: then it was
     /// not asked, and may be once others were answered.
     ///
     /// ```
@@ -44,13 +44,13 @@ impl Client {
     pub fn ask(
         &mut self,
         now: Time,
-        room: RoomKey,
+        to: impl Into<Place>,
         channel: u8,
         kind: u32,
         payload: &[u8],
         timeout: Duration,
     ) -> Result<AskId, SendError> {
-        let no = self.way_to(room, channel)?;
+        let no = self.way_to(to.into(), channel)?;
         let number = self
             .session
             .ask(now, no, channel, kind, payload, timeout)
@@ -67,13 +67,13 @@ impl Client {
     pub fn ask_for<Q: Request>(
         &mut self,
         now: Time,
-        room: RoomKey,
+        to: impl Into<Place>,
         request: &Q,
         timeout: Duration,
     ) -> Result<AskId, SendError> {
         let payload = message::encode_checked(request)
             .map_err(|error| SendError::BadMessage(error.to_string()))?;
-        self.ask(now, room, 0, Q::kind(), &payload, timeout)
+        self.ask(now, to, 0, Q::kind(), &payload, timeout)
     }
 
     /// Gives a request up: no outcome is told any more. It may be handled all the same.
@@ -114,8 +114,10 @@ impl Client {
 
     /// The server asks.
     pub(crate) fn asked(&mut self, number: Number, kind: u32, timeout_ms: u32, payload: Bytes) {
-        let Some(room) = self.keys.get(&number.0).copied() else {
-            // of a room that was left a moment ago, or of none
+        let outside = u8::try_from(number.0).ok().map(NamespaceKey);
+        let known = self.keys.get(&number.0).copied().map(Place::Room);
+        let Some(place) = known.or(outside.map(Place::Outside)) else {
+            // of a room that was left a moment ago
             let text = format!("nobody here answers requests of kind {kind:#010x}");
             let refusal = Refusal::new(code::NOT_FOUND, text);
             return self.session.answer(number.0, number.1, Err(refusal));
@@ -124,7 +126,7 @@ impl Client {
         self.open.questions.insert(question, number);
         self.event(ClientEvent::Question {
             question,
-            room,
+            place,
             kind,
             timeout: Duration::from_millis(timeout_ms.into()),
             payload,

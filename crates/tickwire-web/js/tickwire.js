@@ -70,24 +70,27 @@ function load() {
   return loading
 }
 
+/** @typedef {{ auth?: (namespace: string) => unknown, namespace?: string, link?: 'auto' | 'ws' | 'poll' }} Options */
+
 /**
  * A connection to a server, opened when the first room is asked for.
  * @param {string} [url] http(s) or ws(s); where the page came from by default
- * @param {{ auth?: () => unknown, link?: 'auto' | 'ws' | 'poll' }} [options]
+ * @param {Options} [options]
  */
 export function connect(url, options) { return new Net(url, options) }
 
 class Net {
   /** @type {URL} */ #base
-  /** @type {{ auth?: () => unknown, link?: 'auto' | 'ws' | 'poll' }} */ #options
+  /** @type {Options} */ #options
   /** @type {Core | undefined} */ #core
   /** @type {WebAssembly.Memory | undefined} */ #memory
   /** @type {Promise<void> | undefined} */ #starting
   /** @type {WebSocket | undefined} */ #ws
   /** Requests under way of a polling link. @type {{ post?: AbortController, poll?: AbortController }} */ #requests = {}
   /** @type {Map<number, Room>} */ #rooms = new Map()
-  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object }>} */ #asked = new Map()
-  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */ #lists = new Map()
+  /** Namespaces by name; the main one is the connection itself. @type {Map<string, Namespace>} */ #namespaces = new Map()
+  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object, namespace: Namespace }>} */ #asked = new Map()
+  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, namespace?: Namespace }>} */ #lists = new Map()
   /** Requests that wait for their reply. @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */
   #replies = new Map()
   /** Lists that are watched. @type {Map<number, (rooms: any[]) => void>} */
@@ -101,7 +104,6 @@ class Net {
   #online = false
   #everOnline = false
   #attempt = 0
-  #credentialsAsked = 0
   /** @type {any} */ #state = { at: 'away', retryInMs: 0 }
 
   constructor(url = location.origin, options = {}) {
@@ -112,30 +114,59 @@ class Net {
 
   /** Where the connection is. */
   get state() { return this.#state }
-  /** @param {string} name 'state', 'resumed', 'expired' or 'error' @param {Function} f */
-  on(name, f) { return this.#heard.on(name, f) }
+  /** @param {string} name 'state', 'resumed', 'expired' or 'error', or a message of the namespace outside of rooms @param {Function} f */
+  on(name, f) { return OF_NET.includes(name) ? this.#heard.on(name, f) : this.#main.on(name, f) }
+
+  /**
+   * One more namespace of the same server, over the same connection.
+   * @param {string} name @param {{ auth?: (namespace: string) => unknown }} [options]
+   */
+  namespace(name, options = {}) {
+    const known = this.#namespaces.get(name)
+    if (known) return known
+    const namespace = new Namespace(name, options.auth ?? this.#options.auth, {
+      ...this.#talking,
+      start: () => this.#start(),
+      want: (/** @type {any} */ ask, /** @type {any} */ how) => this.#want(ask, how, namespace),
+      list: (/** @type {any} */ ask) => this.#list(ask, namespace),
+      left: () => this.#without(namespace, new TickwireError('Left', 'the namespace was left.')),
+      live: (/** @type {any} */ ask, /** @type {any} */ f) => this.#watched(ask, f),
+    })
+    this.#namespaces.set(name, namespace)
+    return namespace
+  }
 
   /** A room of that kind with those attributes: one with a free seat, or a new one. @param {string} kind */
-  quick(kind, attributes = {}) {
-    const text = JSON.stringify(attributes)
-    return this.#want(core => core.quick(kind, text, recall(kind, text)), { kind, text })
-  }
+  quick(kind, attributes = {}) { return this.#main.quick(kind, attributes) }
   /** A new room; a private one is on no list, and its id is a short code for friends. @param {string} kind @param {{ private?: boolean }} [options] */
-  create(kind, attributes = {}, options = {}) { return this.#want(core => core.create(kind, JSON.stringify(attributes), options.private === true)) }
+  create(kind, attributes = {}, options = {}) { return this.#main.create(kind, attributes, options) }
   /** The room with that id. @param {string} id */
-  join(id) { return this.#want(core => core.join(id)) }
+  join(id) { return this.#main.join(id) }
   /** The private room with that code, as a person types it. @param {string} code */
-  code(code) { return this.#want(core => core.join(String(code).replace(/[^0-9a-z]/gi, '').toUpperCase())) }
+  code(code) { return this.#main.code(code) }
   /** Looks on in the room with that id, without a seat. @param {string} id */
-  watch(id) { return this.#want(core => core.watch(id)) }
+  watch(id) { return this.#main.watch(id) }
   /** The seat that the server keeps for whoever shows this token. @param {string} token */
-  reserved(token) { return this.#want(core => core.join_reserved(token)) }
+  reserved(token) { return this.#main.reserved(token) }
   /** Calls a function with the rooms of a kind (or all), now and after each change; returns what stops it. @param {string} kind @param {(rooms: any[]) => void} f */
-  lobbyLive(kind, f, attributes = {}) {
+  lobbyLive(kind, f, attributes = {}) { return this.#main.lobbyLive(kind, f, attributes) }
+  /** The rooms of a kind, or all. */
+  lobby(kind = '') { return this.#main.lobby(kind) }
+  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
+  send(name, message, options) { return this.#main.send(name, message, options) }
+  /** Asks the namespace, outside of rooms, as a room. @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
+  ask(name, request, options) { return this.#main.ask(name, request, options) }
+  /** Answers what the namespace asks, as a room. @param {string} name @param {(request: any) => any} f */
+  onAsk(name, f) { return this.#main.onAsk(name, f) }
+
+  get #main() { return this.namespace(this.#options.namespace ?? '/') }
+
+  /** @param {(core: Core) => number} ask @param {(rooms: any[]) => void} f */
+  #watched(ask, f) {
     let stopped = false, request = -1
     this.#start().then(core => {
       if (stopped) return
-      request = core.watch_lobby(kind, JSON.stringify(attributes))
+      request = ask(core)
       this.#live.set(request, f)
       this.#pump()
     }).catch(e => this.#heard.emit('error', e))
@@ -146,11 +177,12 @@ class Net {
       this.#pump()
     }
   }
-  /** The rooms of a kind, or all. */
-  async lobby(kind = '') {
+
+  /** @param {(core: Core) => number} ask @param {Namespace} namespace */
+  async #list(ask, namespace) {
     const core = await this.#start()
     return new Promise((resolve, reject) => {
-      this.#lists.set(core.lobby(kind), { resolve, reject })
+      this.#lists.set(ask(core), { resolve, reject, namespace })
       this.#pump()
     })
   }
@@ -163,6 +195,9 @@ class Net {
     if (!core.status(0, text, expiresMs)) throw new TickwireError('Away', 'what passes by itself is of no use later: there is no link now.')
     this.#pump()
   }
+
+  /** @param {number} number */
+  #numbered(number) { return [...this.#namespaces.values()].find(it => it._number === number) }
   /** Leaves all rooms and closes the connection. */
   close() {
     this.#core?.close()
@@ -173,7 +208,9 @@ class Net {
     this.#starting ??= load().then(wasm => {
       const [low, high] = crypto.getRandomValues(new Uint32Array(2))
       this.#memory = wasm.memory
-      this.#core = new Core(low, high, now(), this.#options.link ?? 'auto')
+      const main = this.#main
+      this.#core = new Core(main.name, low, high, now(), this.#options.link ?? 'auto')
+      main._number = 0
       for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
       globalThis.addEventListener?.('pagehide', e => { if (!e.persisted) this.#goodbye() })
       globalThis.document?.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') this.#wake(); this.#beat() })
@@ -191,11 +228,11 @@ class Net {
     return core
   }
 
-  /** @param {(core: Core) => number} ask @param {object} [how] */
-  async #want(ask, how) {
+  /** @param {(core: Core) => number} ask @param {object | undefined} how @param {Namespace} namespace */
+  async #want(ask, how, namespace) {
     const core = await this.#start()
     return new Promise((resolve, reject) => {
-      this.#asked.set(ask(core), { resolve, reject, how })
+      this.#asked.set(ask(core), { resolve, reject, how, namespace })
       this.#pump()
     })
   }
@@ -312,7 +349,10 @@ class Net {
       case 'unpoll': return this.#unask()
       case 'unanswered': return this.#judge(it.said?.code ? new TickwireError(it.said.code, it.said.message, it.said.fix) : this.#silence())
       case 'close': return this.#hangUp(/** @type {Core} */ (this.#core))
-      case 'credentials': return void this.#credentials()
+      case 'credentials': return void this.#credentials(it.namespace)
+      case 'attached': return this.#numbered(it.namespace)?._attached(it)
+      case 'renewed': return void this.#numbered(it.namespace)?._tell('renewed', undefined)
+      case 'namespace_refused': return this.#leftOut(it)
       case 'state': return this.#stateIs(it)
       case 'attach_refused': return this.#giveUp(new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
       case 'joined': return this.#joined(it)
@@ -320,8 +360,11 @@ class Net {
       case 'away': return void room?._tell('away')
       case 'members': return room?._members()
       case 'reply': return this.#replied(it)
-      case 'question': return void room?._question(it)
-      case 'message': return void room?._tell(it.name, it.data)
+      case 'question': return void (it.room ? room : this.#numbered(it.namespace))?._question(it)
+      case 'message':
+        if (it.room) room?._tell(it.name, it.data)
+        else this.#numbered(it.namespace)?._tell(it.name, it.data)
+        return
       case 'expired': // nobody will answer what was asked in that session
         for (const { reject } of this.#lists.values()) reject(new TickwireError('Away', 'the session was lost before the answer came.'))
         this.#lists.clear()
@@ -344,6 +387,24 @@ class Net {
     }
   }
 
+  /** What whoever sends and asks needs of the connection. */
+  get #talking() {
+    return {
+      pump: () => this.#pump(),
+      fault: (/** @type {unknown} */ e) => { if (!this.#heard.emit('error', e)) reportError(e) },
+      reply: (/** @type {number} */ ask) => new Promise((resolve, reject) => {
+        this.#replies.set(ask, { resolve, reject })
+        this.#pump()
+      }),
+      /** Nobody waits for it any more. @type {(ask: number, why: unknown) => boolean} */
+      unanswered: (ask, why) => {
+        const waiting = this.#replies.get(ask)
+        this.#replies.delete(ask)
+        waiting?.reject(why)
+        return waiting !== undefined
+      },
+    }
+  }
   /** @param {any} it */
   #replied({ ask, data, code, message, more }) {
     const waiting = this.#replies.get(ask)
@@ -417,13 +478,20 @@ class Net {
     else if (error.code !== 'Unreachable') this.#heard.emit('error', error)
   }
 
-  async #credentials() {
-    const asked = ++this.#credentialsAsked
+  /** @param {number} number of a namespace */
+  async #credentials(number) {
+    const namespace = this.#numbered(number)
+    if (!namespace) return
+    const asked = ++namespace._asked, stale = () => namespace._asked !== asked || namespace._number !== number
     try {
-      const credentials = JSON.stringify((await this.#options.auth?.()) ?? {})
-      if (this.#credentialsAsked === asked) this.#core?.attach(credentials)
+      const credentials = JSON.stringify((await namespace._auth?.(namespace.name)) ?? {})
+      if (!stale()) this.#core?.attach(number, credentials)
     } catch (e) {
-      if (this.#credentialsAsked === asked) this.#giveUp(e instanceof TickwireError ? e : new TickwireError('Refused', `auth() failed: ${e}`))
+      if (stale()) return
+      if (number) { // what it does not get is told by its refusal; the others go on
+        this.#core?.attach(number, '')
+        this.#heard.emit('error', e)
+      } else this.#giveUp(e instanceof TickwireError ? e : new TickwireError('Refused', `auth() failed: ${e}`))
     }
     this.#pump()
   }
@@ -450,6 +518,25 @@ class Net {
       location.reload()
       return true
     } catch { return false }
+  }
+
+  /** A namespace but the main one is refused, or over; its rooms have been told. @param {any} it */
+  #leftOut(it) {
+    const namespace = this.#numbered(it.namespace)
+    if (namespace) this.#without(namespace, new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
+  }
+
+  /** @param {Namespace} namespace @param {TickwireError} error */
+  #without(namespace, error) {
+    for (const waiting of [this.#asked, this.#lists]) {
+      for (const [key, { namespace: of, reject }] of waiting) if (of === namespace) { waiting.delete(key); reject(error) }
+    }
+    for (const [key, room] of this.#rooms) {
+      if (room._namespace !== namespace) continue
+      this.#rooms.delete(key)
+      room._ended(error.code, error.message)
+    }
+    namespace._over(error)
   }
 
   /** There is no use in trying on. @param {TickwireError} error */
@@ -483,20 +570,9 @@ class Net {
     let room = this.#rooms.get(it.room)
     if (!room) {
       room = new Room(/** @type {Core} */ (this.#core), /** @type {WebAssembly.Memory} */ (this.#memory), it.room, {
+        ...this.#talking,
         beat: () => this.#beat(),
-        pump: () => this.#pump(),
         left: () => { this.#rooms.delete(it.room) },
-        fault: (/** @type {unknown} */ e) => { if (!this.#heard.emit('error', e)) reportError(e) },
-        reply: (/** @type {number} */ ask) => new Promise((resolve, reject) => {
-          this.#replies.set(ask, { resolve, reject })
-          this.#pump()
-        }),
-        unanswered: (/** @type {number} */ ask, /** @type {unknown} */ why) => {
-          const waiting = this.#replies.get(ask)
-          this.#replies.delete(ask)
-          waiting?.reject(why)
-          return waiting !== undefined
-        },
         asked: (/** @type {number} */ request) => new Promise((resolve, reject) => {
           this.#lists.set(request, { resolve, reject })
           this.#pump()
@@ -504,6 +580,7 @@ class Net {
         link: () => (this.#online ? this.#state.link : 'away'),
       })
       room._how = asked?.how
+      room._namespace = asked?.namespace
       this.#rooms.set(it.room, room)
     }
     room._joined(it)
@@ -544,10 +621,182 @@ function recall(kind, text) {
   } catch { return '' }
 }
 
+/** Names of a connection's own events; messages are written large. */
+const OF_NET = ['state', 'resumed', 'expired', 'error']
+
+/** A part in one namespace of a server: its rooms, and the messages outside of them. */
+class Namespace {
+  /** @type {any} */ #net
+  /** @type {Talk} */ #talk
+  #heard = new Listeners()
+  /** Its number in this connection; -1: it is not asked for. */
+  _number = -1
+  /** How often credentials were asked for: an older answer is late. */
+  _asked = 0
+  /** Who one is here, once accepted. @type {string | undefined} */ identity
+
+  /** @param {string} name @param {((namespace: string) => unknown) | undefined} auth @param {any} net */
+  constructor(name, auth, net) {
+    this.name = name
+    this._auth = auth
+    this.#net = net
+    this.#talk = new Talk(net)
+    for (const hidden of ['_number', '_asked', '_auth']) Object.defineProperty(this, hidden, { enumerable: false, writable: true })
+  }
+
+  /** A room of that kind with those attributes: one with a free seat, or a new one. @param {string} kind */
+  quick(kind, attributes = {}) {
+    const text = JSON.stringify(attributes)
+    return this.#net.want((/** @type {Core} */ core) => core.quick(this.#of(core), kind, text, recall(kind, text)), { kind, text })
+  }
+  /** A new room; a private one is on no list, and its id is a short code for friends. @param {string} kind @param {{ private?: boolean }} [options] */
+  create(kind, attributes = {}, options = {}) {
+    const text = JSON.stringify(attributes)
+    return this.#net.want((/** @type {Core} */ core) => core.create(this.#of(core), kind, text, options.private === true))
+  }
+  /** The room with that id. @param {string} id */
+  join(id) { return this.#net.want((/** @type {Core} */ core) => core.join(this.#of(core), id)) }
+  /** The private room with that code, as a person types it. @param {string} code */
+  code(code) { return this.join(String(code).replace(/[^0-9a-z]/gi, '').toUpperCase()) }
+  /** Looks on in the room with that id, without a seat. @param {string} id */
+  watch(id) { return this.#net.want((/** @type {Core} */ core) => core.watch(this.#of(core), id)) }
+  /** The seat that the server keeps for whoever shows this token. @param {string} token */
+  reserved(token) { return this.#net.want((/** @type {Core} */ core) => core.join_reserved(this.#of(core), token)) }
+  /** Calls a function with the rooms of a kind (or all), now and after each change; returns what stops it. @param {string} kind @param {(rooms: any[]) => void} f */
+  lobbyLive(kind, f, attributes = {}) {
+    return this.#net.live((/** @type {Core} */ core) => core.watch_lobby(this.#of(core), kind, JSON.stringify(attributes)), f)
+  }
+  /** The rooms of a kind, or all. */
+  lobby(kind = '') { return this.#net.list((/** @type {Core} */ core) => core.lobby(this.#of(core), kind)) }
+
+  /** Hears messages of the namespace outside of rooms by their name, or 'attached', 'ended'. @param {string} name @param {Function} f */
+  on(name, f) {
+    this.#net.start().then((/** @type {Core} */ core) => { this.#of(core); this.#net.pump() }, () => {})
+    return this.#heard.on(name, f)
+  }
+  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
+  async send(name, message, options) { (await this.#in()).send(name, message, options) }
+  /** Asks the namespace, outside of rooms, as a room. @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
+  async ask(name, request, options) { return (await this.#in()).ask(name, request, options) }
+  /** Answers what the namespace asks, as a room. @param {string} name @param {(request: any) => any} f */
+  onAsk(name, f) { return this.#talk.onAsk(name, f) }
+  /** What was asked of this side. @param {any} it */
+  _question(it) { return this.#talk.question(it) }
+  /** Once one is in. */
+  async #in() {
+    const core = await this.#net.start(), to = -1 - this.#of(core)
+    this.#net.pump()
+    if (this.identity === undefined) await this.#once()
+    this.#talk.open(core, to)
+    return this.#talk
+  }
+  /** Until one is let in, or not. @returns {Promise<void>} */
+  #once() {
+    return new Promise((resolve, reject) => {
+      const stop = [
+        this.#heard.on('attached', () => { stop.forEach(f => f()); resolve() }),
+        this.#heard.on('ended', (/** @type {unknown} */ e) => { stop.forEach(f => f()); reject(e) }),
+      ]
+    })
+  }
+  /** Leaves it and its rooms; not the one that the connection began with. */
+  async leave() {
+    const core = await this.#net.start()
+    if (this._number <= 0) return
+    core.detach(this._number)
+    this.#net.left()
+    this.#net.pump()
+  }
+
+  /** Its number; it is asked for if need be. @param {Core} core */
+  #of(core) {
+    if (this._number < 0) this._number = core.attach_to(this.name)
+    if (this._number < 0) throw new TickwireError('Limit', `there are too many namespaces for ${this.name}.`)
+    return this._number
+  }
+  /** @param {any} it */
+  _attached(it) {
+    this.identity = it.identity
+    this.#heard.emit('attached', it.identity)
+  }
+  /** @param {string} name @param {unknown} data */
+  _tell(name, data) { this.#heard.emit(name, data) }
+  /** @param {TickwireError} error */
+  _over(error) {
+    this._number = -1
+    this.identity = undefined
+    this.#heard.emit('ended', error)
+  }
+}
+
 /** Names of a room's own events; a game's are written large. */
 const OWN = ['joined', 'moved', 'away', 'kicked', 'ended', 'members']
 
 /** A room that one is in. It stays the same object when the link is lost, and when the room is joined again. */
+/** Messages and requests, in both directions, of a room or of a namespace outside of its rooms. */
+class Talk {
+  /** @type {any} */ #net
+  /** @type {Core | undefined} */ #core
+  /** The room's key; below 0 a namespace. */ #to = 0
+  /** Who answers what is asked of this side. @type {Map<string, (request: any) => any>} */ #answers = new Map()
+
+  /** @param {any} net */
+  constructor(net) { this.#net = net }
+  /** @param {Core} core @param {number} to */
+  open(core, to) {
+    this.#core = core
+    this.#to = to
+  }
+
+  /** @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
+  send(name, message, { channel = 0, volatile = false } = {}) {
+    const wrong = this.#core?.send(this.#to, name, JSON.stringify(message ?? null), channel, volatile)
+    this.#net.pump()
+    if (wrong === undefined) return
+    const { code, message: text } = JSON.parse(wrong)
+    throw new TickwireError(code, text)
+  }
+
+  /** @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
+  async ask(name, request, { timeoutMs, channel, signal } = {}) {
+    signal?.throwIfAborted()
+    const core = /** @type {Core} */ (this.#core)
+    const asked = core.request(now(), this.#to, name, JSON.stringify(request ?? null), JSON.stringify({ timeoutMs, channel }))
+    const ask = Number(asked)
+    if (Number.isNaN(ask)) {
+      this.#net.pump()
+      const { code, message } = JSON.parse(asked)
+      throw new TickwireError(code, message)
+    }
+    const stop = () => { if (this.#net.unanswered(ask, signal?.reason)) core.cancel(ask) }
+    signal?.addEventListener('abort', stop)
+    try { return await this.#net.reply(ask) } finally { signal?.removeEventListener('abort', stop) }
+  }
+
+  /** @param {string} name @param {(request: any) => any} f */
+  onAsk(name, f) {
+    this.#answers.set(name, f)
+    return () => { if (this.#answers.get(name) === f) this.#answers.delete(name) }
+  }
+
+  /** @param {{ question: number, name: string, data: any }} it */
+  async question({ question, name, data }) {
+    const f = this.#answers.get(name)
+    let answer
+    try {
+      if (!f) throw new TickwireError('NotFound', `this page does not answer ${name}`)
+      answer = { data: (await f(data)) ?? null }
+    } catch (e) {
+      // of an error that was not meant for the server it learns no more than that
+      answer = e instanceof TickwireError ? { code: e.code, message: e.message, data: e.data } : { code: 'Failed', message: 'the page broke down over it' }
+      if (!(e instanceof TickwireError)) this.#net.fault(e)
+    }
+    const wrong = this.#core?.answer(question, JSON.stringify(answer))
+    if (wrong !== undefined) this.#net.fault(new TickwireError('BadMessage', wrong))
+    this.#net.pump()
+  }
+}
+
 class Room {
   /** @type {Core} */ #core
   /** @type {WebAssembly.Memory} */ #memory
@@ -561,7 +810,7 @@ class Room {
   #tables = new Map()
   /** @type {Set<any>} */ #binds = new Set()
   /** @type {Set<Function>} */ #frames = new Set()
-  /** Who answers what the room asks. @type {Map<string, (request: any) => any>} */ #answers = new Map()
+  /** @type {Talk} */ #talk
   #looping = false
   #drawn = false
   #over = false
@@ -572,6 +821,7 @@ class Room {
   /** @type {number | null} */ seat = null
   /** @type {any[]} */ members = []
   /** @type {any} */ _how
+  /** @type {Namespace | undefined} */ _namespace
 
   /** @param {Core} core @param {WebAssembly.Memory} memory @param {number} key @param {any} net */
   constructor(core, memory, key, net) {
@@ -579,7 +829,9 @@ class Room {
     this.#memory = memory
     this.#key = key
     this.#net = net
-    Object.defineProperty(this, '_how', { enumerable: false, writable: true })
+    this.#talk = new Talk(net)
+    this.#talk.open(core, key)
+    for (const hidden of ['_how', '_namespace']) Object.defineProperty(this, hidden, { enumerable: false, writable: true })
   }
 
   /** The function that is asked once a tick for what the player wants; null: nobody is asked. */
@@ -656,33 +908,13 @@ class Room {
    * Sends a message to the room: exactly once, in the order of its channel; or, volatile, at most once and only if the link takes it now.
    * @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options]
    */
-  send(name, message, { channel = 0, volatile = false } = {}) {
-    const wrong = this.#core.send(this.#key, name, JSON.stringify(message ?? null), channel, volatile)
-    this.#net.pump()
-    if (wrong === undefined) return
-    const { code, message: text } = JSON.parse(wrong)
-    throw new TickwireError(code, text)
-  }
-
+  send(name, message, options) { this.#talk.send(name, message, options) }
   /**
    * Asks the room, and gives its reply; it is handled at most once, over any number of links. An error tells why there is none: the code of
    * who refused, or Timeout, Ended, Away, Limit.
    * @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options]
    */
-  async ask(name, request, { timeoutMs, channel, signal } = {}) {
-    signal?.throwIfAborted()
-    const asked = this.#core.request(now(), this.#key, name, JSON.stringify(request ?? null), JSON.stringify({ timeoutMs, channel }))
-    const ask = Number(asked)
-    if (Number.isNaN(ask)) {
-      this.#net.pump()
-      const { code, message } = JSON.parse(asked)
-      throw new TickwireError(code, message)
-    }
-    const stop = () => { if (this.#net.unanswered(ask, signal?.reason)) this.#core.cancel(ask) }
-    signal?.addEventListener('abort', stop)
-    try { return await this.#net.reply(ask) } finally { signal?.removeEventListener('abort', stop) }
-  }
-
+  ask(name, request, options) { return this.#talk.ask(name, request, options) }
   /**
    * Answers what the room asks: with what the function returns, or with the TickwireError that it throws. Returns what stops it.
    * @param {string} name @param {(request: any) => any} f
@@ -690,8 +922,7 @@ class Room {
   onAsk(name, f) {
     const names = this.#layout.messages.filter((/** @type {any} */ m) => m.reply).map((/** @type {any} */ m) => m.name)
     if (!names.includes(name)) throw unknown('request', name, names)
-    this.#answers.set(name, f)
-    return () => { if (this.#answers.get(name) === f) this.#answers.delete(name) }
+    return this.#talk.onAsk(name, f)
   }
 
   /**
@@ -770,22 +1001,8 @@ class Room {
     this.members = JSON.parse(this.#core.members(this.#key)) ?? []
     this.#heard.emit('members', this.members)
   }
-  /** @param {{ question: number, name: string, data: any }} it */
-  async _question({ question, name, data }) {
-    const f = this.#answers.get(name)
-    let answer
-    try {
-      if (!f) throw new TickwireError('NotFound', `this page does not answer ${name}`)
-      answer = { data: (await f(data)) ?? null }
-    } catch (e) {
-      // of an error that was not meant for the server it learns no more than that
-      answer = e instanceof TickwireError ? { code: e.code, message: e.message, data: e.data } : { code: 'Failed', message: 'the page broke down over it' }
-      if (!(e instanceof TickwireError)) this.#net.fault(e)
-    }
-    const wrong = this.#core.answer(question, JSON.stringify(answer))
-    if (wrong !== undefined) this.#net.fault(new TickwireError('BadMessage', wrong))
-    this.#net.pump()
-  }
+  /** What was asked of this side. @param {any} it */
+  _question(it) { return this.#talk.question(it) }
   /** @param {string} name @param {unknown} [data] */
   _tell(name, data) { this.#heard.emit(name, data) }
   /** @param {string} reason @param {string} message */

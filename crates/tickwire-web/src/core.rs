@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use tickwire_client::{
-    AskId, Client, ClientConfig, ClientOutput, Picture, QuestionId, RequestId, RoomKey,
+    AskId, Client, ClientConfig, ClientOutput, NamespaceKey, Picture, Place, QuestionId, RequestId,
+    RoomKey, Within,
 };
 use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::AreaId;
@@ -43,12 +44,17 @@ fn millis(at: Option<Time>) -> f64 {
 
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen)]
 impl Core {
-    /// A client that wants to connect at once; two halves of a random seed; the links that it may use: "auto", "ws" or "poll".
+    /// A client that wants to connect at once, to a main namespace; two halves of a random seed; the links that it may use: "auto", "ws" or
+    /// "poll".
     #[cfg_attr(target_arch = "wasm32", wasm_bindgen(constructor))]
-    pub fn new(seed_low: u32, seed_high: u32, now: f64, link: &str) -> Core {
+    pub fn new(namespace: &str, seed_low: u32, seed_high: u32, now: f64, link: &str) -> Core {
         let seed = u64::from(seed_high) << 32 | u64::from(seed_low);
+        let config = ClientConfig {
+            namespace: namespace.to_owned(),
+            ..ClientConfig::default()
+        };
         Core {
-            client: Client::new(ClientConfig::default(), seed, time(now)),
+            client: Client::new(config, seed, time(now)),
             links: Links::new(link),
             requests: Requests::default(),
             asked: (0.0, false),
@@ -156,8 +162,20 @@ impl Core {
     }
 
     /// The credentials that were asked for, as JSON.
-    pub fn attach(&mut self, credentials: &str) {
-        self.client.attach(credentials.as_bytes());
+    pub fn attach(&mut self, namespace: u8, credentials: &str) {
+        self.client
+            .attach(NamespaceKey(namespace), credentials.as_bytes());
+    }
+
+    /// Wants to be in one more namespace; its number, or -1 where it is in as many as it may be.
+    pub fn attach_to(&mut self, name: &str) -> i32 {
+        let namespace = self.client.attach_to(name, None);
+        namespace.map_or(-1, |namespace| i32::from(namespace.0))
+    }
+
+    /// Leaves a namespace, but the main one.
+    pub fn detach(&mut self, namespace: u8) {
+        self.client.detach(NamespaceKey(namespace));
     }
 
     /// No waiting for the back-off; what was over begins again.
@@ -171,32 +189,33 @@ impl Core {
     }
 
     /// Wants a room of a kind; attributes as a JSON object of texts. `again`: the id of the room one was in, or "".
-    pub fn quick(&mut self, kind: &str, attributes: &str, again: &str) -> u32 {
+    pub fn quick(&mut self, namespace: u8, kind: &str, attributes: &str, again: &str) -> u32 {
         let pairs = pairs(attributes);
-        let borrowed = borrow(&pairs);
+        let (borrowed, mut within) = (borrow(&pairs), self.within(namespace));
         match again {
-            "" => self.client.quick(kind, &borrowed).0,
-            id => self.client.quick_again(id, kind, &borrowed).0,
+            "" => within.quick(kind, &borrowed).0,
+            id => within.quick_again(id, kind, &borrowed).0,
         }
     }
 
     /// Wants a new room; `private`: one that is on no list.
-    pub fn create(&mut self, kind: &str, attributes: &str, private: bool) -> u32 {
+    pub fn create(&mut self, namespace: u8, kind: &str, attributes: &str, private: bool) -> u32 {
         let pairs = pairs(attributes);
+        let (borrowed, mut within) = (borrow(&pairs), self.within(namespace));
         match private {
-            true => self.client.create_private(kind, &borrow(&pairs)).0,
-            false => self.client.create(kind, &borrow(&pairs)).0,
+            true => within.create_private(kind, &borrowed).0,
+            false => within.create(kind, &borrowed).0,
         }
     }
 
     /// Wants to look on in the room with that id.
-    pub fn watch(&mut self, id: &str) -> u32 {
-        self.client.watch(id).0
+    pub fn watch(&mut self, namespace: u8, id: &str) -> u32 {
+        self.within(namespace).watch(id).0
     }
 
     /// Wants the seat that is kept for this token.
-    pub fn join_reserved(&mut self, token: &str) -> u32 {
-        self.client.join_reserved(token).0
+    pub fn join_reserved(&mut self, namespace: u8, token: &str) -> u32 {
+        self.within(namespace).join_reserved(token).0
     }
 
     /// Says that one is ready, or is not any more; whether the room is joined.
@@ -211,9 +230,9 @@ impl Core {
     }
 
     /// Watches the list of rooms of a kind with these attributes.
-    pub fn watch_lobby(&mut self, kind: &str, attributes: &str) -> u32 {
+    pub fn watch_lobby(&mut self, namespace: u8, kind: &str, attributes: &str) -> u32 {
         let pairs = pairs(attributes);
-        self.client.watch_lobby(kind, &borrow(&pairs)).0
+        self.within(namespace).watch_lobby(kind, &borrow(&pairs)).0
     }
 
     /// Watches it no more.
@@ -222,8 +241,8 @@ impl Core {
     }
 
     /// Wants the room with that id.
-    pub fn join(&mut self, id: &str) -> u32 {
-        self.client.join(id).0
+    pub fn join(&mut self, namespace: u8, id: &str) -> u32 {
+        self.within(namespace).join(id).0
     }
 
     /// Does not want the room any more.
@@ -233,8 +252,8 @@ impl Core {
     }
 
     /// Asks for the list of rooms.
-    pub fn lobby(&mut self, kind: &str) -> u32 {
-        self.client.lobby(kind).0
+    pub fn lobby(&mut self, namespace: u8, kind: &str) -> u32 {
+        self.within(namespace).lobby(kind).0
     }
 
     /// Members of a room, as JSON.
@@ -363,34 +382,41 @@ impl Core {
         }
     }
 
-    /// Sends a message, by its name, from JSON; volatile: it may be left out. What was wrong, if anything, as JSON `{"code":…,"message":…}`.
+    /// Sends a message, by its name, from JSON; to a room, or outside of rooms to a namespace (-1: the main one, and so on). Volatile: it may
+    /// be left out. What was wrong, if anything, as JSON `{"code":…,"message":…}`.
     pub fn send(
         &mut self,
-        room: u32,
+        to: i32,
         name: &str,
         message: &str,
         channel: u8,
         volatile: bool,
     ) -> Option<String> {
-        let room = RoomKey(room);
-        report::send(&mut self.client, room, name, message, channel, volatile)
-            .err()
-            .map(|json| json.to_string())
+        report::send(
+            &mut self.client,
+            place(to),
+            name,
+            message,
+            channel,
+            volatile,
+        )
+        .err()
+        .map(|json| json.to_string())
     }
 
-    /// Asks the room, by the request's name, from JSON; options `{"timeoutMs":…,"channel":…}`. The request's number, or what was wrong,
+    /// Asks the same way, by the request's name, from JSON; options `{"timeoutMs":…,"channel":…}`. The request's number, or what was wrong,
     /// as JSON `{"code":…,"message":…}`.
     pub fn request(
         &mut self,
         now: f64,
-        room: u32,
+        to: i32,
         name: &str,
         message: &str,
         options: &str,
     ) -> String {
-        let room = RoomKey(room);
+        let to = place(to);
         let (requests, client) = (&mut self.requests, &mut self.client);
-        match requests.ask(client, time(now), room, name, message, options) {
+        match requests.ask(client, time(now), to, name, message, options) {
             Ok(ask) => ask.0.to_string(),
             Err(wrong) => wrong.to_string(),
         }
@@ -429,11 +455,25 @@ impl Core {
     }
 }
 
+impl Core {
+    fn within(&mut self, namespace: u8) -> Within<'_> {
+        self.client.within(NamespaceKey(namespace))
+    }
+}
+
 #[cfg(test)]
 impl Core {
     /// The buffer, as a page reads it from memory.
     pub fn rows_read(&self) -> &[f64] {
         &self.rows
+    }
+}
+
+/// A room by its key; below 0 a namespace.
+fn place(to: i32) -> Place {
+    match u32::try_from(to) {
+        Ok(room) => Place::Room(RoomKey(room)),
+        Err(_) => Place::Outside(NamespaceKey(u8::try_from(-1 - to).unwrap_or(u8::MAX))),
     }
 }
 

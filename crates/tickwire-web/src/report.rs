@@ -1,13 +1,15 @@
 //! What the client tells, as JSON for the page's module.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
 use tickwire_client::{
-    Client, ClientEvent, ClientOutput, Figures, RequestId, RoomKey, SendError, State, View,
+    Client, ClientEvent, ClientOutput, Figures, NamespaceKey, Place, RequestId, RoomKey, SendError,
+    State, View,
 };
 use tickwire_proto::frame::{HostAsk, Presence, RoomInfoOwned};
 use tickwire_proto::{Retry, frame};
-
-use tickwire_snapshot::MessageSchema;
+use tickwire_snapshot::{MessageSchema, Schema};
 
 use crate::layout;
 
@@ -18,7 +20,9 @@ pub(crate) fn output(client: &Client, output: &ClientOutput) -> Option<Json> {
             json!({"do": "connect", "attempt": attempt, "number": number})
         }
         ClientOutput::Close => json!({"do": "close"}),
-        ClientOutput::CredentialsWanted => json!({"do": "credentials"}),
+        ClientOutput::CredentialsWanted { namespace } => {
+            json!({"do": "credentials", "namespace": namespace.0})
+        }
         ClientOutput::Event(event) => return self::event(client, event),
         _ => return None,
     })
@@ -27,7 +31,23 @@ pub(crate) fn output(client: &Client, output: &ClientOutput) -> Option<Json> {
 fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
     Some(match event {
         ClientEvent::State(state) => self::state(state),
-        ClientEvent::Attached { identity } => json!({"do": "attached", "identity": identity}),
+        ClientEvent::Attached {
+            namespace,
+            identity,
+        } => {
+            let schema = client.namespace_schema(*namespace);
+            let messages = schema.into_iter().flat_map(|schema| &schema.messages);
+            let messages: Vec<&str> = messages.map(|message| message.name.as_str()).collect();
+            json!({"do": "attached", "namespace": namespace.0, "identity": identity, "messages": messages})
+        }
+        ClientEvent::NamespaceRefused {
+            namespace, refusal, ..
+        } => {
+            let mut json = refused("namespace_refused", 0, refusal);
+            json["namespace"] = namespace.0.into();
+            json
+        }
+        ClientEvent::Renewed { namespace } => json!({"do": "renewed", "namespace": namespace.0}),
         ClientEvent::AttachRefused(refusal) => refused("attach_refused", 0, refusal),
         ClientEvent::Joined { room, again } => joined(client, *room, *again)?,
         ClientEvent::Moved { room } => {
@@ -46,11 +66,12 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
         }
         ClientEvent::Member { room, .. } => json!({"do": "members", "room": room.0}),
         ClientEvent::Message {
+            namespace,
             room,
             kind,
             payload,
             ..
-        } => message(client, *room, *kind, payload)?,
+        } => message(client, *namespace, *room, *kind, payload)?,
         ClientEvent::StatusRefused { room, refusal } => {
             refused("status_refused", room.map_or(0, |room| room.0), refusal)
         }
@@ -131,11 +152,24 @@ pub(crate) fn members(view: &View) -> Json {
         .collect()
 }
 
-fn message(client: &Client, room: Option<RoomKey>, kind: u32, payload: &[u8]) -> Option<Json> {
-    let room = room?;
-    let schema = client.view(room)?.schema().message(kind)?;
+/// Outside of rooms it is called by `room` 0 and its namespace.
+fn message(
+    client: &Client,
+    namespace: NamespaceKey,
+    room: Option<RoomKey>,
+    kind: u32,
+    payload: &[u8],
+) -> Option<Json> {
+    let schema = match room {
+        Some(room) => client.view(room)?.schema(),
+        None => client.namespace_schema(namespace)?,
+    };
+    let schema = schema.message(kind)?;
     let data = schema.shape.to_value(payload).ok()?;
-    Some(json!({"do": "message", "room": room.0, "name": schema.name, "data": data}))
+    let room = room.map_or(0, |room| room.0);
+    Some(json!({
+        "do": "message", "namespace": namespace.0, "room": room, "name": schema.name, "data": data,
+    }))
 }
 
 fn room_info(info: &RoomInfoOwned) -> Json {
@@ -189,7 +223,7 @@ pub(crate) fn fault(code: &str, text: String) -> Json {
 /// Why something was not sent, as JSON.
 pub(crate) fn unsent(error: &SendError) -> Json {
     let code = match error {
-        SendError::NotJoined(_) | SendError::NotOnline => "Away",
+        SendError::NotJoined(_) | SendError::NotAttached(_) | SendError::NotOnline => "Away",
         SendError::Session(tickwire_proto::SendError::TooLong { .. })
         | SendError::NoChannel(_)
         | SendError::BadMessage(_) => "BadMessage",
@@ -199,25 +233,34 @@ pub(crate) fn unsent(error: &SendError) -> Json {
     fault(code, error.to_string())
 }
 
-/// A message by its name, from JSON; what was wrong, as JSON.
-pub(crate) fn message_of(
-    client: &Client,
-    room: RoomKey,
+/// The messages that are known in a place; where one is not, why.
+pub(crate) fn schema_of(client: &Client, place: Place) -> Result<Arc<Schema>, Json> {
+    match place {
+        Place::Room(room) => {
+            let view = client.view(room);
+            let away = || unsent(&SendError::NotJoined(room));
+            Ok(view.ok_or_else(away)?.schema().clone())
+        }
+        Place::Outside(namespace) if client.is_in(namespace) => {
+            let schema = client.namespace_schema(namespace).cloned();
+            Ok(schema.unwrap_or_default()) // it has no messages
+        }
+        Place::Outside(namespace) => Err(unsent(&SendError::NotAttached(namespace))),
+    }
+}
+
+/// A message by its name, and its bytes, from JSON; what was wrong, as JSON.
+pub(crate) fn encode<'a>(
+    schema: &'a Schema,
     name: &str,
     message: &str,
-) -> Result<(MessageSchema, Vec<u8>), Json> {
-    let away = || fault("Away", "the room is not joined now".to_owned());
-    let view = client.view(room).ok_or_else(away)?;
-    let messages = &view.schema().messages;
+) -> Result<(&'a MessageSchema, Vec<u8>), Json> {
+    let messages = &schema.messages;
     let Some(schema) = messages.iter().find(|schema| schema.name == name) else {
         let names: Vec<&str> = messages.iter().map(|schema| schema.name.as_str()).collect();
-        return Err(fault(
-            "BadMessage",
-            format!(
-                "there is no message {name}; there are: {}",
-                names.join(", ")
-            ),
-        ));
+        let names = names.join(", ");
+        let text = format!("there is no message {name}; there are: {names}");
+        return Err(fault("BadMessage", text));
     };
     let value: Json =
         serde_json::from_str(message).map_err(|e| fault("BadMessage", e.to_string()))?;
@@ -225,22 +268,23 @@ pub(crate) fn message_of(
         .shape
         .from_value(&value)
         .map_err(|e| fault("BadMessage", format!("message {name}: {e}")))?;
-    Ok((schema.clone(), payload))
+    Ok((schema, payload))
 }
 
 /// Sends a message by its name; what was wrong, as JSON.
 pub(crate) fn send(
     client: &mut Client,
-    room: RoomKey,
+    place: Place,
     name: &str,
     message: &str,
     channel: u8,
     volatile: bool,
 ) -> Result<(), Json> {
-    let (schema, payload) = message_of(client, room, name, message)?;
+    let schema = schema_of(client, place)?;
+    let (schema, payload) = encode(&schema, name, message)?;
     let sent = match volatile {
-        true => client.send_volatile_on(room, channel, schema.kind, &payload),
-        false => client.send_on(room, channel, schema.kind, &payload),
+        true => client.send_volatile_on(place, channel, schema.kind, &payload),
+        false => client.send_on(place, channel, schema.kind, &payload),
     };
     sent.map_err(|error| unsent(&error))
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
-use tickwire_client::{ASK_TIMEOUT, AskId, Client, ClientEvent, QuestionId, RoomKey};
+use tickwire_client::{ASK_TIMEOUT, AskId, Client, ClientEvent, Place, QuestionId};
 use tickwire_proto::Time;
 use tickwire_proto::frame::{AskOutcome, Refusal, code};
 use tickwire_snapshot::{MessageSchema, Schema};
 
-use crate::report::{fault, message_of, unsent};
+use crate::report::{encode, fault, schema_of, unsent};
 
 /// By what message something is answered.
 type ReplyOf = (Arc<Schema>, u32);
@@ -29,28 +29,27 @@ impl Requests {
         &mut self,
         client: &mut Client,
         now: Time,
-        room: RoomKey,
+        place: Place,
         name: &str,
         message: &str,
         options: &str,
     ) -> Result<AskId, Json> {
-        let (schema, payload) = message_of(client, room, name, message)?;
-        let Some(reply) = schema.reply else {
+        let schema = schema_of(client, place)?;
+        let (message, payload) = encode(&schema, name, message)?;
+        let Some(reply) = message.reply else {
             let text =
                 format!("{name} is a message without a reply: send it, or make it a request");
             return Err(fault("BadMessage", text));
         };
-        let view = client.view(room).ok_or_else(away)?;
-        let reply = (view.schema().clone(), reply);
         let options: Json = serde_json::from_str(options).unwrap_or(Json::Null);
         let timeout = options.get("timeoutMs").and_then(Json::as_f64);
         let timeout = timeout.map_or(ASK_TIMEOUT, |ms| Duration::from_millis(ms.max(0.0) as u64));
         let channel = options.get("channel").and_then(Json::as_u64).unwrap_or(0);
         let channel = u8::try_from(channel).unwrap_or(u8::MAX);
         let ask = client
-            .ask(now, room, channel, schema.kind, &payload, timeout)
+            .ask(now, place, channel, message.kind, &payload, timeout)
             .map_err(|error| unsent(&error))?;
-        self.asked.insert(ask, reply);
+        self.asked.insert(ask, (schema, reply));
         Ok(ask)
     }
 
@@ -73,7 +72,7 @@ impl Requests {
         };
         let encoded = serde_json::from_str(answer)
             .map_err(|error| error.to_string())
-            .and_then(|answer: Json| encode(&schema, kind, &answer));
+            .and_then(|answer: Json| encode_answer(&schema, kind, &answer));
         match encoded {
             Ok(answer) => client.answer(question, answer),
             Err(wrong) => {
@@ -97,12 +96,12 @@ impl Requests {
             }
             ClientEvent::Question {
                 question,
-                room,
+                place,
                 kind,
                 payload,
                 ..
             } => {
-                let found = self.question(client, *question, *room, *kind, payload);
+                let found = self.question(client, *question, *place, *kind, payload);
                 if found.is_none() {
                     let text = format!("nobody here answers requests of kind {kind:#010x}");
                     let refusal = Refusal::new(code::NOT_FOUND, text);
@@ -122,25 +121,31 @@ impl Requests {
         &mut self,
         client: &Client,
         question: QuestionId,
-        room: RoomKey,
+        place: Place,
         kind: u32,
         payload: &[u8],
     ) -> Option<Json> {
-        let schema = client.view(room)?.schema();
+        let schema = schema_of(client, place).ok()?;
+        let (room, namespace) = match place {
+            Place::Room(room) => (room.0, 0),
+            Place::Outside(namespace) => (0, namespace.0),
+        };
         let message = schema.message(kind)?;
         let data = message.shape.to_value(payload).ok()?;
-        let told = json!({"do": "question", "question": question.0, "room": room.0, "name": message.name, "data": data});
-        self.questions
-            .insert(question, (schema.clone(), message.reply?));
+        let told = json!({
+            "do": "question", "question": question.0, "room": room, "namespace": namespace, "name": message.name, "data": data,
+        });
+        let reply = message.reply?;
+        self.questions.insert(question, (schema, reply));
         Some(told)
     }
 }
 
-fn away() -> Json {
-    fault("Away", "the room is not joined now".to_owned())
-}
-
-fn encode(schema: &Schema, kind: u32, answer: &Json) -> Result<Result<Bytes, Refusal>, String> {
+fn encode_answer(
+    schema: &Schema,
+    kind: u32,
+    answer: &Json,
+) -> Result<Result<Bytes, Refusal>, String> {
     if let Some(code) = answer.get("code").and_then(Json::as_str) {
         let message = answer.get("message").and_then(Json::as_str);
         let mut refusal = Refusal::new(code, message.unwrap_or_default());

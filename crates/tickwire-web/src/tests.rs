@@ -36,7 +36,7 @@ impl Page {
     fn new() -> Self {
         let server = ServerSession::new(Time(0), SessionConfig::default(), 1, [1; 32]);
         Self {
-            core: Core::new(1, 2, 0.0, "ws"),
+            core: Core::new("/", 1, 2, 0.0, "ws"),
             server,
             now: 1_000.0,
             told: Vec::new(),
@@ -62,7 +62,7 @@ impl Page {
                 let it: Json = serde_json::from_str(&text).expect("JSON");
                 match it["do"].as_str() {
                     Some("open") => self.core.link_open(self.now),
-                    Some("credentials") => self.core.attach(r#"{"guest":"Ann"}"#),
+                    Some("credentials") => self.core.attach(0, r#"{"guest":"Ann"}"#),
                     _ => {}
                 }
                 self.told.push(it);
@@ -147,7 +147,7 @@ fn ok(request: u32) -> Result<JoinedInfo, &'static str> {
 #[test]
 fn a_page_joins_draws_commands_and_hears() {
     let mut page = Page::new();
-    let room = page.core.quick("balls", r#"{"mode":"ffa","n":3}"#, "");
+    let room = page.core.quick(0, "balls", r#"{"mode":"ffa","n":3}"#, "");
     page.talk(ok);
     assert_eq!(page.credentials, br#"{"guest":"Ann"}"#);
     let joined = page.heard("joined").expect("joined").clone();
@@ -233,17 +233,18 @@ fn a_page_joins_draws_commands_and_hears() {
     );
 
     assert_eq!(
-        page.core.send(room, "Chat", r#"{"text":"hi"}"#, 0, false),
+        page.core
+            .send(room as i32, "Chat", r#"{"text":"hi"}"#, 0, false),
         None
     );
     let wrong = page
         .core
-        .send(room, "Chat", r#"{"txt":5}"#, 0, false)
+        .send(room as i32, "Chat", r#"{"txt":5}"#, 0, false)
         .expect("no text");
     assert!(wrong.contains("BadMessage"), "{wrong}");
     let wrong = page
         .core
-        .send(room, "Shout", "{}", 0, false)
+        .send(room as i32, "Shout", "{}", 0, false)
         .expect("there is none");
     assert!(wrong.contains("there are: Chat, Guess"), "{wrong}");
     page.talk(ok);
@@ -263,7 +264,7 @@ fn a_page_joins_draws_commands_and_hears() {
 #[test]
 fn what_members_say_of_themselves_is_in_the_list() {
     let mut page = Page::new();
-    let room = page.core.quick("balls", "{}", "");
+    let room = page.core.quick(0, "balls", "{}", "");
     page.talk(ok);
     let member = page.heard("joined").expect("joined")["members"][1]["member"].clone();
     let status = |page: &Page| {
@@ -308,7 +309,7 @@ fn what_members_say_of_themselves_is_in_the_list() {
 #[test]
 fn a_refusal_comes_with_its_code() {
     let mut page = Page::new();
-    let room = page.core.join("QQQQ");
+    let room = page.core.join(0, "QQQQ");
     page.talk(|_| Err(code::FULL));
     let refused = page.heard("join_refused").expect("refused");
     assert_eq!(
@@ -476,8 +477,8 @@ fn a_command_may_hold_every_kind_of_field() {
 #[test]
 fn a_page_says_ready_asks_as_a_host_and_watches_the_lobby() {
     let mut page = Page::new();
-    let room = page.core.create("balls", "{}", true);
-    let list = page.core.watch_lobby("", r#"{"mode":"ffa"}"#);
+    let room = page.core.create(0, "balls", "{}", true);
+    let list = page.core.watch_lobby(0, "", r#"{"mode":"ffa"}"#);
     assert!(!page.core.ready(room, true), "not joined yet");
     assert_eq!(page.core.host(room, r#"{"kick":1}"#), -1.0);
     page.talk(ok);
@@ -522,10 +523,11 @@ fn a_page_says_ready_asks_as_a_host_and_watches_the_lobby() {
 #[test]
 fn requests_and_questions_are_json_by_name() {
     let mut page = Page::new();
-    let room = page.core.quick("balls", "{}", "");
+    let room = page.core.quick(0, "balls", "{}", "");
     page.talk(ok);
     let ask = |page: &mut Page, name: &str, message: &str, options: &str| {
-        page.core.request(page.now, room, name, message, options)
+        page.core
+            .request(page.now, room as i32, name, message, options)
     };
     let first = ask(&mut page, "Guess", r#"{"text":"seven"}"#, "{}");
     let second = ask(
