@@ -296,7 +296,7 @@ async fn a_page_binds_sends_and_hears() {
     }
 
     // A request: its reply, a typed refusal with data, one that the page gives up.
-    let outcome = |ask: &str| format!("outcome(() => room.ask('Count', {ask}))");
+    let outcome = |ask: &str| format!("room.ask('Count', {ask})");
     let counted = ben.settled(&outcome("{ label: 'a' }")).await;
     assert_eq!(counted, json!({ "ok": { "n": 1 } }));
     let refused = ben.settled(&outcome("{ label: '' }")).await;
@@ -308,9 +308,7 @@ async fn a_page_binds_sends_and_hears() {
     let unknown = ben.settled(&outcome("{ labels: 1 }")).await;
     assert_eq!(unknown["error"]["code"], "BadMessage");
     let gone = ben
-        .settled(
-            "outcome(() => room.ask('Count', { label: 'a' }, { signal: AbortSignal.abort() }))",
-        )
+        .settled("room.ask('Count', { label: 'a' }, { signal: AbortSignal.abort() })")
         .await;
     assert_eq!(gone["error"]["name"], "AbortError");
 

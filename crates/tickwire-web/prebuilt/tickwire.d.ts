@@ -182,7 +182,11 @@ export interface Namespace<G extends GameTypes = GameTypes> {
   /** A message outside of rooms. */
   on<K extends keyof G['messages'] & string>(name: K, f: (m: G['messages'][K]) => void): () => void
   /** Sends a message to the namespace, outside of rooms; waits until one is let in. */
-  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K]): Promise<void>
+  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K], options?: { channel?: number; volatile?: boolean }): Promise<void>
+  /** Asks the namespace, outside of rooms, as `room.ask`; waits until one is let in. */
+  ask<K extends keyof G['requests'] & string>(name: K, request: G['requests'][K][0], options?: { timeoutMs?: number; channel?: number; signal?: AbortSignal }): Promise<G['requests'][K][1]>
+  /** Answers what the namespace asks, as `room.onAsk`. */
+  onAsk<K extends keyof G['requests'] & string>(name: K, f: (request: G['requests'][K][0]) => G['requests'][K][1] | Promise<G['requests'][K][1]>): () => void
   leave(): Promise<void>
 }
 
@@ -212,7 +216,11 @@ export interface Net<G extends GameTypes = GameTypes> {
   status(text: string, options?: { expiresMs?: number }): Promise<void>
   /** A message of the main namespace, outside of rooms. */
   on<K extends keyof G['messages'] & string>(name: K, f: (m: G['messages'][K]) => void): () => void
-  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K]): Promise<void>
+  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K], options?: { channel?: number; volatile?: boolean }): Promise<void>
+  /** Asks the namespace, outside of rooms, as `room.ask`; waits until one is let in. */
+  ask<K extends keyof G['requests'] & string>(name: K, request: G['requests'][K][0], options?: { timeoutMs?: number; channel?: number; signal?: AbortSignal }): Promise<G['requests'][K][1]>
+  /** Answers what the namespace asks, as `room.onAsk`. */
+  onAsk<K extends keyof G['requests'] & string>(name: K, f: (request: G['requests'][K][0]) => G['requests'][K][1] | Promise<G['requests'][K][1]>): () => void
   /** One more namespace of the same server, over the same connection. The same object for the same name. */
   namespace<H extends GameTypes = GameTypes>(name: string, options?: {
     /** Asked before each attach and when the identity expires; the one of the connection, unless this is given. */

@@ -479,21 +479,21 @@ export class Core {
         wasm.core_reconnect(this.__wbg_ptr, now);
     }
     /**
-     * Asks the room, by the request's name, from JSON; options `{"timeoutMs":…,"channel":…}`. The request's number, or what was wrong,
+     * Asks the same way, by the request's name, from JSON; options `{"timeoutMs":…,"channel":…}`. The request's number, or what was wrong,
      * as JSON `{"code":…,"message":…}`.
      * @param {number} now
-     * @param {number} room
+     * @param {number} to
      * @param {string} name
      * @param {string} message
      * @param {string} options
      * @returns {string}
      */
-    request(now, room, name, message, options) {
+    request(now, to, name, message, options) {
         let deferred6_0;
         let deferred6_1;
         try {
             const val4 = +now;
-            const val5 = +room;
+            const val5 = +to;
             let ptr0, len0, ptr1, len1, ptr2, len2;
             try {
                 ptr0 = passStringToWasm0(name, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
@@ -543,16 +543,17 @@ export class Core {
         return ret >>> 0;
     }
     /**
-     * Sends a message, by its name, from JSON; volatile: it may be left out. What was wrong, if anything, as JSON `{"code":…,"message":…}`.
-     * @param {number} room
+     * Sends a message, by its name, from JSON; to a room, or outside of rooms to a namespace (-1: the main one, and so on). Volatile: it may
+     * be left out. What was wrong, if anything, as JSON `{"code":…,"message":…}`.
+     * @param {number} to
      * @param {string} name
      * @param {string} message
      * @param {number} channel
      * @param {boolean} volatile
      * @returns {string | undefined}
      */
-    send(room, name, message, channel, volatile) {
-        const val3 = +room;
+    send(to, name, message, channel, volatile) {
+        const val3 = +to;
         const val4 = +channel;
         const val5 = +volatile;
         let ptr0, len0, ptr1, len1;
@@ -573,34 +574,6 @@ export class Core {
             wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
         }
         return v6;
-    }
-    /**
-     * The same to a namespace, outside of its rooms.
-     * @param {number} namespace
-     * @param {string} name
-     * @param {string} message
-     * @returns {string | undefined}
-     */
-    send_outside(namespace, name, message) {
-        const val3 = +namespace;
-        let ptr0, len0, ptr1, len1;
-        try {
-            ptr0 = passStringToWasm0(name, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
-            len0 = WASM_VECTOR_LEN;
-            ptr1 = passStringToWasm0(message, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
-            len1 = WASM_VECTOR_LEN;
-        } catch (e) {
-            if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
-            if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
-            throw e;
-        }
-        const ret = wasm.core_send_outside(this.__wbg_ptr, val3, ptr0, len0, ptr1, len1);
-        let v4;
-        if (ret[0] !== 0) {
-            v4 = getStringFromWasm0(ret[0], ret[1]);
-            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
-        }
-        return v4;
     }
     /**
      * Says something of oneself in a room, or outside of rooms (0), for some milliseconds or for good (0). False: it passes, and there is no way now.
