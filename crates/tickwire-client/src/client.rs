@@ -9,6 +9,7 @@ use tickwire_proto::{Backoff, ClientSession, Ending, Reason, Retry, SessionConfi
 use tickwire_snapshot::Schema;
 
 use crate::event::{ClientOutput, RequestId, RoomKey, State};
+use crate::people::People;
 use crate::rooms::{Phase, Room};
 use crate::statuses::Statuses;
 
@@ -91,6 +92,7 @@ pub struct Client {
     pub(crate) questions: Vec<(RequestId, String)>,
     pub(crate) requests: u32,
     pub(crate) statuses: Statuses,
+    pub(crate) people: People,
     pub(crate) outputs: VecDeque<ClientOutput>,
     pub(crate) reported: Time,
 }
@@ -115,6 +117,7 @@ impl Client {
             questions: Vec::new(),
             requests: 0,
             statuses: Statuses::default(),
+            people: People::default(),
             outputs: VecDeque::new(),
             reported: now,
         };
@@ -135,6 +138,7 @@ impl Client {
     /// The next frame for the link; nothing beyond `writable` bytes, unless nothing else waits to be written.
     pub fn next(&mut self, now: Time, writable: usize) -> Option<Bytes> {
         self.say_statuses(now);
+        self.say_people();
         match self.stage {
             Stage::Opening(_) | Stage::Pause(_) => None,
             _ => self.session.next(now, writable),

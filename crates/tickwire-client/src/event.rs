@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
-use tickwire_proto::frame::{MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned};
+use tickwire_proto::frame::{MemberChangeOwned, Presence, Refusal, RoomEnd, RoomInfoOwned};
 use tickwire_proto::{Reason, Retry, Tick};
 
 /// A room that one wants or has, on this client: it stays the same over links, restarts and the room's numbers.
@@ -193,6 +193,26 @@ pub enum ClientEvent {
         room: Option<RoomKey>,
         /// Why.
         refusal: Refusal,
+    },
+    /// What somebody whom one follows is like now. [`Client::person`](crate::Client::person) has it already.
+    Person {
+        /// Who.
+        identity: String,
+        /// Online with any of its sessions, away with all that it has, or gone.
+        presence: Presence,
+        /// What it says of itself; empty: nothing.
+        status: String,
+    },
+    /// Some identities are not followed: the server says why.
+    FollowRefused(Refusal),
+    /// Something that one's identity is told, wherever it is connected.
+    Notice {
+        /// Of one that is kept until [`Client::notice_done`](crate::Client::notice_done) is called with it; `None`: a live one.
+        cursor: Option<u64>,
+        /// What it is about.
+        kind: String,
+        /// What it says; JSON by convention.
+        payload: Bytes,
     },
     /// A message.
     Message {

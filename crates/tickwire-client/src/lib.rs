@@ -30,6 +30,7 @@ mod delay;
 mod event;
 mod figures;
 mod lead;
+mod people;
 mod picture;
 mod rooms;
 mod statuses;

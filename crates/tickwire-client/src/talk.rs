@@ -61,6 +61,16 @@ impl Client {
                         volatile,
                     });
                 }
+                SessionEvent::Followed { people, .. } => self.followed(people),
+                SessionEvent::FollowRefused { refusal, .. } => {
+                    self.event(ClientEvent::FollowRefused(refusal));
+                }
+                SessionEvent::Notice {
+                    cursor,
+                    kind,
+                    payload,
+                    ..
+                } => self.notice(cursor, kind, payload),
                 SessionEvent::StatusRefused { room, refusal } => {
                     let room = self.keys.get(&room).copied();
                     self.event(ClientEvent::StatusRefused { room, refusal });
@@ -127,6 +137,7 @@ impl Client {
         self.shown = false;
         self.keys.clear();
         self.statuses.begin_anew();
+        self.people_lost();
         let away: Vec<RoomKey> = self
             .rooms
             .values_mut()
@@ -213,6 +224,7 @@ impl Client {
         self.accepted = true;
         self.backoff.reset();
         self.attempt = 0;
+        self.people_of(&identity);
         self.event(ClientEvent::Attached { identity });
         self.set_state(State::Online);
         self.ask_what_waits();

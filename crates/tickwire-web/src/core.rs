@@ -282,6 +282,31 @@ impl Core {
         self.client.typing(RoomKey(room), typing).is_ok()
     }
 
+    /// Watches somebody, or not any more.
+    pub fn follow(&mut self, identity: &str, follow: bool) {
+        if follow {
+            self.client.follow(identity);
+        } else {
+            self.client.unfollow(identity);
+        }
+    }
+
+    /// What is known of somebody whom one follows, as JSON.
+    pub fn person(&self, identity: &str) -> Option<String> {
+        let seen = self.client.person(identity)?;
+        Some(report::person(&seen.identity, seen.presence, &seen.status).to_string())
+    }
+
+    /// A kept notice is done with.
+    pub fn notice_done(&mut self, cursor: f64) {
+        self.client.notice_done(cursor as u64);
+    }
+
+    /// A kept notice could not be taken.
+    pub fn notice_failed(&mut self, cursor: f64) {
+        self.client.notice_failed(cursor as u64);
+    }
+
     /// The room's figures as JSON, and whether the link is there.
     pub fn figures(&mut self, room: u32, now: f64) -> Option<String> {
         self.client

@@ -44,6 +44,22 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
             payload,
             ..
         } => message(client, *room, *kind, payload)?,
+        ClientEvent::Person {
+            identity,
+            presence,
+            status,
+        } => person(identity, *presence, status),
+        ClientEvent::FollowRefused(refusal) => refused("follow_refused", 0, refusal),
+        ClientEvent::Notice {
+            cursor,
+            kind,
+            payload,
+        } => {
+            // What is no JSON is given as the text that it is.
+            let text = || json!(String::from_utf8_lossy(payload));
+            let data: Json = serde_json::from_slice(payload).unwrap_or_else(|_| text());
+            json!({"do": "notice", "cursor": cursor.map(|cursor| cursor as f64), "kind": kind, "data": data})
+        }
         ClientEvent::StatusRefused { room, refusal } => {
             refused("status_refused", room.map_or(0, |room| room.0), refusal)
         }
@@ -92,6 +108,19 @@ fn joined(client: &Client, room: RoomKey, again: bool) -> Option<Json> {
     }))
 }
 
+fn presence_name(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Online => "online",
+        Presence::Away => "away",
+        Presence::Gone => "gone",
+    }
+}
+
+/// Somebody whom one follows.
+pub(crate) fn person(identity: &str, presence: Presence, status: &str) -> Json {
+    json!({"do": "person", "identity": identity, "presence": presence_name(presence), "status": status})
+}
+
 /// The members of a room.
 pub(crate) fn members(view: &View) -> Json {
     let own = view.member();
@@ -99,11 +128,7 @@ pub(crate) fn members(view: &View) -> Json {
         .iter()
         .map(|info| {
             let seat = (info.seat != frame::parts::NO_SEAT).then_some(info.seat);
-            let presence = match info.presence {
-                Presence::Online => "online",
-                Presence::Away => "away",
-                Presence::Gone => "gone",
-            };
+            let presence = presence_name(info.presence);
             json!({"member": info.member, "seat": seat, "name": info.name, "presence": presence, "status": info.status, "mine": info.member == own})
         })
         .collect()

@@ -1,6 +1,7 @@
 //! What a client says, frame by frame.
 
 use super::parts::{JoinHow, ResumeClaim};
+use super::people::{read_cursors, read_names, write_cursors, write_names};
 use super::{COMMAND_MAX, CREDENTIALS_MAX, FrameError, MessageParts, NAME_MAX, STATUS_MAX};
 use crate::time::Tick;
 use crate::wire::{Reader, WireError, WireFault, Writer};
@@ -22,6 +23,8 @@ const LOBBY: u8 = 0x0d;
 const KEYFRAME_WANTED: u8 = 0x0e;
 const BYE: u8 = 0x0f;
 const STATUS: u8 = 0x18;
+const FOLLOW: u8 = 0x19;
+const NOTICES_DONE: u8 = 0x1a;
 
 /// A frame from a client, borrowed from its bytes.
 ///
@@ -155,6 +158,22 @@ pub enum ClientFrame<'a> {
         /// For how long, in milliseconds; then what was said for good shows again. 0: for good.
         expires_ms: u32,
     },
+    /// Watches identities wherever they are on the server, or not any more.
+    Follow {
+        /// In the namespace of this attachment.
+        attachment: u8,
+        /// These too.
+        add: Vec<&'a str>,
+        /// These no more.
+        remove: Vec<&'a str>,
+    },
+    /// Acknowledges kept notices: they are not needed again.
+    NoticesDone {
+        /// Of which attachment.
+        attachment: u8,
+        /// Which.
+        cursors: Vec<u64>,
+    },
     /// Ends the session.
     Bye,
 }
@@ -183,6 +202,8 @@ impl<'a> ClientFrame<'a> {
             ClientFrame::Lobby { .. } => LOBBY,
             ClientFrame::KeyframeWanted { .. } => KEYFRAME_WANTED,
             ClientFrame::Status { .. } => STATUS,
+            ClientFrame::Follow { .. } => FOLLOW,
+            ClientFrame::NoticesDone { .. } => NOTICES_DONE,
             ClientFrame::Bye => BYE,
         }
     }
@@ -297,6 +318,22 @@ impl<'a> ClientFrame<'a> {
                 out.str(text, STATUS_MAX);
                 out.varint_u32(expires_ms);
             }
+            ClientFrame::Follow {
+                attachment,
+                ref add,
+                ref remove,
+            } => {
+                out.u8(attachment);
+                write_names(add, out);
+                write_names(remove, out);
+            }
+            ClientFrame::NoticesDone {
+                attachment,
+                ref cursors,
+            } => {
+                out.u8(attachment);
+                write_cursors(cursors, out);
+            }
             ClientFrame::Bye => {}
         }
     }
@@ -328,7 +365,9 @@ impl ClientFrame<'_> {
     /// Whether both sides count it: it opens, asks or tells, and comes exactly once over any number of links.
     #[must_use]
     pub fn is_control(&self) -> bool {
-        use ClientFrame::{Attach, Detach, Join, KeyframeWanted, Leave, Lobby, Report, Status};
+        use ClientFrame::{
+            Attach, Detach, Follow, Join, KeyframeWanted, Leave, Lobby, NoticesDone, Report, Status,
+        };
         matches!(
             self,
             Attach { .. }
@@ -339,6 +378,8 @@ impl ClientFrame<'_> {
                 | Lobby { .. }
                 | KeyframeWanted { .. }
                 | Status { .. }
+                | Follow { .. }
+                | NoticesDone { .. }
         )
     }
 }
@@ -437,6 +478,15 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireError> {
             text: reader.at("text").str(STATUS_MAX)?,
             expires_ms: reader.at("expires_ms").varint_u32()?,
         },
+        FOLLOW => ClientFrame::Follow {
+            attachment: reader.at("attachment").u8()?,
+            add: read_names(reader, "add")?,
+            remove: read_names(reader, "remove")?,
+        },
+        NOTICES_DONE => ClientFrame::NoticesDone {
+            attachment: reader.at("attachment").u8()?,
+            cursors: read_cursors(reader)?,
+        },
         BYE => ClientFrame::Bye,
         other => return Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
     })
@@ -475,6 +525,8 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         LOBBY => "Lobby",
         KEYFRAME_WANTED => "KeyframeWanted",
         STATUS => "Status",
+        FOLLOW => "Follow",
+        NOTICES_DONE => "NoticesDone",
         BYE => "Bye",
         _ => "unknown",
     }

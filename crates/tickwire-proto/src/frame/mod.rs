@@ -7,6 +7,7 @@ pub mod area;
 pub mod client;
 pub mod owned;
 pub mod parts;
+pub mod people;
 pub mod server;
 
 pub use area::AreaDelta;
@@ -19,6 +20,7 @@ pub use parts::{
     JoinHow, LeaveReason, Limits, MemberChange, MemberInfo, Presence, ResumeClaim, RoomEnd,
     RoomInfo,
 };
+pub use people::{PersonSeen, PersonSeenOwned};
 pub use server::ServerFrame;
 
 /// Channels of a session, numbered from 0; 0 is the default one.
@@ -39,6 +41,12 @@ pub const AREAS_MAX: usize = 1024;
 pub const NAME_MAX: usize = 64;
 /// Bytes of a status.
 pub const STATUS_MAX: usize = 64;
+/// Identities in one frame that begins or ends following, and in one that tells of them.
+pub const FOLLOWED_MAX: usize = 64;
+/// Bytes of a notice.
+pub const NOTICE_MAX: usize = 4096;
+/// Cursors in one frame that acknowledges notices.
+pub const CURSORS_MAX: usize = 64;
 /// Bytes of a refusal's code.
 pub const CODE_MAX: usize = 32;
 /// Bytes of a text for people; long enough to name what differs between two schemas.

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use tickwire_proto::frame::{
-    AreaDelta, ClientFrame, JoinHow, LeaveReason, Limits, MemberChange, MemberInfo, Presence,
-    ResumeClaim, RoomEnd, RoomInfo, ServerFrame,
+    AreaDelta, ClientFrame, JoinHow, LeaveReason, Limits, MemberChange, MemberInfo, PersonSeen,
+    Presence, ResumeClaim, RoomEnd, RoomInfo, ServerFrame,
 };
 use tickwire_proto::{Reason, Retry, Tick};
 
@@ -160,6 +160,15 @@ impl Pool {
                 room: a,
                 text: self.text(0),
                 expires_ms: c,
+            },
+            ClientFrame::Follow {
+                attachment,
+                add: vec![self.text(0), self.text(1)],
+                remove: vec![self.text(2)],
+            },
+            ClientFrame::NoticesDone {
+                attachment,
+                cursors: vec![self.longs[0], self.longs[2]],
             },
             ClientFrame::Bye,
         ]
@@ -342,6 +351,32 @@ impl Pool {
                     member: b,
                     status: self.text(0),
                 },
+            },
+            ServerFrame::Followed {
+                attachment: self.bytes[0],
+                people: vec![
+                    PersonSeen {
+                        identity: self.text(1),
+                        presence: Presence::Away,
+                        status: self.text(2),
+                    },
+                    PersonSeen {
+                        identity: self.text(0),
+                        presence: Presence::Gone,
+                        status: "",
+                    },
+                ],
+            },
+            ServerFrame::FollowRefused {
+                attachment: self.bytes[0],
+                code: "Limit",
+                message: self.text(0),
+            },
+            ServerFrame::Notice {
+                attachment: self.bytes[0],
+                cursor: self.longs[0],
+                kind: self.text(2),
+                payload: &self.blobs[1],
             },
             ServerFrame::StatusRefused {
                 room: e,

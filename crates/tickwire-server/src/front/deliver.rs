@@ -38,6 +38,12 @@ impl Front {
                 request,
                 rooms,
             } => self.list(now, session, request, rooms),
+            FrontInput::Claimed { part } => self.claimed(now, part),
+            FrontInput::Replaced { part, message } => self.replaced(now, part, &message),
+            FrontInput::ToParts { parts, frame } => self.to_parts(now, &parts, &frame),
+            FrontInput::FollowRefused { part, refusal } => {
+                self.follow_refused(now, part, &refusal);
+            }
             FrontInput::Room { room, output } => self.room_tells(now, room, output),
             FrontInput::RoomEnded {
                 room,
@@ -74,11 +80,16 @@ impl Front {
         if let Err(refusal) = &answer {
             self.stats.refusal(&refusal.code);
         }
-        match self.slots.get_mut(key) {
-            Some(slot) => slot
-                .session
-                .attach_done(now, attachment, answer.map(with_clean_name)),
-            None => self.stats.inputs_late += 1,
+        match (self.slots.get_mut(key), answer) {
+            (None, _) => self.stats.inputs_late += 1,
+            (Some(_), Ok(identity)) => {
+                self.accept(now, key, attachment, with_clean_name(identity));
+            }
+            (Some(slot), Err(refusal)) => {
+                slot.named
+                    .retain(|named| named.part.attachment != attachment);
+                slot.session.attach_done(now, attachment, Err(refusal));
+            }
         }
         self.settle(now, key);
     }
@@ -206,7 +217,7 @@ impl Front {
         self.settle(now, key);
     }
 
-    fn send(&mut self, now: Time, key: SessionKey, frame: Bytes) {
+    pub(super) fn send(&mut self, now: Time, key: SessionKey, frame: Bytes) {
         if let Some(slot) = self.slots.get_mut(key) {
             // An overflow ends the session: its event says so. A volatile message that cannot go is counted there.
             let _ = slot.session.send_frame(now, frame);

@@ -5,6 +5,7 @@ use tickwire_proto::frame::{Identity, Refusal, RoomEnd, RoomInfoOwned};
 use tickwire_proto::{Reason, Retry};
 
 use crate::auth::AuthRequest;
+use crate::directory::{DirectoryInput, Part};
 use crate::key::{MemberId, SessionKey};
 use crate::lobby::LobbyInput;
 use crate::room::{RoomInput, RoomOutput};
@@ -49,6 +50,32 @@ pub enum FrontInput {
         request: u32,
         /// The rooms.
         rooms: Vec<RoomInfoOwned>,
+    },
+    /// All other sessions of its identity are gone: the answer to [`DirectoryInput::Claim`].
+    Claimed {
+        /// Whose.
+        part: Part,
+    },
+    /// A newer session of its identity has come, and only one may be.
+    Replaced {
+        /// Whose.
+        part: Part,
+        /// For people.
+        message: String,
+    },
+    /// One encoded frame for some parts of this front: what is followed, a notice.
+    ToParts {
+        /// Whose.
+        parts: Vec<Part>,
+        /// The frame.
+        frame: Bytes,
+    },
+    /// Some identities are not followed.
+    FollowRefused {
+        /// Whose.
+        part: Part,
+        /// Why.
+        refusal: Refusal,
     },
     /// A room tells something.
     Room {
@@ -132,6 +159,8 @@ impl FrontInput {
 pub enum FrontOutput {
     /// For the lobby.
     ToLobby(LobbyInput),
+    /// For the directory.
+    ToDirectory(DirectoryInput),
     /// For a room.
     ToRoom {
         /// Its number.

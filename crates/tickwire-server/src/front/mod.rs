@@ -3,6 +3,7 @@
 mod deliver;
 mod events;
 mod io;
+mod people;
 mod resume;
 mod settle;
 mod slots;
@@ -41,6 +42,8 @@ pub struct FrontConfig {
     pub session: SessionConfig,
     /// The hash of the messages that clients must know; 0: it is not asked for.
     pub messages_hash: u64,
+    /// Only one session of an identity may be at a time: the newest wins, and older ones end first.
+    pub one_session: bool,
 }
 
 impl Default for FrontConfig {
@@ -51,6 +54,7 @@ impl Default for FrontConfig {
             shards: 1,
             session: SessionConfig::default(),
             messages_hash: 0,
+            one_session: false,
         }
     }
 }
@@ -114,6 +118,8 @@ pub struct Front {
     outputs: VecDeque<FrontOutput>,
     /// How many sessions wait for their clients.
     away: usize,
+    /// Of the last attachment that the directory was told of.
+    serial: u32,
     stats: FrontStats,
     /// Frames and bytes of updates, with their tick frames.
     updates_out: (u64, u64),
@@ -132,6 +138,7 @@ impl Front {
             outputs: VecDeque::new(),
             stats: FrontStats::default(),
             away: 0,
+            serial: 0,
             updates_out: (0, 0),
         }
     }
@@ -158,6 +165,7 @@ impl Front {
             told_rtt_ms: 0,
             timer: None,
             dirty: false,
+            named: Vec::new(),
             status: String::new(),
             backed_up: None,
             close_by: None,

@@ -7,7 +7,8 @@ use bevy_ecs::prelude::*;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tickwire_proto::frame::{
-    AreaDelta, JoinHow, JoinedInfo, MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned,
+    AreaDelta, JoinHow, JoinedInfo, MemberChangeOwned, PersonSeenOwned, Refusal, RoomEnd,
+    RoomInfoOwned,
 };
 use tickwire_proto::{ClientEvent, ClientSession, Ending, ServerFrame, SessionConfig, Tick, Time};
 use tickwire_server::{FrontConfig, Kind, LobbyConfig, Loopback, RoomStats, SessionKey};
@@ -163,6 +164,11 @@ pub struct Peer {
     pub messages: Vec<(u32, Bytes)>,
     pub lists: Vec<Vec<RoomInfoOwned>>,
     pub ended: Vec<(u32, RoomEnd, String)>,
+    /// What it was told of those it follows.
+    pub people: Vec<PersonSeenOwned>,
+    pub follow_refused: Vec<Refusal>,
+    /// Cursor, kind, payload.
+    pub notices: Vec<(u64, String, Bytes)>,
     pub over: Option<Ending>,
     pub applied: Option<Tick>,
     pub slack: i8,
@@ -202,6 +208,9 @@ impl Peer {
             messages: vec![],
             lists: vec![],
             ended: vec![],
+            people: vec![],
+            follow_refused: vec![],
+            notices: vec![],
             over: None,
             applied: None,
             slack: 0,
@@ -348,6 +357,14 @@ impl Peer {
             } => self.ended.push((room, reason, message)),
             ClientEvent::LobbyList { rooms, .. } => self.lists.push(rooms),
             ClientEvent::Ended(ending) => self.over = Some(ending),
+            ClientEvent::Followed { people, .. } => self.people.extend(people),
+            ClientEvent::FollowRefused { refusal, .. } => self.follow_refused.push(refusal),
+            ClientEvent::Notice {
+                cursor,
+                kind,
+                payload,
+                ..
+            } => self.notices.push((cursor, kind, payload)),
             _ => {}
         }
     }

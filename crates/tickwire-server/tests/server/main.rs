@@ -2,6 +2,7 @@
 
 mod commands;
 mod common;
+mod directory;
 mod ends;
 mod hostile;
 mod joins;

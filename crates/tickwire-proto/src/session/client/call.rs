@@ -218,6 +218,27 @@ impl ClientSession {
         }
     }
 
+    /// Watches identities of an attachment's namespace, and others no more: at most [`FOLLOWED_MAX`](crate::frame::FOLLOWED_MAX) of each at once.
+    pub fn follow(&mut self, attachment: u8, add: &[&str], remove: &[&str]) {
+        if self.attachments.get(&attachment) == Some(&true) {
+            self.push_control(&ClientFrame::Follow {
+                attachment,
+                add: add.to_vec(),
+                remove: remove.to_vec(),
+            });
+        }
+    }
+
+    /// Acknowledges kept notices: at most [`CURSORS_MAX`](crate::frame::CURSORS_MAX) at once.
+    pub fn notices_done(&mut self, attachment: u8, cursors: &[u64]) {
+        if self.attachments.get(&attachment) == Some(&true) {
+            self.push_control(&ClientFrame::NoticesDone {
+                attachment,
+                cursors: cursors.to_vec(),
+            });
+        }
+    }
+
     /// The view holds this tick of a room: the next frame that goes tells it.
     pub fn held(&mut self, room: u32, tick: Tick) {
         if let Some(view) = self.rooms.get_mut(&room)

@@ -76,6 +76,22 @@ pub enum ServerEvent {
         /// What shows; empty: nothing.
         text: String,
     },
+    /// The client wants to watch identities of a namespace.
+    Follow {
+        /// By this attachment, which is accepted.
+        attachment: u8,
+        /// These too.
+        add: Vec<String>,
+        /// These no more.
+        remove: Vec<String>,
+    },
+    /// The client is done with kept notices.
+    NoticesDone {
+        /// Of this attachment, which is accepted.
+        attachment: u8,
+        /// Which.
+        cursors: Vec<u64>,
+    },
     /// The client holds a newer tick of a room.
     Held {
         /// Which room.

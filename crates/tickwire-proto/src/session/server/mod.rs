@@ -18,6 +18,7 @@ use std::time::Duration;
 
 mod answer;
 mod event;
+mod people;
 mod receive;
 mod request;
 mod resume;
@@ -25,6 +26,7 @@ mod status;
 mod write;
 
 pub use event::ServerEvent;
+pub use people::{FOLLOWS_AT_ONCE_MAX, FOLLOWS_PER_S_MAX};
 use status::Status;
 pub use status::{STATUS_MS_MAX, STATUSES_AT_ONCE_MAX, STATUSES_PER_S_MAX};
 
@@ -76,6 +78,7 @@ pub struct ServerSession {
     requests: Bucket,
     wishes: Bucket,
     statuses: Bucket,
+    follows: Bucket,
     /// What the client says of itself outside of rooms.
     status: Status,
     /// When the time of some passing status is over, at the earliest.
@@ -171,6 +174,7 @@ impl ServerSession {
             requests: Bucket::new(now, REQUESTS_PER_S_MAX, REQUESTS_PER_S_MAX * 5),
             wishes: Bucket::new(now, WISHES_PER_S_MAX, WISHES_PER_S_MAX * 5),
             statuses: Bucket::new(now, STATUSES_PER_S_MAX, STATUSES_AT_ONCE_MAX),
+            follows: Bucket::new(now, FOLLOWS_PER_S_MAX, FOLLOWS_AT_ONCE_MAX),
             status: Status::default(),
             status_due: None,
             attachments: BTreeMap::new(),
@@ -203,6 +207,14 @@ impl ServerSession {
             Proof::Checked(identity) => Some(identity),
             Proof::Pending | Proof::GivenUp => None,
         }
+    }
+
+    /// The namespace of an attachment, accepted or not.
+    #[must_use]
+    pub fn namespace(&self, attachment: u8) -> Option<&str> {
+        self.attachments
+            .get(&attachment)
+            .map(|it| it.namespace.as_str())
     }
 
     /// What is known of the round trip.

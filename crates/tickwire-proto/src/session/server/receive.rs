@@ -158,6 +158,15 @@ impl ServerSession {
                 text,
                 expires_ms,
             } => self.accept_status(now, room, text, expires_ms),
+            ClientFrame::Follow {
+                attachment,
+                add,
+                remove,
+            } => self.accept_follow(now, attachment, &add, &remove),
+            ClientFrame::NoticesDone {
+                attachment,
+                cursors,
+            } => self.accept_notices_done(attachment, cursors),
             ClientFrame::Bye => return Err(Ending::new(Reason::Left, "the client said goodbye")),
         }
         Ok(())
