@@ -10,20 +10,23 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tickwire_proto::{Reason, SessionConfig};
-use tickwire_server::{FrontConfig, FrontInput, Kind, Lobby, LobbyConfig};
+use tickwire_server::{FrontConfig, FrontInput, Kind, Lobby, LobbyConfig, MemoryStore, Store};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::accept::{self, Control, listen};
 use crate::admission::Door;
 use crate::config::Config;
+use crate::directory::{self, DirectorySender, DirectoryTask};
 use crate::error::StartError;
 use crate::http::{Exposed, Files, Origins, Site};
 use crate::lobby::{self, LobbyTask};
 use crate::metrics::Metrics;
+use crate::people::People;
 use crate::rooms::{Crew, Exits, Rooms};
 use crate::server::Plan;
 use crate::shard::{self, SHARD_INBOX_MAX, Setup, ShardMessage};
+use crate::store::{self, DiskStore};
 
 /// What players are told when the server stops.
 const RESTARTING: &str = "the server is restarting: your client comes back by itself";
@@ -39,6 +42,8 @@ pub struct Running {
     shard_threads: Vec<JoinHandle<()>>,
     control: Option<JoinHandle<()>>,
     crew: Option<Crew>,
+    directory: DirectorySender,
+    store: Option<JoinHandle<()>>,
 }
 
 impl fmt::Debug for Running {
@@ -80,6 +85,12 @@ impl Running {
         self.site.metrics.text()
     }
 
+    /// Its people, of the namespace `/`: who is here, notices to an identity.
+    #[must_use]
+    pub fn people(&self) -> People {
+        People::new("/", self.directory.clone())
+    }
+
     /// Stops it: nobody is let in any more, players are told `Restarting`, links get some time to take it, rooms end, threads end.
     pub fn stop(mut self) {
         self.shut_down();
@@ -107,6 +118,10 @@ impl Running {
         }
         if let Some(control) = self.control.take() {
             let _ = control.join();
+        }
+        // Last: what was acknowledged until now is forgotten on disk, too.
+        if let Some(store) = self.store.take() {
+            let _ = store.join();
         }
     }
 }
@@ -141,6 +156,9 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
     let threads = |what| move |source: io::Error| StartError::Resources { what, source };
 
     let (lobby_sender, lobby_inbox) = lobby::channel();
+    let (directory_sender, directory_inbox) = directory::channel();
+    let (store_sender, store) = store::start(make_store(config)?, directory_sender.clone())
+        .map_err(threads("no thread for the store"))?;
     let (shards, inboxes): (Vec<_>, Vec<_>) = (0..config.shards)
         .map(|_| mpsc::channel(SHARD_INBOX_MAX))
         .unzip();
@@ -149,9 +167,10 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
     for (index, inbox) in inboxes.into_iter().enumerate() {
         let setup = Setup {
             index,
-            front: front(index, config),
+            front: front(index, &plan),
             others: Arc::clone(&shards),
             lobby: lobby_sender.clone(),
+            directory: directory_sender.clone(),
             auth: Arc::clone(&plan.auth),
             metrics: Arc::clone(&metrics),
             site: Arc::clone(&site),
@@ -164,7 +183,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         shards: Arc::clone(&shards),
         lobby: lobby_sender,
     };
-    let rooms = Rooms::new(exits, metrics, config.stamps, config.watchdog);
+    let rooms = Rooms::new(exits, Arc::clone(&metrics), config.stamps, config.watchdog);
     let crew =
         Crew::start(Arc::clone(&rooms), config.workers).map_err(threads("no thread for rooms"))?;
     let (closed, on_close) = oneshot::channel();
@@ -177,6 +196,8 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         shards: Arc::clone(&shards),
         lobby: LobbyTask::new(make_lobby(&plan)?, rooms, Arc::clone(&shards)),
         lobby_inbox,
+        directory: DirectoryTask::new(Arc::clone(&shards), store_sender, metrics),
+        directory_inbox,
         closed: on_close,
         ended: on_end,
     };
@@ -192,10 +213,21 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         shard_threads,
         control: Some(control),
         crew: Some(crew),
+        directory: directory_sender,
+        store: Some(store),
     })
 }
 
-fn front(index: usize, config: &Config) -> FrontConfig {
+/// What outlives the server.
+fn make_store(config: &Config) -> Result<Box<dyn Store>, StartError> {
+    Ok(match &config.state {
+        Some(folder) => Box::new(DiskStore::open(folder).map_err(StartError::State)?),
+        None => Box::new(MemoryStore::default()),
+    })
+}
+
+fn front(index: usize, plan: &Plan) -> FrontConfig {
+    let config = &plan.config;
     let mut session = SessionConfig::default();
     session.limits.resume_window_ms = config.resume.as_millis() as u32;
     FrontConfig {
@@ -203,6 +235,7 @@ fn front(index: usize, config: &Config) -> FrontConfig {
         shards: config.shards as u16,
         session,
         messages_hash: 0,
+        one_session: plan.one_session,
     }
 }
 

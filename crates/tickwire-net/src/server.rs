@@ -52,6 +52,7 @@ pub struct Server {
     files: Vec<(&'static str, &'static str, &'static [u8])>,
     folders: Vec<PathBuf>,
     auth: Arc<dyn Auth>,
+    one_session: bool,
     layers: Layers,
 }
 
@@ -71,6 +72,7 @@ pub(crate) struct Plan {
     pub(crate) files: Vec<(&'static str, &'static str, &'static [u8])>,
     pub(crate) folders: Vec<PathBuf>,
     pub(crate) auth: Arc<dyn Auth>,
+    pub(crate) one_session: bool,
     pub(crate) config: Config,
 }
 
@@ -84,6 +86,7 @@ impl Server {
             files: Vec::new(),
             folders: Vec::new(),
             auth: Arc::new(AcceptAll),
+            one_session: false,
             layers: Layers::default(),
         };
         server.kind(name, game)
@@ -144,6 +147,13 @@ impl Server {
         R: Future<Output = Result<Identity, Refusal>> + Send + 'static,
     {
         self.auth = Arc::new(AsyncAuth(check));
+        self
+    }
+
+    /// Only one session of an identity at a time: the newest wins, and an older one ends first, as `Kicked`. Without this there may be many.
+    #[must_use]
+    pub fn one_session(mut self) -> Server {
+        self.one_session = true;
         self
     }
 
@@ -257,6 +267,7 @@ impl Server {
             files: self.files,
             folders,
             auth: self.auth,
+            one_session: self.one_session,
             config,
         })
     }

@@ -34,8 +34,8 @@ pub use directory::{
     LOADED_MAX, MemoryStore, NOTICES_OUT_MAX, Notice, Part, Person, Store, StoreAnswer, StoreJob,
 };
 pub use front::{
-    AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, Front, FrontConfig, FrontInput,
-    FrontOutput, FrontStats, LINGER_MS, SESSIONS_AWAY_MAX, SessionInfo,
+    AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, FAREWELLS_MAX, Front, FrontConfig,
+    FrontInput, FrontOutput, FrontStats, LINGER_MS, SESSIONS_AWAY_MAX, SessionInfo,
 };
 pub use gauge::{GAUGE_LOW_WATER, Gauge};
 pub use key::{MemberId, SessionKey};

@@ -5,7 +5,10 @@ mod support;
 
 use serde_json::{Value as Json, json};
 use support::{ROOM, SEAT, Truth, boom, own, set_ball, tick_frame};
-use tickwire_proto::frame::{ClientFrame, Identity, JoinedInfo, MemberChangeOwned, Refusal, code};
+use tickwire_proto::frame::{
+    ClientFrame, Identity, JoinedInfo, MemberChangeOwned, PersonSeen, Presence, Refusal,
+    ServerFrame, code,
+};
 use tickwire_proto::{ServerEvent, ServerSession, SessionConfig, Tick, Time};
 use tickwire_snapshot::shape::Shape;
 use tickwire_snapshot::{AreaId, FieldSchema, NetId, Quant, RecordSchema, Value, values};
@@ -21,6 +24,8 @@ struct Page {
     commands: Vec<Vec<u8>>,
     messages: Vec<(u32, bytes::Bytes)>,
     statuses: Vec<(u32, String)>,
+    followed: Vec<String>,
+    done: Vec<u64>,
     credentials: Vec<u8>,
 }
 
@@ -35,6 +40,8 @@ impl Page {
             commands: Vec::new(),
             messages: Vec::new(),
             statuses: Vec::new(),
+            followed: Vec::new(),
+            done: Vec::new(),
             credentials: Vec::new(),
         }
     }
@@ -100,6 +107,8 @@ impl Page {
             },
             ServerEvent::Command { payload, .. } => self.commands.push(payload.to_vec()),
             ServerEvent::Message { kind, payload, .. } => self.messages.push((kind, payload)),
+            ServerEvent::Follow { add, .. } => self.followed.extend(add),
+            ServerEvent::NoticesDone { cursors, .. } => self.done.extend(cursors),
             ServerEvent::Status { room, text } => self.statuses.push((room, text)),
             _ => {}
         }
@@ -271,6 +280,60 @@ fn what_members_say_of_themselves_is_in_the_list() {
         page.heard("status_refused").expect("told")["code"],
         json!("Limit")
     );
+}
+
+#[test]
+fn people_and_notices_are_told_to_the_page() {
+    let mut page = Page::new();
+    page.core.follow("ann", true);
+    page.core.follow("bob", true);
+    page.core.follow("bob", false);
+    page.talk(ok);
+    assert_eq!(page.followed, ["ann"]);
+    assert_eq!(page.core.person("ann"), None);
+    let now = page.time();
+    let seen = PersonSeen {
+        identity: "ann",
+        presence: Presence::Away,
+        status: "in queue",
+    };
+    let frames = [
+        ServerFrame::Followed {
+            attachment: 0,
+            people: vec![seen],
+        },
+        ServerFrame::Notice {
+            attachment: 0,
+            cursor: 7,
+            kind: "gift",
+            payload: br#"{"gold":5}"#,
+        },
+        ServerFrame::Notice {
+            attachment: 0,
+            cursor: 0,
+            kind: "word",
+            payload: b"no json",
+        },
+    ];
+    for frame in &frames {
+        page.server.send_frame(now, frame.encode()).unwrap();
+    }
+    page.talk(ok);
+    let ann = json!({"do": "person", "identity": "ann", "presence": "away", "status": "in queue"});
+    assert_eq!(page.heard("person"), Some(&ann));
+    assert_eq!(page.core.person("ann"), Some(ann.to_string()));
+    let notices: Vec<&Json> = page.told.iter().filter(|it| it["do"] == "notice").collect();
+    assert_eq!(
+        notices,
+        [
+            &json!({"do": "notice", "cursor": 7.0, "kind": "gift", "data": {"gold": 5}}),
+            &json!({"do": "notice", "cursor": null, "kind": "word", "data": "no json"}),
+        ]
+    );
+    page.core.notice_failed(9.0);
+    page.core.notice_done(7.0);
+    page.talk(ok);
+    assert_eq!(page.done, [7]);
 }
 
 #[test]

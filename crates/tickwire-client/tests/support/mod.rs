@@ -237,6 +237,10 @@ pub struct Pair {
     pub heard: Vec<Bytes>,
     /// What the client says of itself, as it shows.
     pub statuses: Vec<(u32, String)>,
+    /// What the client asked to follow: these too, these no more.
+    pub follows: Vec<(Vec<String>, Vec<String>)>,
+    /// Notices that the client is done with.
+    pub done: Vec<u64>,
     /// Frames of statuses that the server got.
     pub frames_up: usize,
     /// Credentials that the server was shown.
@@ -269,6 +273,8 @@ impl Pair {
             commands: Vec::new(),
             heard: Vec::new(),
             statuses: Vec::new(),
+            follows: Vec::new(),
+            done: Vec::new(),
             frames_up: 0,
             attaches: 0,
             events: Vec::new(),
@@ -436,6 +442,8 @@ impl Pair {
                     ..
                 } => self.commands.push((held, tick, payload)),
                 ServerEvent::Message { payload, .. } => self.heard.push(payload),
+                ServerEvent::Follow { add, remove, .. } => self.follows.push((add, remove)),
+                ServerEvent::NoticesDone { cursors, .. } => self.done.extend(cursors),
                 ServerEvent::Status { room, text } => self.statuses.push((room, text)),
                 ServerEvent::KeyframeWanted { .. } => self.keyframes += 1,
                 ServerEvent::LeaveWanted { room } => {

@@ -17,6 +17,7 @@ use tickwire_server::{Auth, Front, FrontInput, RoomInput, RoomOutput, SessionKey
 use tokio::sync::mpsc;
 
 use crate::admission::Pass;
+use crate::directory::DirectorySender;
 use crate::link::{Link, WRITABLE, Wrote};
 use crate::lobby::LobbySender;
 use crate::metrics::{Metrics, ShardCounts};
@@ -67,6 +68,7 @@ pub(crate) struct Shard {
     others: Arc<[mpsc::Sender<ShardMessage>]>,
     rooms: HashMap<u32, mpsc::Sender<RoomInput>>,
     lobby: LobbySender,
+    directory: DirectorySender,
     auth: Arc<dyn Auth>,
     metrics: Arc<Metrics>,
     scratch: Box<[u8]>,
@@ -117,6 +119,7 @@ impl Shard {
                 others: Arc::clone(&setup.others),
                 rooms: HashMap::new(),
                 lobby: setup.lobby.clone(),
+                directory: setup.directory.clone(),
                 auth: Arc::clone(&setup.auth),
                 metrics: Arc::clone(&setup.metrics),
                 scratch: vec![0; READ].into_boxed_slice(),

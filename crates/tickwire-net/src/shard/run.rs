@@ -16,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 use super::{Shard, ShardMessage, connection};
 use crate::admission::Pass;
 use crate::clock;
+use crate::directory::DirectorySender;
 use crate::http::{self, OnUpgrade, Site};
 use crate::lobby::LobbySender;
 use crate::metrics::Metrics;
@@ -34,6 +35,7 @@ pub(crate) struct Setup {
     /// The ways to all shards.
     pub(crate) others: Arc<[mpsc::Sender<ShardMessage>]>,
     pub(crate) lobby: LobbySender,
+    pub(crate) directory: DirectorySender,
     pub(crate) auth: Arc<dyn Auth>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) site: Arc<Site>,

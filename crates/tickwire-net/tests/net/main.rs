@@ -4,6 +4,7 @@ mod hostile_http;
 mod hostile_websocket;
 mod loopback;
 mod operators;
+mod people;
 mod raw;
 mod resume;
 mod rooms;

@@ -18,7 +18,7 @@ use tickwire_proto::{
 };
 
 pub use io::{FrontInput, FrontOutput};
-pub use resume::SESSIONS_AWAY_MAX;
+pub use resume::{FAREWELLS_MAX, SESSIONS_AWAY_MAX};
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 
 use crate::gauge::Gauge;
@@ -118,6 +118,8 @@ pub struct Front {
     outputs: VecDeque<FrontOutput>,
     /// How many sessions wait for their clients.
     away: usize,
+    /// How sessions ended whose clients were not there to hear it.
+    farewells: VecDeque<(SessionKey, Ending)>,
     /// Of the last attachment that the directory was told of.
     serial: u32,
     stats: FrontStats,
@@ -138,6 +140,7 @@ impl Front {
             outputs: VecDeque::new(),
             stats: FrontStats::default(),
             away: 0,
+            farewells: VecDeque::new(),
             serial: 0,
             updates_out: (0, 0),
         }

@@ -9,9 +9,9 @@ use tickwire_proto::frame::{Presence, code};
 use tickwire_proto::session::server::FOLLOWS_AT_ONCE_MAX;
 use tickwire_proto::{Reason, Retry, Time};
 use tickwire_server::{
-    AcceptAll, Directory, DirectoryInput, DirectoryOutput, FOLLOWS_MAX, FrontConfig, FrontInput,
-    KEPT_MAX, LOADED_MAX, LobbyConfig, Loopback, MemoryStore, NOTICES_OUT_MAX, Notice, Part,
-    Person, SessionKey, Store, StoreAnswer, StoreJob,
+    AcceptAll, Directory, DirectoryInput, DirectoryOutput, FAREWELLS_MAX, FOLLOWS_MAX, FrontConfig,
+    FrontInput, KEPT_MAX, LOADED_MAX, LobbyConfig, Loopback, MemoryStore, NOTICES_OUT_MAX, Notice,
+    Part, Person, SessionKey, Store, StoreAnswer, StoreJob,
 };
 
 use crate::common::{Peer, World, kinds, sharded};
@@ -102,6 +102,39 @@ fn the_newest_session_of_an_identity_wins_and_the_older_ends_first() {
     let (_, _, sessions) = world.server.directory().look_up(&ann());
     assert_eq!(sessions, [world.peers[newest].key]);
     assert_eq!(world.server.directory().stats().replaced, 2);
+    relink(&mut world, newer);
+    world.run(50);
+    let ending = world.peers[newer].over.clone().expect("it is told");
+    assert_eq!(ending.reason, Reason::Kicked);
+    let (_, _, sessions) = world.server.directory().look_up(&ann());
+    assert_eq!(sessions, [world.peers[newest].key], "and changes nothing");
+}
+
+/// Endings for clients that do not come are forgotten, the oldest first: such a client begins a new session, as after any that has passed.
+#[test]
+fn so_many_farewells_are_kept() {
+    for (others, told) in [(FAREWELLS_MAX - 1, true), (FAREWELLS_MAX, false)] {
+        let mut world = guests(alone(1), &["Ann"]);
+        lose(&mut world, 0);
+        come(&mut world, "Ann");
+        let now = world.now;
+        let mut guest = |name: &str| {
+            let mut peer = Peer::guest(&mut world.server, now, name);
+            peer.pump(&mut world.server, now);
+            peer
+        };
+        let lost: Vec<Peer> = (0..others).map(|n| guest(&format!("G{n}"))).collect();
+        let keys: Vec<SessionKey> = lost.iter().map(|peer| peer.key).collect();
+        keys.iter().for_each(|key| world.server.lose(now, *key));
+        for n in 0..others {
+            let mut newer = Peer::guest(&mut world.server, now, &format!("G{n}"));
+            newer.pump(&mut world.server, now);
+        }
+        relink(&mut world, 0);
+        world.run(50);
+        let over = world.peers[0].over.as_ref();
+        assert_eq!(over.is_some(), told, "{over:?}");
+    }
 }
 
 #[test]
