@@ -59,6 +59,14 @@ fn relink(world: &mut World, at: usize) {
     world.peers.insert(at, peer);
 }
 
+/// A new link, and a hello that claims the session that is over: the link stays the new session's.
+fn come_back(world: &mut World, at: usize) {
+    let (now, peer) = (world.now, &mut world.peers[at]);
+    peer.key = world.server.open(now);
+    peer.session.link_open(now);
+    world.run(50);
+}
+
 fn bye(world: &mut World, peer: usize) {
     world.peers[peer].session.bye();
     world.run(20);
@@ -102,8 +110,7 @@ fn the_newest_session_of_an_identity_wins_and_the_older_ends_first() {
     let (_, _, sessions) = world.server.directory().look_up(&ann());
     assert_eq!(sessions, [world.peers[newest].key]);
     assert_eq!(world.server.directory().stats().replaced, 2);
-    relink(&mut world, newer);
-    world.run(50);
+    come_back(&mut world, newer);
     let ending = world.peers[newer].over.clone().expect("it is told");
     assert_eq!(ending.reason, Reason::Kicked);
     let (_, _, sessions) = world.server.directory().look_up(&ann());
@@ -130,8 +137,7 @@ fn so_many_farewells_are_kept() {
             let mut newer = Peer::guest(&mut world.server, now, &format!("G{n}"));
             newer.pump(&mut world.server, now);
         }
-        relink(&mut world, 0);
-        world.run(50);
+        come_back(&mut world, 0);
         let over = world.peers[0].over.as_ref();
         assert_eq!(over.is_some(), told, "{over:?}");
     }
