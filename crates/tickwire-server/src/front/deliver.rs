@@ -40,7 +40,7 @@ impl Front {
             } => self.list(now, session, request, rooms),
             FrontInput::Claimed { part } => self.claimed(now, part),
             FrontInput::Replaced { part, message } => self.replaced(now, part, &message),
-            FrontInput::ToParts { parts, frame } => self.to_parts(now, &parts, &frame),
+            FrontInput::ToParts { parts, frame } => self.tell_parts_of(now, &parts, &frame),
             FrontInput::FollowRefused { part, refusal } => {
                 self.follow_refused(now, part, &refusal);
             }

@@ -152,7 +152,7 @@ impl Front {
     }
 
     /// One frame, encoded once, for those parts that are still there.
-    pub(super) fn to_parts(&mut self, now: Time, parts: &[Part], frame: &Bytes) {
+    pub(super) fn tell_parts_of(&mut self, now: Time, parts: &[Part], frame: &Bytes) {
         for part in parts {
             if self.has_part(*part) {
                 self.send(now, part.session, frame.clone());
