@@ -62,6 +62,10 @@ export class Stage {
     const bolts = [...view.all('Bolt')]
     for (const { Bolt } of bolts) this.bolt(Bolt)
     for (const ship of ships) this.trail(ship, now)
+    if (this.trails.size > ships.length) { // of those that are gone
+      const here = new Set(ships.map(ship => ship.id))
+      for (const id of this.trails.keys()) if (!here.has(id)) this.trails.delete(id)
+    }
     g.globalCompositeOperation = 'source-over'
     for (const { Wall } of view.all('Wall')) this.wallLid(Wall)
     for (const ship of ships) this.ship(ship, room)

@@ -85,39 +85,64 @@ async fn pages_come_back_by_themselves_after_a_restart() {
     let arena = Served::start(&program, &["--listen", "127.0.0.1:0", "--players", "4"]);
     let (url, address) = (arena.url.clone(), arena.address().to_owned());
     let driver = Driver::start();
-    let page = playing(&driver, &url, "Ann").await;
-    page.until(
-        "computer players fly too",
-        "[...arena.room.all('Ship')].filter(e => e.Ship.health > 0).length === 4",
-        PATIENCE,
-    )
-    .await;
+    let ann = playing(&driver, &url, "Ann").await;
+    let room = ann.eval("arena.room.id").await;
+    let room = room.as_str().expect("a room has an id");
+    let bob = playing(&driver, &format!("{url}/?name=Bob#{room}"), "Bob").await;
+    for page in [&ann, &bob] {
+        page.until("computer players fly too", &flying(4), PATIENCE)
+            .await;
+        // What a page that was loaded anew has not.
+        page.eval("void (window.stayed = true)").await;
+    }
 
-    let status = arena.stop(Duration::from_secs(10));
+    let status = arena.stop(Duration::from_secs(20));
     assert_eq!(
         status.code(),
         Some(0),
         "a server that was told to stop ends well"
     );
-    page.until(
-        "the page says that the server is away",
-        "!banner.hidden && banner.textContent.includes('away')",
-        PATIENCE,
-    )
-    .await;
-    page.picture("arena-away").await;
+    for page in [&ann, &bob] {
+        page.until(
+            "the page says that the server is away",
+            "!banner.hidden && banner.textContent.includes('away')",
+            PATIENCE,
+        )
+        .await;
+    }
+    ann.picture("arena-away").await;
 
     let _again = Served::start(&program, &["--listen", &address, "--players", "4"]);
-    page.until("the banner is gone", "banner.hidden", PATIENCE * 2)
+    for (page, name) in [(&ann, "Ann"), (&bob, "Bob")] {
+        page.until("the banner is gone", "banner.hidden", PATIENCE * 3)
+            .await;
+        page.until(
+            &format!("{name} flies again"),
+            "arena.room && [...arena.room.all('Ship')].some(e => e.mine && e.Ship.health > 0)",
+            PATIENCE,
+        )
         .await;
-    page.until(
-        "one flies again",
-        "arena.room && [...arena.room.all('Ship')].some(e => e.mine && e.Ship.health > 0)",
-        PATIENCE,
-    )
-    .await;
-    page.picture("arena-back").await;
-    page.close().await;
+    }
+    // Both, in a room of the new server, without anybody who loaded the page anew.
+    for (page, other) in [(&ann, "Bob"), (&bob, "Ann")] {
+        page.until(
+            "the other is there again",
+            &format!(
+                "stayed && arena.room.members.some(m => !m.mine && m.name.includes('{other}'))"
+            ),
+            PATIENCE,
+        )
+        .await;
+        page.until("all fly", &flying(4), PATIENCE).await;
+    }
+    ann.picture("arena-back").await;
+    for page in [ann, bob] {
+        page.close().await;
+    }
+}
+
+fn flying(count: usize) -> String {
+    format!("[...arena.room.all('Ship')].filter(e => e.Ship.health > 0).length === {count}")
 }
 
 /// What a newcomer does: a fresh package outside of this repository, the example pasted, no wasm toolchain in sight.

@@ -1,11 +1,15 @@
 //! The one test binary of the whole: each module is a kind of proof, named by what it proves.
 
 mod browser;
+mod browser_api;
+mod browser_lobby;
 mod games;
 mod golden;
 mod hall;
 mod hostile;
 mod laws;
 mod loopback;
+mod proxies;
 mod seeds;
+mod signals;
 mod tidy;

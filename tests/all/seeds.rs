@@ -73,6 +73,23 @@ fn trouble(kind: &str, link: Profile, seed: u64) -> Lab {
                 ..Faults::NONE
             },
         ),
+        "polls that are cut" => (
+            link.polls(1.0),
+            Faults {
+                cuts: 12.0,
+                stalls: 6.0,
+                ..Faults::NONE
+            },
+        ),
+        "moves between links of both kinds" => (
+            link.polls(0.5),
+            Faults {
+                moves: 20.0,
+                cuts: 3.0,
+                half_open: 2.0,
+                ..Faults::NONE
+            },
+        ),
         _ => (link, Faults::NONE),
     };
     let lab = if seed.is_multiple_of(2) {
@@ -85,7 +102,13 @@ fn trouble(kind: &str, link: Profile, seed: u64) -> Lab {
 
 #[test]
 fn each_trouble_on_each_profile_violates_nothing() {
-    let troubles = ["cuts", "half-open links", "a proxy that buffers"];
+    let troubles = [
+        "cuts",
+        "half-open links",
+        "a proxy that buffers",
+        "polls that are cut",
+        "moves between links of both kinds",
+    ];
     let mut runs = 0;
     for (kind, link) in troubles
         .into_iter()

@@ -9,6 +9,10 @@ use std::{
 use fantoccini::{Client, ClientBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::artefacts;
 
@@ -41,7 +45,11 @@ impl Driver {
     /// # Panics
     /// Where ChromeDriver is missing: `cargo xtask setup` installs it.
     pub fn start() -> Self {
-        let mut child = Command::new("chromedriver")
+        let mut command = Command::new("chromedriver");
+        // With the browsers that it starts it is a group of its own, so that all of them can be ended with it.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command
             .arg("--port=0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -75,12 +83,18 @@ impl Driver {
             .await
             .expect("chromium starts");
         client.goto(url).await.expect("the page opens");
-        Page { client }
+        Page {
+            client,
+            driver: self.url.clone(),
+        }
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        // A test that failed has left its pages open: their browsers would go on without their driver.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -89,6 +103,7 @@ impl Drop for Driver {
 /// One page in a browser of its own.
 pub struct Page {
     pub client: Client,
+    driver: String,
 }
 
 impl Page {
@@ -98,6 +113,16 @@ impl Page {
             .execute(&format!("return ({expression})"), Vec::new())
             .await
             .unwrap_or_else(|error| panic!("{expression}: {error}"))
+    }
+
+    /// What a promise (or a call that may throw) comes to: `{"ok": …}`, or `{"error": …}` as the page's own `outcome` tells it.
+    pub async fn settled(&self, promise: &str) -> Value {
+        let script =
+            format!("const done = arguments[0]; outcome(async () => ({promise})).then(done)");
+        self.client
+            .execute_async(&script, Vec::new())
+            .await
+            .unwrap_or_else(|error| panic!("{promise}: {error}"))
     }
 
     /// Waits until an expression is truthy and gives its value.
@@ -132,6 +157,34 @@ impl Page {
             "dispatchEvent(new KeyboardEvent('{kind}', {{ code: '{code}', bubbles: true }}))"
         ))
         .await;
+    }
+
+    /// Takes the network away from the page, or gives it back: what Chromium itself does in its developer tools.
+    pub async fn offline(&self, offline: bool) {
+        let session = self.client.session_id().await;
+        let session = session.expect("a session").expect("it is open");
+        let conditions = json!({ "offline": offline, "latency": 0, "download_throughput": -1, "upload_throughput": -1 });
+        let body = json!({ "network_conditions": conditions }).to_string();
+        let path = format!("/session/{session}/chromium/network_conditions");
+        let answer = self.ask_driver(&path, &body).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    /// A command that WebDriver itself does not know.
+    async fn ask_driver(&self, path: &str, body: &str) -> String {
+        let host = self.driver.trim_start_matches("http://");
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(host).await.expect("chromedriver");
+        stream
+            .write_all(request.as_bytes())
+            .await
+            .expect("a question");
+        let mut answer = vec![0; 4096];
+        let read = stream.read(&mut answer).await.expect("an answer");
+        String::from_utf8_lossy(&answer[..read]).into_owned()
     }
 
     /// Keeps a picture of the page as an artefact.

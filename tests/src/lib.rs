@@ -2,7 +2,9 @@
 #![allow(missing_docs)]
 
 pub mod browser;
+pub mod metrics;
 pub mod newcomer;
+pub mod nginx;
 pub mod peer;
 pub mod process;
 

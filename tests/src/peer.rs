@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use tickwire_proto::{ClientFrame, PROTOCOL_VERSION, ServerFrame, Tick, frame::JoinHow};
+use tickwire_proto::{ClientFrame, PROTOCOL_VERSION, Reason, ServerFrame, Tick, frame::JoinHow};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream,
@@ -24,6 +24,17 @@ pub enum Heard {
     Closed(Option<u16>),
     /// Nothing within the time.
     Silence,
+}
+
+/// What the server makes of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// `told`: by a frame that says why, before the link was closed.
+    Ended {
+        reason: Reason,
+        told: bool,
+    },
+    Lives,
 }
 
 impl Peer {
@@ -64,6 +75,48 @@ impl Peer {
             }
         }
         None
+    }
+
+    /// Hears on until the server ends it, or has answered a ping that comes after all that was said: one of the two it must do.
+    ///
+    /// # Panics
+    /// Where the server closes the link without a reason, with another one than it told before, or does neither.
+    pub async fn fate(&mut self, ping: bool) -> Fate {
+        const NONCE: u32 = 0x0fa7_e0ff;
+        if ping {
+            self.say(ClientFrame::Ping { nonce: NONCE }.encode()).await;
+        }
+        let mut told = None;
+        loop {
+            match self.hear(Duration::from_secs(20)).await {
+                Heard::Frame(bytes) => {
+                    match ServerFrame::decode(&bytes).expect("the server speaks its own protocol") {
+                        ServerFrame::Ending {
+                            reason, message, ..
+                        } => {
+                            assert!(!message.is_empty() || reason == Reason::Left, "{reason}");
+                            told = Some(reason);
+                        }
+                        ServerFrame::Pong { nonce: NONCE } => return Fate::Lives,
+                        _ => {}
+                    }
+                }
+                Heard::Closed(code) => {
+                    let code = code.expect("a link is closed with a code");
+                    let reason = Reason::from_close_code(code);
+                    let reason = reason.unwrap_or_else(|| panic!("closed with {code}"));
+                    assert!(
+                        told.is_none_or(|told| told == reason),
+                        "told {told:?}, closed with {reason}"
+                    );
+                    return Fate::Ended {
+                        reason,
+                        told: told.is_some(),
+                    };
+                }
+                Heard::Silence => panic!("neither ended nor served"),
+            }
+        }
     }
 
     /// Hello and attach, as every honest client does.

@@ -107,13 +107,24 @@ impl Served {
         self.child.id()
     }
 
-    /// SIGTERM, then the exit code that the server ends with within `patience`.
-    pub fn stop(mut self, patience: Duration) -> ExitStatus {
+    /// Sends a signal by its name: TERM, INT.
+    pub fn signal(&self, name: &str) {
         let told = Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
+            .args([format!("-{name}"), self.child.id().to_string()])
             .status();
         assert!(told.is_ok_and(|status| status.success()));
-        wait(&mut self.child, patience).expect("the server ends after SIGTERM")
+    }
+
+    /// How it ended, within `patience`, and its log.
+    pub fn ended(mut self, patience: Duration) -> (ExitStatus, String) {
+        let status = wait(&mut self.child, patience).expect("the server ends when it is asked to");
+        (status, self.log())
+    }
+
+    /// SIGTERM, then the exit code that the server ends with within `patience`.
+    pub fn stop(self, patience: Duration) -> ExitStatus {
+        self.signal("TERM");
+        self.ended(patience).0
     }
 }
 

@@ -58,6 +58,12 @@ fn start(root: &Path, args: &Args) -> Result<u8, String> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| format!("the arena did not start: {error}"))?;
+    // Ctrl-C at a terminal reaches the arena by itself; whoever asks only us to end means it too. Then it says goodbye to its players.
+    let arena = child.id().to_string();
+    let asked = ctrlc::set_handler(move || {
+        let _ = Command::new("kill").args(["-TERM", &arena]).status();
+    });
+    asked.map_err(|error| format!("no signals: {error}"))?;
     let mut lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
     while let Some(Ok(line)) = lines.next() {
         println!("{line}");

@@ -4,6 +4,7 @@ mod arena;
 mod chromium;
 mod run;
 mod setup;
+mod types;
 mod verify;
 mod web;
 
@@ -27,7 +28,9 @@ enum Task {
     Verify(verify::Args),
     /// Build the browser client into crates/tickwire-web/prebuilt
     Web,
-    /// Set up what the checks need on this machine: Chromium and a compiler for wasm32
+    /// Check the types of the browser client by TypeScript
+    Types,
+    /// Set up what the checks need on this machine: Chromium, a compiler for wasm32, TypeScript
     Setup,
 }
 
@@ -37,7 +40,8 @@ fn main() -> ExitCode {
         Task::Arena(args) => return arena::play(&root, &args),
         Task::Verify(args) => verify::verify(&root, &args),
         Task::Web => web::command(&root),
-        Task::Setup => chromium::install().and_then(|()| setup::wasm_cargo().map(|_| ())),
+        Task::Types => types::check(&root),
+        Task::Setup => verify::set_up(&root),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     chromium,
     run::{cargo, run},
-    setup,
+    setup, types,
 };
 
 /// Which checks to run; all of them unless told otherwise.
@@ -24,14 +24,15 @@ pub struct Args {
 
 type Step = fn(&Path) -> Result<(), String>;
 
-const NAMES: [&str; 7] = [
-    "setup", "format", "clippy", "docs", "test", "wasm", "package",
+const NAMES: [&str; 8] = [
+    "setup", "format", "clippy", "docs", "types", "test", "wasm", "package",
 ];
-const STEPS: [(&str, Step); 7] = [
+const STEPS: [(&str, Step); 8] = [
     ("setup", set_up),
     ("format", format),
     ("clippy", clippy),
     ("docs", docs),
+    ("types", types::check),
     ("test", test),
     ("wasm", wasm),
     ("package", package),
@@ -91,8 +92,10 @@ pub fn verify(root: &Path, args: &Args) -> Result<(), String> {
     Ok(())
 }
 
-fn set_up(_: &Path) -> Result<(), String> {
+/// Everything that the checks need and a machine may not have.
+pub fn set_up(root: &Path) -> Result<(), String> {
     chromium::install()?;
+    types::install(root)?;
     setup::wasm_cargo().map(|_| ())
 }
 
@@ -101,18 +104,14 @@ fn format(root: &Path) -> Result<(), String> {
 }
 
 fn clippy(root: &Path) -> Result<(), String> {
-    run(&mut cargo(
-        root,
-        &[
-            "clippy",
-            "--quiet",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    ))
+    let clippy = |what: &[&str]| {
+        let args = [&["clippy", "--quiet"], what, &["--", "-D", "warnings"]].concat();
+        run(&mut cargo(root, &args))
+    };
+    clippy(&["--workspace", "--all-targets"])?;
+    // What no default feature brings in: the facade alone, and with each of its parts.
+    clippy(&["-p", "tickwire", "--no-default-features"])?;
+    clippy(&["-p", "xtask", "--features", "web"])
 }
 
 fn docs(root: &Path) -> Result<(), String> {

@@ -64,8 +64,10 @@ pub(crate) async fn play(plan: Plan, shared: Shared, mut stage: watch::Receiver<
         }
         Err(reason) => Err(reason),
     };
+    let mut tally = shared.lock();
+    tally.finished += 1;
     if let Err(reason) = outcome {
-        shared.lock().fail(reason);
+        tally.fail(reason);
     }
 }
 
@@ -107,7 +109,7 @@ impl Bot {
             match now_stage {
                 Stage::Ramp => {}
                 Stage::Play => self.begin_counting(),
-                Stage::End => return Ok(()),
+                Stage::End => return self.still_there(),
             }
             let due = self.steer();
             tokio::select! {
@@ -136,6 +138,15 @@ impl Bot {
                 "not in a room after {after} s: the client is {:?}",
                 self.connection.client().state()
             ),
+        }
+    }
+
+    /// At the end a bot is in its room, over a link that lives: one that waits to come back has lost what it came for.
+    fn still_there(&self) -> Result<(), String> {
+        match self.connection.client().state() {
+            State::Online if self.joined => Ok(()),
+            State::Online => Err("not in a room when the run ended".to_owned()),
+            state => Err(format!("without a link when the run ended: {state:?}")),
         }
     }
 

@@ -71,10 +71,13 @@ pub fn run(args: &Args) -> Result<Report, BotsError> {
     let threads = threads.collect::<Result<Vec<_>, _>>()?;
     let measured = runtime.block_on(conduct(args, &tallies, &stage));
     for thread in threads {
-        // A thread that panicked has said so on stderr; its bots are missing in the counts and so have failed.
+        // A thread that panicked has said so on stderr; its bots have not finished, and so have failed.
         let _ = thread.join();
     }
-    let tally = sum(&tallies);
+    let mut tally = sum(&tallies);
+    for _ in tally.finished..args.clients {
+        tally.fail("the bot panicked: see above".to_owned());
+    }
     tell_failures(&tally);
     Ok(report(args, &tally, &measured))
 }

@@ -28,6 +28,8 @@ pub(crate) struct Tally {
     pub playing: u32,
     /// Bots that never got in, or were lost.
     pub failed: u32,
+    /// Bots that came to their end, well or not: the others were lost to a panic.
+    pub finished: u32,
     /// Why, and how many.
     pub reasons: BTreeMap<String, u32>,
     /// From here on only what happened while all played.
@@ -46,6 +48,7 @@ impl Default for Tally {
         Tally {
             playing: 0,
             failed: 0,
+            finished: 0,
             reasons: BTreeMap::new(),
             updates: 0,
             bytes: 0,
@@ -77,6 +80,7 @@ impl Tally {
     pub fn add(&mut self, other: &Tally) {
         self.playing += other.playing;
         self.failed += other.failed;
+        self.finished += other.finished;
         for (reason, count) in &other.reasons {
             *self.reasons.entry(reason.clone()).or_default() += count;
         }

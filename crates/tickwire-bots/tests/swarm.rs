@@ -85,6 +85,32 @@ fn bots_play_and_measure() {
 }
 
 #[test]
+fn bots_whose_server_goes_have_failed() {
+    let server = server();
+    let url = server.url();
+    let stop = std::thread::spawn(move || {
+        // In the middle of what counts, and never back.
+        std::thread::sleep(std::time::Duration::from_millis(1_300));
+        server.stop();
+    });
+    let args = Args::parse_from([
+        "tickwire-bots",
+        "--url",
+        &url,
+        "--seconds",
+        "3",
+        "--ramp",
+        "0.1",
+        "--clients",
+        "3",
+        "--quiet",
+    ]);
+    let report = run(&args).expect("a run");
+    stop.join().expect("the server stops");
+    assert_eq!(report.failed, 3, "{report}");
+}
+
+#[test]
 fn silent_bots_send_no_command() {
     let server = server();
     let report = swarm(&server, &["--clients", "2", "--silent"]);

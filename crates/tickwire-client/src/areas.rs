@@ -211,3 +211,26 @@ impl AreaView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_does_not_draw_keeps_the_newest_events() {
+        let mut view = AreaView::default();
+        let event = |tick| TickEvent {
+            kind: 0,
+            tick: Tick(tick),
+            lifetime: 0,
+            ints: vec![],
+            blobs: vec![],
+        };
+        let count = EVENTS_MAX as u32 + 5;
+        view.queue((0..count).map(event).collect());
+        assert_eq!(view.events.len(), EVENTS_MAX);
+        assert_eq!(view.events_dropped, 5);
+        let ticks: Vec<u32> = view.events.iter().map(|event| event.tick.0).collect();
+        assert!(ticks.iter().copied().eq(5..count), "the oldest are gone");
+    }
+}

@@ -1,6 +1,6 @@
 //! What a user of the client asks for: rooms, pictures, commands, messages.
 
-use tickwire_proto::frame::{JoinHowOwned, ROOMS_PER_SESSION_MAX, Refusal, code};
+use tickwire_proto::frame::{HostAsk, JoinHowOwned, ROOMS_PER_SESSION_MAX, Refusal, code};
 use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::{OwnedRow, values};
 
@@ -13,6 +13,9 @@ use crate::view::View;
 
 /// Rooms that a client may want at once: as many as a session may be in.
 const ROOMS_MAX: usize = ROOMS_PER_SESSION_MAX;
+/// Lists of rooms that are asked for at once.
+const LISTS_MAX: usize = 8;
+const OVER: &str = "the conversation is over. Connect again first";
 
 impl Client {
     /// Wants a room of that kind with those attributes: one with a seat, or a new one.
@@ -51,6 +54,49 @@ impl Client {
         self.want(JoinHowOwned::Room { id: id.to_owned() }, None)
     }
 
+    /// Wants a new room that is on no list: its id is a short code to be passed on, which others [`join`](Self::join).
+    pub fn create_private(&mut self, kind: &str, attributes: &[(&str, &str)]) -> RoomKey {
+        self.want(
+            JoinHowOwned::Private {
+                kind: kind.to_owned(),
+                attributes: owned(attributes),
+            },
+            None,
+        )
+    }
+
+    /// Wants to look on in the room with that id, without a seat.
+    pub fn watch(&mut self, id: &str) -> RoomKey {
+        self.want(JoinHowOwned::Watch { id: id.to_owned() }, None)
+    }
+
+    /// Wants the seat that is kept for whoever shows this token.
+    pub fn join_reserved(&mut self, token: &str) -> RoomKey {
+        let token = token.to_owned();
+        self.want(JoinHowOwned::Reserved { token }, None)
+    }
+
+    /// Says that one is ready, or is not any more. [`View::members`] tells who is.
+    ///
+    /// # Errors
+    /// Where the room is not joined.
+    pub fn ready(&mut self, room: RoomKey, ready: bool) -> Result<(), SendError> {
+        let (no, _) = self.joined_room(room)?;
+        self.session.ready(no, ready);
+        Ok(())
+    }
+
+    /// Asks for something that the host of a room may ask for. [`ClientEvent::HostDone`] or [`ClientEvent::RequestRefused`] answers.
+    ///
+    /// # Errors
+    /// Where the room is not joined.
+    pub fn host_ask(&mut self, room: RoomKey, ask: &HostAsk<'_>) -> Result<RequestId, SendError> {
+        let (no, _) = self.joined_room(room)?;
+        let request = RequestId(self.request());
+        self.session.host_ask(request.0, no, ask);
+        Ok(request)
+    }
+
     /// Does not want the room any more.
     pub fn leave(&mut self, room: RoomKey) {
         self.statuses.forget(room);
@@ -60,13 +106,17 @@ impl Client {
         }
     }
 
-    /// Asks for the list of rooms of a kind (`""`: of all kinds); answered by [`ClientEvent::Lobby`].
+    /// Asks for the list of rooms of a kind (`""`: of all kinds); answered by [`ClientEvent::Lobby`] or [`ClientEvent::LobbyRefused`].
     pub fn lobby(&mut self, kind: &str) -> RequestId {
         let request = RequestId(self.request());
-        if self.stage == Stage::Attached {
-            self.session.lobby(request.0, ATTACHMENT, kind);
-        } else if self.questions.len() < ROOMS_MAX {
+        if matches!(self.stage, Stage::Over) {
+            self.lobby_refused(request.0, Refusal::new(code::AWAY, OVER));
+        } else if self.questions.len() + self.listing.len() >= LISTS_MAX {
+            let message = format!("{LISTS_MAX} lists are asked for already: wait for them");
+            self.lobby_refused(request.0, Refusal::new(code::LIMIT, message));
+        } else {
             self.questions.push((request, kind.to_owned()));
+            self.ask_what_waits();
         }
         request
     }
@@ -213,7 +263,9 @@ impl Client {
         if self.stage != Stage::Attached {
             return;
         }
+        self.ask_for_lists();
         for (request, kind) in std::mem::take(&mut self.questions) {
+            self.listing.insert(request.0);
             self.session.lobby(request.0, ATTACHMENT, &kind);
         }
         let wanted: Vec<RoomKey> = self
@@ -237,8 +289,9 @@ impl Client {
         }
     }
 
-    fn request(&mut self) -> u32 {
-        self.requests = self.requests.wrapping_add(1);
+    /// The next number of a request. Those of the upper half are the server's.
+    pub(crate) fn request(&mut self) -> u32 {
+        self.requests = self.requests.wrapping_add(1) & (u32::MAX >> 1);
         self.requests
     }
 }

@@ -1,6 +1,6 @@
 //! The client as one state machine: link, session, credentials, and the rooms that are wanted.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +9,11 @@ use tickwire_proto::{Backoff, ClientSession, Ending, Reason, Retry, SessionConfi
 use tickwire_snapshot::Schema;
 
 use crate::event::{ClientOutput, RequestId, RoomKey, State};
+use crate::lists::List;
 use crate::people::People;
 use crate::rooms::{Phase, Room};
 use crate::statuses::Statuses;
+use crate::talk::OPEN_MAX;
 
 /// The only attachment of a client so far.
 pub(crate) const ATTACHMENT: u8 = 0;
@@ -81,6 +83,8 @@ pub struct Client {
     pub(crate) rooms: BTreeMap<RoomKey, Room>,
     /// The lost link left a session, which the next hello claims.
     pub(crate) resuming: bool,
+    /// It does so on a better link, while the one before was still there: nobody need know.
+    pub(crate) moving: bool,
     /// Whether this session's credentials were given, and were accepted.
     pub(crate) shown: bool,
     pub(crate) accepted: bool,
@@ -90,6 +94,10 @@ pub struct Client {
     pub(crate) keys: BTreeMap<u32, RoomKey>,
     /// Questions for the list of rooms that wait for the session.
     pub(crate) questions: Vec<(RequestId, String)>,
+    /// Those that were asked and are not answered yet.
+    pub(crate) listing: BTreeSet<u32>,
+    /// Lists of rooms that are watched.
+    pub(crate) lists: BTreeMap<RequestId, List>,
     pub(crate) requests: u32,
     pub(crate) statuses: Statuses,
     pub(crate) people: People,
@@ -110,11 +118,14 @@ impl Client {
             chance: seed,
             rooms: BTreeMap::new(),
             resuming: false,
+            moving: false,
             shown: false,
             accepted: false,
             least_rtt: Duration::ZERO,
             keys: BTreeMap::new(),
             questions: Vec::new(),
+            listing: BTreeSet::new(),
+            lists: BTreeMap::new(),
             requests: 0,
             statuses: Statuses::default(),
             people: People::default(),
@@ -195,6 +206,21 @@ impl Client {
         }
     }
 
+    /// A better link is open, while the one before still works: the session goes on over this one, and the one before is forgotten. False:
+    /// there is no session that could.
+    pub fn link_moved(&mut self, now: Time) -> bool {
+        let may = self.stage == Stage::Attached && self.session.may_resume();
+        if may {
+            self.session.link_lost(now);
+            self.resuming = true;
+            self.moving = true;
+            self.stage = Stage::Hello(now.plus(OPEN_MAX));
+            self.session.link_open(now);
+            self.listen(now);
+        }
+        may
+    }
+
     /// A frame came in.
     pub fn frame(&mut self, now: Time, frame: &Bytes) {
         if self.has_link() {
@@ -245,6 +271,7 @@ impl Client {
         self.rooms.clear();
         self.keys.clear();
         self.statuses = Statuses::default();
+        self.lists.clear();
         self.outputs.push_back(ClientOutput::Close);
         self.over(Ending::with_retry(
             Reason::Left,

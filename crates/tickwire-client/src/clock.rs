@@ -114,6 +114,18 @@ impl ArrivalLine {
         self.earliest.arrived(now, f64::from(tick.0) * self.tick_us)
     }
 
+    /// The same for the first tick after a pause of the link, in which the server's ticks may have stood still: a line that they do not
+    /// fit any more is forgotten, and a new one begins here. `None`: so it was.
+    pub(crate) fn arrived_after_pause(&mut self, now: Time, tick: Tick) -> Option<f64> {
+        let late = self.arrived(now, tick);
+        if late <= REBASE_US {
+            return Some(late);
+        }
+        let base = now.0 as f64 - f64::from(tick.0) * self.tick_us;
+        self.earliest.restart(now, base);
+        None
+    }
+
     /// Where the line is at `now`: the tick whose update arrives now if it is not late. 0 before the first arrival.
     pub fn tick_at(&self, now: Time) -> f64 {
         self.earliest

@@ -152,12 +152,24 @@ pub enum ClientEvent {
         /// How many.
         count: u64,
     },
+    /// A list of rooms was refused, or its session was lost before it came: ask again.
+    LobbyRefused {
+        /// Which question.
+        request: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
     /// In the room: for the first time, or again after a lost session (`again`). Its view is fresh.
     Joined {
         /// Which.
         room: RoomKey,
         /// Whether it had been joined before.
         again: bool,
+    },
+    /// One goes on in another room, as the game or the server wants: the same key, with a fresh view, another seat and other members.
+    Moved {
+        /// Which.
+        room: RoomKey,
     },
     /// The room was refused, and is forgotten.
     JoinRefused {
@@ -258,5 +270,24 @@ pub enum ClientEvent {
         request: RequestId,
         /// The rooms.
         rooms: Vec<RoomInfoOwned>,
+    },
+    /// The list of rooms that [`Client::watch_lobby`](crate::Client::watch_lobby) asked for, after a change: all of it, by id.
+    LobbyChanged {
+        /// Of which question.
+        request: RequestId,
+        /// The rooms.
+        rooms: Vec<RoomInfoOwned>,
+    },
+    /// What was asked for as the host of a room is done.
+    HostDone {
+        /// Of which question.
+        request: RequestId,
+    },
+    /// A list, or what was asked for as a host, is refused.
+    RequestRefused {
+        /// Of which question.
+        request: RequestId,
+        /// Why.
+        refusal: Refusal,
     },
 }

@@ -141,6 +141,12 @@ impl CommandLead {
         self.slacks.clear();
     }
 
+    /// The server's ticks stood still while the link was away: what was given out lies too far ahead, and the clock of it too.
+    pub(crate) fn begin_anew(&mut self) {
+        self.clock = SteadyClock::default();
+        self.last = None;
+    }
+
     /// A command for a tick that was given out cannot go.
     pub(crate) fn left_out(&mut self) {
         self.skipped += 1;

@@ -36,6 +36,8 @@ pub(crate) struct Room {
     pub(crate) phase: Phase,
     pub(crate) view: Option<View>,
     pub(crate) joined_before: bool,
+    /// It goes on as another room, of which the server tells next.
+    pub(crate) moving: bool,
     how: JoinHowOwned,
     /// Where one was a member: the first to be asked for.
     id: Option<String>,
@@ -52,6 +54,7 @@ impl Room {
             phase: Phase::Wanted,
             view: None,
             joined_before: false,
+            moving: false,
             how,
             id: before,
             kind: None,
@@ -62,8 +65,11 @@ impl Room {
 
     /// How to ask for it now: the very room one was in, else one of its kind and attributes, else what was asked first.
     pub(crate) fn how(&self) -> JoinHowOwned {
-        if let Some(id) = &self.id {
-            return JoinHowOwned::Room { id: id.clone() };
+        if let Some(id) = self.id.clone() {
+            return match self.how {
+                JoinHowOwned::Watch { .. } => JoinHowOwned::Watch { id },
+                _ => JoinHowOwned::Room { id },
+            };
         }
         match (&self.how, &self.kind) {
             (how, _) if !self.joined_before => how.clone(),
@@ -79,8 +85,15 @@ impl Room {
                 kind: kind.clone(),
                 attributes: Vec::new(),
             },
-            (how, None) => how.clone(),
+            // A private room is made anew; who only looked on, or had a kept seat, finds that there is nothing any more.
+            (how, _) => how.clone(),
         }
+    }
+
+    /// It is another room from here on.
+    pub(crate) fn moves(&mut self, request: u32) {
+        self.phase = Phase::Asked(request);
+        self.moving = true;
     }
 
     pub(crate) fn joined(&mut self, no: u32, view: View) {
@@ -120,7 +133,7 @@ impl Room {
 
     /// The session is gone: whether it was a member until now.
     pub(crate) fn link_lost(&mut self) -> bool {
-        let was_in = matches!(self.phase, Phase::In(_));
+        let was_in = matches!(self.phase, Phase::In(_)) || std::mem::take(&mut self.moving);
         self.phase = Phase::Wanted;
         was_in
     }

@@ -16,7 +16,9 @@ use crate::rooms::{Phase, Room};
 use crate::view::{Entry, View};
 
 /// A link that does not open, and a hello that is not answered, count as lost after this long.
-const OPEN_MAX: Duration = Duration::from_secs(10);
+pub(crate) const OPEN_MAX: Duration = Duration::from_secs(10);
+/// What is told of a list whose session is gone.
+const SESSION_LOST: &str = "the session ended before the list came. Ask again";
 /// How often the age of updates is reported to the server.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -40,10 +42,21 @@ impl Client {
                     self.refused(now, request, refusal)
                 }
                 SessionEvent::LobbyList { request, rooms } => {
+                    self.listing.remove(&request);
                     self.event(ClientEvent::Lobby {
                         request: RequestId(request),
                         rooms,
                     });
+                }
+                SessionEvent::LobbyChange {
+                    request,
+                    whole,
+                    rooms,
+                    gone,
+                } => self.lobby_changed(request, whole, rooms, &gone),
+                SessionEvent::HostDone { request } => {
+                    let request = RequestId(request);
+                    self.event(ClientEvent::HostDone { request });
                 }
                 SessionEvent::Message {
                     room,
@@ -74,6 +87,13 @@ impl Client {
                 SessionEvent::StatusRefused { room, refusal } => {
                     let room = self.keys.get(&room).copied();
                     self.event(ClientEvent::StatusRefused { room, refusal });
+                }
+                SessionEvent::Ask {
+                    room, number, kind, ..
+                } => {
+                    let text = format!("nobody here answers requests of kind {kind:#010x}");
+                    let refusal = Refusal::new(code::NOT_FOUND, text);
+                    self.session.answer(room, number, Err(refusal));
                 }
                 SessionEvent::LinkDead => {
                     self.outputs.push_back(ClientOutput::Close);
@@ -108,6 +128,7 @@ impl Client {
 
     /// The link is gone, or never came; `ending`: what the server said. Without an ending the session stays, if it can be resumed.
     pub(crate) fn lost(&mut self, now: Time, ending: Option<Ending>) {
+        self.moving = false;
         self.session.link_lost(now);
         self.resuming = ending.is_none() && self.session.may_resume();
         if !self.resuming {
@@ -135,9 +156,13 @@ impl Client {
     fn rooms_lost(&mut self) {
         self.accepted = false;
         self.shown = false;
+        self.lists_lost();
         self.keys.clear();
         self.statuses.begin_anew();
         self.people_lost();
+        for request in std::mem::take(&mut self.listing) {
+            self.lobby_refused(request, Refusal::new(code::AWAY, SESSION_LOST));
+        }
         let away: Vec<RoomKey> = self
             .rooms
             .values_mut()
@@ -152,7 +177,11 @@ impl Client {
     pub(crate) fn over(&mut self, ending: Ending) {
         self.stage = Stage::Over;
         self.resuming = false;
-        self.questions.clear();
+        let questions = std::mem::take(&mut self.questions);
+        let waiting = questions.into_iter().map(|(request, _)| request.0);
+        for request in waiting.chain(std::mem::take(&mut self.listing)) {
+            self.lobby_refused(request, Refusal::new(code::AWAY, SESSION_LOST));
+        }
         self.set_state(State::Ended {
             reason: ending.reason,
             retry: ending.retry,
@@ -193,12 +222,15 @@ impl Client {
         self.backoff.reset();
         self.attempt = 0;
         self.set_state(State::Online);
-        self.event(ClientEvent::Resumed);
+        if !std::mem::take(&mut self.moving) {
+            self.event(ClientEvent::Resumed);
+        }
         self.ask_what_waits();
     }
 
     /// A session begins; one that was claimed is gone.
     fn welcome(&mut self, messages_lost: u64) {
+        self.moving = false;
         if std::mem::take(&mut self.resuming) {
             self.rooms_lost();
             self.event(ClientEvent::Expired);
@@ -262,9 +294,12 @@ impl Client {
         };
         self.keys.insert(info.room, key);
         if let Some(room) = self.rooms.get_mut(&key) {
-            let again = room.joined_before;
+            let (again, moved) = (room.joined_before, std::mem::take(&mut room.moving));
             room.joined(info.room, View::new(now, entry));
-            self.event(ClientEvent::Joined { room: key, again });
+            self.event(match moved {
+                true => ClientEvent::Moved { room: key },
+                false => ClientEvent::Joined { room: key, again },
+            });
         }
     }
 
@@ -293,13 +328,21 @@ impl Client {
         refusal
     }
 
+    pub(crate) fn lobby_refused(&mut self, request: u32, refusal: Refusal) {
+        let request = RequestId(request);
+        self.event(ClientEvent::LobbyRefused { request, refusal });
+    }
+
     fn refused(&mut self, now: Time, request: u32, refusal: Refusal) {
+        if self.listing.remove(&request) {
+            return self.lobby_refused(request, refusal);
+        }
         let Some(room) = self
             .rooms
             .values_mut()
             .find(|room| room.phase == Phase::Asked(request))
         else {
-            return;
+            return self.request_refused(request, refusal);
         };
         let key = room.key;
         if room.refused(now, &refusal.code) {
@@ -352,6 +395,12 @@ impl Client {
                     reason,
                     message,
                 });
+            }
+            SessionEvent::Moved { room: no, request } => {
+                let key = self.keys.remove(&no);
+                if let Some(room) = key.and_then(|key| self.rooms.get_mut(&key)) {
+                    room.moves(request);
+                }
             }
             SessionEvent::Rates { room: no, tick_us } => {
                 let Some(room) = self.keys.get(&no).copied() else {

@@ -127,6 +127,12 @@ impl View {
         self.entry.member
     }
 
+    /// Whether one is the room's host, who may [ask](crate::Client::host_ask) for more than others.
+    pub fn is_host(&self) -> bool {
+        let mut members = self.entry.members.iter();
+        members.any(|it| it.member == self.entry.member && it.flags.host)
+    }
+
     /// All members, oneself included.
     pub fn members(&self) -> &[MemberInfoOwned] {
         &self.entry.members
@@ -321,6 +327,12 @@ impl View {
                     member.status.clone_from(status);
                 }
             }
+            MemberChangeOwned::Flags { member, flags } => {
+                members
+                    .iter_mut()
+                    .filter(|other| other.member == *member)
+                    .for_each(|other| other.flags = *flags);
+            }
             MemberChangeOwned::Presence { member, presence } => {
                 members
                     .iter_mut()
@@ -361,9 +373,16 @@ impl View {
         self.areas.retain(|_, area| area.newest().is_some());
         self.newest = self.newest.max(Some(tick));
         let (known, before) = (!self.line.is_empty(), self.line.tick_at(now));
-        let late = self.line.arrived(now, tick);
+        let on_the_line = match paused {
+            true => self.line.arrived_after_pause(now, tick),
+            false => Some(self.line.arrived(now, tick)),
+        };
+        let late = on_the_line.unwrap_or_else(|| {
+            self.lead.begin_anew();
+            0.0
+        });
         let moved = self.line.tick_at(now) - before;
-        if known && moved != 0.0 {
+        if known && on_the_line.is_some() && moved != 0.0 {
             self.delay.shift(moved * self.line.tick_us());
         }
         if !paused {

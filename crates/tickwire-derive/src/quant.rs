@@ -362,7 +362,7 @@ fn check_literals(
 }
 
 fn int_bounds(bits: u8, signed: bool) -> (f64, f64) {
-    let half = 2_f64.powi(i32::from(bits) - 1);
+    let half = (1_u64 << (bits - 1)) as f64;
     if signed {
         (-half, half - 1.0)
     } else {

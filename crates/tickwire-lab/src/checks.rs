@@ -53,7 +53,7 @@ impl Running {
         };
         bound(
             "bytes that the link has not taken",
-            link.down.unsent(),
+            link.unsent(),
             UNSENT_MAX,
         )?;
         let backlog = self

@@ -24,6 +24,8 @@ pub struct Faults {
     pub stalls: f64,
     /// The link becomes like another profile.
     pub changes: f64,
+    /// The session moves to another link while the one before still works, as to a WebSocket that opens while one polls.
+    pub moves: f64,
     /// The client's process dies and another one begins in its place, knowing nothing.
     pub crashes: f64,
     /// The server's process dies, is away for 0.5 to 3 s, and knows nothing when it returns. (Once for all clients.)
@@ -37,6 +39,7 @@ impl Faults {
         half_open: 0.0,
         stalls: 0.0,
         changes: 0.0,
+        moves: 0.0,
         crashes: 0.0,
         restarts: 0.0,
     };
@@ -47,6 +50,7 @@ impl Faults {
         half_open: 0.2,
         stalls: 3.0,
         changes: 2.0,
+        moves: 0.5,
         crashes: 0.0,
         restarts: 0.0,
     };
@@ -57,6 +61,7 @@ impl Faults {
         half_open: 1.0,
         stalls: 6.0,
         changes: 4.0,
+        moves: 2.0,
         crashes: 1.5,
         restarts: 1.0,
     };
@@ -69,6 +74,7 @@ impl Faults {
             (self.stalls, Fault::Stall),
             (self.changes, Fault::Change),
             (self.crashes, Fault::Crash),
+            (self.moves, Fault::Move),
         ];
         let mut point = chance.unit();
         for (a_minute, fault) in table {
@@ -95,6 +101,7 @@ pub(crate) enum Fault {
     Stall,
     Change,
     Crash,
+    Move,
 }
 
 #[cfg(test)]
@@ -103,7 +110,7 @@ mod tests {
 
     #[test]
     fn rates_are_a_minute() {
-        let (mut chance, mut seen) = (Chance::new(3), [0u32; 5]);
+        let (mut chance, mut seen) = (Chance::new(3), [0u32; 6]);
         let minutes = 500;
         for _ in 0..minutes * 600 {
             if let Some(fault) = Faults::STORM.draw(&mut chance) {
@@ -117,6 +124,7 @@ mod tests {
             storm.stalls,
             storm.changes,
             storm.crashes,
+            storm.moves,
         ]) {
             let measured = f64::from(count) / f64::from(minutes);
             assert!(

@@ -8,12 +8,12 @@ use std::{
 use bytes::Bytes;
 use tickwire_proto::{Reason, Time, frame::RoomEnd, session::Outgoing};
 use tickwire_server::{
-    AcceptAll, Auth, AuthAnswer, Backlog, Directory, DirectoryInput, DirectoryOutput, Front,
-    FrontConfig, FrontInput, FrontOutput, Kind, Lobby, LobbyConfig, LobbyInput, LobbyOutput,
-    MemoryStore, Room, RoomInput, RoomOutput, SessionKey, Store,
+    AuthAnswer, Backlog, Directory, DirectoryInput, DirectoryOutput, Front, FrontConfig,
+    FrontInput, FrontOutput, HOME, Kind, Lobby, LobbyConfig, LobbyInput, LobbyOutput, MemoryStore,
+    NamespaceSpec, Namespaces, Room, RoomInput, RoomName, RoomOutput, SessionKey, Store,
 };
 
-use crate::{Chance, violation::Broken};
+use crate::{Chance, violation::Broken, work::Work};
 
 /// How many io shards the server has: two, so that everything that crosses shards is met.
 const SHARDS: u16 = 2;
@@ -32,6 +32,7 @@ pub(crate) struct Host {
     ended: Vec<Broken>,
     /// Of rooms that are over.
     past_encodes: u64,
+    tasks: Work,
 }
 
 /// What the server wants of a link.
@@ -71,22 +72,21 @@ enum Reader {
 
 impl Host {
     pub fn new(kinds: Vec<Arc<Kind>>, seed: u64) -> Self {
+        let namespaces = Arc::new(Namespaces::new([NamespaceSpec::new(HOME, kinds)]));
         let front = |shard| {
-            Front::new(FrontConfig {
+            let config = FrontConfig {
                 shard,
                 shards: SHARDS,
                 ..FrontConfig::default()
-            })
+            };
+            Front::new(config, Arc::clone(&namespaces))
         };
         Host {
             fronts: (0..SHARDS).map(front).collect(),
-            lobby: Lobby::new(
-                LobbyConfig {
-                    seed,
-                    ..LobbyConfig::default()
-                },
-                kinds,
-            ),
+            lobby: Lobby::new(LobbyConfig {
+                seed,
+                ..LobbyConfig::default()
+            }),
             directory: Directory::default(),
             store: MemoryStore::default(),
             rooms: BTreeMap::new(),
@@ -101,6 +101,7 @@ impl Host {
             wishes: VecDeque::new(),
             ended: Vec::new(),
             past_encodes: 0,
+            tasks: Work::default(),
         }
     }
 
@@ -136,6 +137,16 @@ impl Host {
     /// What a session's link holds and could not pass on.
     pub fn unwritten(&mut self, now: Time, session: SessionKey, bytes: usize) {
         self.front(session).unwritten(now, session, bytes);
+    }
+
+    /// An update of a room has gone with a poll's answer.
+    pub fn shut(&mut self, session: SessionKey, room: u32) {
+        self.front(session).shut(session, room);
+    }
+
+    /// A poll has come.
+    pub fn reopen(&mut self, session: SessionKey) {
+        self.front(session).reopen(session);
     }
 
     /// What waits for a session's link.
@@ -185,11 +196,16 @@ impl Host {
         let rooms = self
             .rooms
             .values()
+            .filter(|room| !room.rests())
             .map(|room| room.next_due().unwrap_or(Time(0)));
         let fronts = self.fronts.iter().filter_map(Front::next_timeout);
-        let one = self.lobby.next_timeout().into_iter();
-        let other = self.directory.next_timeout();
-        rooms.chain(fronts).chain(one).chain(other).min()
+        let others = [
+            self.lobby.next_timeout(),
+            self.tasks.next_due(),
+            self.directory.next_timeout(),
+        ];
+        let others = others.into_iter().flatten();
+        rooms.chain(fronts).chain(others).min()
     }
 
     /// Does all that is due: ticks of rooms, and timeouts. Tells which rooms ticked.
@@ -208,9 +224,12 @@ impl Host {
         if due(self.directory.next_timeout()) {
             self.directory.handle_timeout(now);
         }
+        for (number, input) in self.tasks.go_on(now) {
+            self.mail.post(number, input);
+        }
         let mut ticked = Vec::new();
         for (number, room) in &mut self.rooms {
-            if room.next_due().is_none_or(|at| at <= now) {
+            if !room.rests() && room.next_due().is_none_or(|at| at <= now) {
                 room.tick(now, Some(now.0));
                 ticked.push(*number);
             }
@@ -261,6 +280,7 @@ impl Host {
             .map(|room| room.stats().encodes)
             .sum::<u64>();
         self.rooms.retain(|_, room| !room.is_over());
+        self.tasks.keep(|room| self.rooms.contains_key(&room));
         let rooms = &self.rooms;
         self.mail
             .rooms
@@ -282,7 +302,7 @@ impl Host {
         let numbers: Vec<u32> = self.rooms.keys().copied().collect();
         for number in numbers {
             while let Some(output) = self.rooms.get_mut(&number).and_then(Room::poll) {
-                self.hear_room(number, output);
+                self.hear_room(now, number, output);
             }
         }
     }
@@ -294,7 +314,7 @@ impl Host {
             .next()
     }
 
-    fn hear_room(&mut self, room: u32, output: RoomOutput) {
+    fn hear_room(&mut self, now: Time, room: u32, output: RoomOutput) {
         match (output.shard(), output) {
             (Some(shard), output) => {
                 self.mail.fronts[usize::from(shard)].push_back(FrontInput::Room { room, output });
@@ -310,6 +330,13 @@ impl Host {
                     message,
                 });
             }
+            (None, RoomOutput::Task(task)) => self.tasks.begin(now, room, task),
+            (None, RoomOutput::CancelTask(task)) => self.tasks.cancel(room, task),
+            (None, RoomOutput::Asks(ask)) => self.mail.lobby.push_back(LobbyInput::Rule {
+                ticket: None,
+                room: RoomName::No(room),
+                ask,
+            }),
             (None, _) => {}
         }
     }
@@ -319,9 +346,9 @@ impl Host {
             FrontOutput::ToLobby(input) => self.mail.lobby.push_back(input),
             FrontOutput::ToDirectory(input) => self.mail.directory.push_back(input),
             FrontOutput::ToRoom { room, input } => self.mail.post(room, input),
-            FrontOutput::AuthWanted(request) => {
+            FrontOutput::AuthWanted { request, namespace } => {
                 let (session, attachment) = (request.session, request.attachment);
-                let answer = match AcceptAll.check(&request) {
+                let answer = match namespace.auth().check(&request) {
                     AuthAnswer::Accepted(identity) => Ok(identity),
                     AuthAnswer::Refused(refusal) => Err(refusal),
                     AuthAnswer::Later(_) => unreachable!("AcceptAll answers at once"),
@@ -385,6 +412,8 @@ impl Host {
                 .fronts
                 .iter_mut()
                 .for_each(|front| front.extend(input.for_all())),
+            // Nobody in here is in charge.
+            LobbyOutput::Ruled { .. } | LobbyOutput::Reserved { .. } => {}
         }
     }
 }

@@ -57,6 +57,7 @@ mod pipe;
 pub mod player;
 pub mod profile;
 mod queue;
+mod requests;
 mod running;
 mod seat;
 mod seeds;
@@ -66,6 +67,7 @@ mod truth;
 mod violation;
 mod weather;
 mod wires;
+mod work;
 
 pub use chance::Chance;
 pub use faults::Faults;

@@ -1,14 +1,15 @@
-//! A connection between one client and the server: two streams, and what each end still knows of it; not what is said on it.
+//! A link between one client and the server, of streams or of requests, and what each end still knows of it; not what is said on it.
 
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use tickwire_proto::Time;
+use tickwire_proto::{Outgoing, Time};
 use tickwire_server::SessionKey;
 
 use crate::{
     Chance,
     profile::Profile,
+    requests::Requests,
     stream::{Stream, Toward, put_frame},
 };
 
@@ -22,8 +23,7 @@ pub(crate) struct Link {
     pub session: SessionKey,
     /// Which life of the server it leads to.
     pub epoch: u32,
-    pub up: Stream,
-    pub down: Stream,
+    way: Way,
     /// Whether each end still uses it.
     pub client_has: bool,
     pub server_has: bool,
@@ -36,6 +36,16 @@ pub(crate) struct Link {
     pub planned: Option<Time>,
 }
 
+/// What a link is made of.
+enum Way {
+    /// A connection, as a WebSocket is.
+    Streams {
+        up: Box<Stream>,
+        down: Box<Stream>,
+    },
+    Requests(Box<Requests>),
+}
+
 /// What an end of a link saw.
 pub(crate) enum Seen {
     Frame(Bytes),
@@ -44,18 +54,27 @@ pub(crate) enum Seen {
 
 impl Link {
     pub fn new(
+        now: Time,
         client: usize,
         session: SessionKey,
         epoch: u32,
-        profile: &Profile,
-        chance: Chance,
+        (profile, polling): (&Profile, bool),
+        mut chance: Chance,
     ) -> Self {
+        let stream = |toward| Box::new(Stream::new(profile, toward));
+        let way = if polling {
+            Way::Requests(Box::new(Requests::new(now, profile, &mut chance)))
+        } else {
+            Way::Streams {
+                up: stream(Toward::Server),
+                down: stream(Toward::Client),
+            }
+        };
         Link {
             client,
             session,
             epoch,
-            up: Stream::new(profile, Toward::Server),
-            down: Stream::new(profile, Toward::Client),
+            way,
             client_has: true,
             server_has: true,
             half_open: false,
@@ -65,88 +84,223 @@ impl Link {
         }
     }
 
-    /// The server's end writes frames, one after the other in one write.
-    pub fn write_down<'a>(
-        &mut self,
-        now: Time,
-        frames: impl IntoIterator<Item = &'a Bytes>,
-    ) -> usize {
-        let mut bytes = BytesMut::new();
-        frames
-            .into_iter()
-            .for_each(|frame| put_frame(&mut bytes, frame, false));
-        let length = bytes.len();
-        self.down.write(bytes.freeze());
-        self.down.advance(now, &mut self.chance);
-        length
+    /// How much the server's end may write now.
+    pub fn down_takes(&mut self, now: Time) -> usize {
+        match &mut self.way {
+            Way::Streams { down, .. } => down.writable(now),
+            Way::Requests(requests) => requests.host_takes(),
+        }
+    }
+
+    /// How much the client's end may write now.
+    pub fn up_takes(&mut self, now: Time) -> usize {
+        match &mut self.way {
+            Way::Streams { up, .. } => up.writable(now),
+            Way::Requests(requests) => requests.client_takes(),
+        }
+    }
+
+    /// What the server's end wrote and the link has not taken.
+    pub fn unsent(&self) -> usize {
+        match &self.way {
+            Way::Streams { down, .. } => down.unsent(),
+            Way::Requests(_) => 0,
+        }
+    }
+
+    /// Whether it carries towards the client only when it is asked.
+    pub fn is_polled(&self) -> bool {
+        matches!(self.way, Way::Requests(_))
+    }
+
+    /// A poll came since this was asked last.
+    pub fn take_polled(&mut self) -> bool {
+        match &mut self.way {
+            Way::Streams { .. } => false,
+            Way::Requests(requests) => requests.take_polled(),
+        }
+    }
+
+    /// The server's end writes one or two frames in one write.
+    pub fn write_down(&mut self, now: Time, out: &Outgoing) {
+        match &mut self.way {
+            Way::Streams { down, .. } => {
+                let mut bytes = BytesMut::new();
+                for frame in std::iter::once(&out.head).chain(&out.body) {
+                    put_frame(&mut bytes, frame, false);
+                }
+                down.write(bytes.freeze());
+                down.advance(now, &mut self.chance);
+            }
+            // It goes when all is said.
+            Way::Requests(requests) => requests.put(out),
+        }
     }
 
     /// The client's end writes a frame.
     pub fn write_up(&mut self, now: Time, frame: &Bytes) {
-        let mut bytes = BytesMut::new();
-        put_frame(&mut bytes, frame, true);
-        self.up.write(bytes.freeze());
-        self.up.advance(now, &mut self.chance);
+        match &mut self.way {
+            Way::Streams { up, .. } => {
+                let mut bytes = BytesMut::new();
+                put_frame(&mut bytes, frame, true);
+                up.write(bytes.freeze());
+                up.advance(now, &mut self.chance);
+            }
+            Way::Requests(requests) => requests.say(frame),
+        }
+    }
+
+    /// What was said goes.
+    pub fn flush(&mut self, now: Time) {
+        if let Way::Requests(requests) = &mut self.way {
+            requests.advance(now, &mut self.chance);
+        }
     }
 
     /// What the client's end sees next, at this time.
     pub fn at_client(&mut self, now: Time) -> Option<Seen> {
-        self.down.advance(now, &mut self.chance);
-        seen(&mut self.down, &mut self.client_has)
+        match &mut self.way {
+            Way::Streams { down, .. } => {
+                down.advance(now, &mut self.chance);
+                seen(down, &mut self.client_has)
+            }
+            Way::Requests(requests) => {
+                requests.advance(now, &mut self.chance);
+                if !self.client_has {
+                    return None;
+                }
+                if let Some(frame) = requests.frame_at_client() {
+                    return Some(Seen::Frame(frame));
+                }
+                let code = requests.over_at_client()?;
+                self.close_code = code;
+                self.client_has = false;
+                Some(Seen::Lost)
+            }
+        }
     }
 
     /// What the server's end sees next, at this time.
     pub fn at_server(&mut self, now: Time) -> Option<Seen> {
-        self.up.advance(now, &mut self.chance);
-        seen(&mut self.up, &mut self.server_has)
+        match &mut self.way {
+            Way::Streams { up, .. } => {
+                up.advance(now, &mut self.chance);
+                seen(up, &mut self.server_has)
+            }
+            Way::Requests(requests) => {
+                requests.advance(now, &mut self.chance);
+                let frame = requests.frame_at_server();
+                if !self.server_has {
+                    return None;
+                }
+                if let Some(frame) = frame {
+                    return Some(Seen::Frame(frame));
+                }
+                if requests.over_at_server() {
+                    self.server_has = false;
+                    return Some(Seen::Lost);
+                }
+                None
+            }
+        }
     }
 
     /// The client's end closes it: what it wrote arrives, then the server's end sees that.
     pub fn close_client(&mut self) {
         self.client_has = false;
-        self.up.finish();
+        match &mut self.way {
+            Way::Streams { up, .. } => up.finish(),
+            Way::Requests(requests) => requests.close_client(),
+        }
+    }
+
+    /// The client's end looks at it no more, and does not say so.
+    pub fn leave(&mut self) {
+        self.client_has = false;
+        if let Way::Requests(requests) = &mut self.way {
+            requests.leave();
+        }
     }
 
     /// The server's end closes it with a code.
     pub fn close_server(&mut self, code: Option<u16>) {
         self.server_has = false;
-        self.close_code = code;
-        self.down.finish();
+        match &mut self.way {
+            Way::Streams { down, .. } => {
+                self.close_code = code;
+                down.finish();
+            }
+            Way::Requests(requests) => requests.close_server(code),
+        }
     }
 
-    /// It breaks at any byte of either direction.
-    pub fn cut(&mut self) {
+    /// It breaks at any byte of either direction. Of requests those under way do, and the link goes on.
+    pub fn cut(&mut self, now: Time) {
         self.half_open = false;
-        self.close_code = None; // it goes with the last byte
-        self.up.cut(&mut self.chance);
-        self.down.cut(&mut self.chance);
+        match &mut self.way {
+            Way::Streams { up, down } => {
+                self.close_code = None; // it goes with the last byte
+                up.cut(&mut self.chance);
+                down.cut(&mut self.chance);
+            }
+            Way::Requests(requests) => requests.cut(now),
+        }
+    }
+
+    /// The server's process is gone.
+    pub fn lose_server(&mut self, now: Time) {
+        self.cut(now);
+        self.server_has = false;
+        if let Way::Requests(requests) = &mut self.way {
+            requests.lose_server(now);
+        }
     }
 
     /// It dies without a word.
     pub fn go_half_open(&mut self) {
         self.half_open = true;
-        self.up.kill();
-        self.down.kill();
+        match &mut self.way {
+            Way::Streams { up, down } => {
+                up.kill();
+                down.kill();
+            }
+            Way::Requests(requests) => requests.kill(),
+        }
     }
 
     /// Nothing arrives in either direction until then.
     pub fn stall(&mut self, until: Time) {
-        self.up.hold(until);
-        self.down.hold(until);
+        match &mut self.way {
+            Way::Streams { up, down } => {
+                up.hold(until);
+                down.hold(until);
+            }
+            Way::Requests(requests) => requests.hold(until),
+        }
     }
 
     pub fn set_profile(&mut self, profile: &Profile) {
-        self.up.set_profile(profile, Toward::Server);
-        self.down.set_profile(profile, Toward::Client);
+        match &mut self.way {
+            Way::Streams { up, down } => {
+                up.set_profile(profile, Toward::Server);
+                down.set_profile(profile, Toward::Client);
+            }
+            Way::Requests(requests) => requests.set_profile(profile),
+        }
     }
 
     /// The way is like this from now on, and nothing is held back on it.
     pub fn heal(&mut self, now: Time, profile: &Profile) {
         self.set_profile(profile);
-        self.up.release(now);
-        self.down.release(now);
+        match &mut self.way {
+            Way::Streams { up, down } => {
+                up.release(now);
+                down.release(now);
+            }
+            Way::Requests(requests) => requests.release(),
+        }
         if self.half_open {
-            self.cut();
+            self.cut(now);
         }
     }
 
@@ -155,18 +309,41 @@ impl Link {
         !self.client_has && !self.server_has
     }
 
+    /// One of its ends has something to learn of its end.
+    pub fn has_ended(&self) -> bool {
+        match &self.way {
+            Way::Streams { up, down } => {
+                (self.client_has && down.is_over()) || (self.server_has && up.is_over())
+            }
+            Way::Requests(requests) => {
+                (self.client_has && requests.over_at_client().is_some())
+                    || (self.server_has && requests.over_at_server())
+            }
+        }
+    }
+
     pub fn next_due(&self) -> Option<Time> {
-        self.up
-            .next_due()
-            .into_iter()
-            .chain(self.down.next_due())
-            .min()
+        match &self.way {
+            Way::Streams { up, down } => up.next_due().into_iter().chain(down.next_due()).min(),
+            Way::Requests(requests) => requests.next_due(),
+        }
     }
 }
 
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (up, down) = (&self.up, &self.down);
+        let Way::Streams { up, down } = &self.way else {
+            return write!(
+                f,
+                "polling link to session {}, ends client {} server {}, dead {}, due {:?} planned {:?}",
+                self.session,
+                self.client_has,
+                self.server_has,
+                self.half_open,
+                self.next_due(),
+                self.planned
+            );
+        };
         write!(
             f,
             "link to session {}, up {} unsent {} under way, down {} unsent {} under way, ends client {} server {}, dead {}, due {:?} planned {:?}",

@@ -27,6 +27,8 @@ pub struct Profile {
     pub up_bytes_per_s: u64,
     /// Bytes that a sender may have unacknowledged in one direction; with that many, its link takes no more.
     pub window: usize,
+    /// The part of the links that are made of requests, as HTTP polling is, and not of a connection.
+    pub polls: f64,
     /// Bytes that a proxy in the middle takes from the server before the client has taken any; 0: no proxy.
     pub proxy: usize,
 }
@@ -50,6 +52,7 @@ const fn profile(
         down_bytes_per_s: bytes_per_s,
         up_bytes_per_s: bytes_per_s,
         window: WINDOW,
+        polls: 0.0,
         proxy: 0,
     }
 }
@@ -98,6 +101,12 @@ impl Profile {
     /// With this many bytes that a sender may have unacknowledged (at least 1).
     pub const fn window(mut self, bytes: usize) -> Profile {
         self.window = if bytes == 0 { 1 } else { bytes };
+        self
+    }
+
+    /// With this part of the links made of requests: 1 for all of them. Such a link knows neither window nor proxy.
+    pub const fn polls(mut self, part: f64) -> Profile {
+        self.polls = part;
         self
     }
 

@@ -34,7 +34,8 @@ impl fmt::Display for Seeds {
 }
 
 /// A lab in which everything goes wrong, another way for each seed: 2 to 8 clients, links of every profile, some behind a
-/// proxy that buffers megabytes, some with a window of a few bytes.
+/// proxy that buffers megabytes, some with a window of a few bytes, some
+/// that poll.
 pub fn storm(name: &str, game: impl GameFn + 'static, seed: u64) -> Lab {
     let mut chance = Chance::new(seed).fork(77);
     let clients = 2 + chance.below(7) as usize;
@@ -58,6 +59,8 @@ fn link(chance: &mut Chance) -> Profile {
         2 => link.window(1_500),
         3 => link.bandwidth(25_000),
         4 => link.bandwidth(25_000).proxy(4 << 20),
+        5 => link.polls(1.0),
+        6 => link.polls(0.5),
         _ => link,
     }
 }

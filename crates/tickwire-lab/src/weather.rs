@@ -46,6 +46,7 @@ impl Running {
                 let silent = self.weather.happens(0.5);
                 self.crash_client(client, silent)?;
             }
+            Fault::Move => self.move_client(client)?,
         }
         Ok(())
     }
@@ -55,7 +56,7 @@ impl Running {
             return;
         };
         if let Some(link) = self.links.get_mut(&id) {
-            link.cut();
+            link.cut(self.now);
             self.plan_link(id);
         }
     }
@@ -85,7 +86,8 @@ impl Running {
         // A proxy stands where it stands, whatever the way before it becomes.
         seat.profile = profile
             .proxy(seat.profile.proxy)
-            .window(seat.profile.window);
+            .window(seat.profile.window)
+            .polls(seat.profile.polls);
         if let Some(link) = seat.link.and_then(|id| self.links.get_mut(&id)) {
             link.set_profile(&seat.profile);
         }
@@ -99,9 +101,9 @@ impl Running {
             if silent {
                 link.go_half_open()
             } else {
-                link.cut()
+                link.cut(self.now)
             }
-            link.client_has = false;
+            link.leave();
             self.plan_link(id);
         }
         self.seats[client].restart(self.now, &self.name);
@@ -120,8 +122,7 @@ impl Running {
         let ids: Vec<_> = self.links.keys().copied().collect();
         for id in ids {
             if let Some(link) = self.links.get_mut(&id) {
-                link.cut();
-                link.server_has = false;
+                link.lose_server(self.now);
             }
             self.plan_link(id);
         }

@@ -33,27 +33,65 @@ impl Running {
         if seat.attempt != attempt || seat.link.is_some() {
             return Ok(());
         }
-        let Some(host) = &mut self.host else {
-            seat.client.link_lost(self.now, None);
+        let Some(id) = self.open_link(client) else {
+            self.seats[client].client.link_lost(self.now, None);
             return self.after_client(client);
         };
+        let seat = &mut self.seats[client];
+        seat.link = Some(id);
+        seat.client.link_open(self.now);
+        self.after_client(client)
+    }
+
+    /// One more link of a client, if there is a server to talk to.
+    fn open_link(&mut self, client: usize) -> Option<LinkId> {
+        let seat = &mut self.seats[client];
+        let host = self.host.as_mut()?;
+        let part = seat.profile.polls;
+        let polling = part > 0.0 && self.chance.happens(part);
         let id = LinkId(self.links_made);
         self.links_made += 1;
         let session = host.link_opened(self.now);
         let link = Link::new(
+            self.now,
             client,
             session,
             self.epoch,
-            &seat.profile,
+            (&seat.profile, polling),
             self.chance.fork(10_000 + id.0),
         );
         self.links.insert(id, link);
         self.sessions.insert(session, id);
-        seat.link = Some(id);
         seat.counts.links += 1;
         self.trace.mark(self.now, Mark::Opened, client, id.0);
-        seat.client.link_open(self.now);
+        Some(id)
+    }
+
+    /// A client's session moves to another link, whose hello claims it. The one before is let go without a word: what is under way on it still
+    /// arrives, and is of no use.
+    pub(crate) fn move_client(&mut self, client: usize) -> Result<(), Broken> {
+        let Some(old) = self.seats[client].link else {
+            return Ok(());
+        };
+        let Some(id) = self.open_link(client) else {
+            return Ok(());
+        };
+        let seat = &mut self.seats[client];
+        if seat.client.link_moved(self.now) {
+            seat.link = Some(id);
+            self.forget_by_client(old);
+        } else {
+            self.forget_by_client(id);
+        }
         self.after_client(client)
+    }
+
+    /// The client looks at a link no more; the server finds that out by itself.
+    fn forget_by_client(&mut self, id: LinkId) {
+        if let Some(link) = self.links.get_mut(&id) {
+            link.leave();
+        }
+        self.plan_link(id);
     }
 
     /// Writes what the client has to say, as far as its link takes it.
@@ -67,10 +105,11 @@ impl Running {
         };
         // Asked with nothing writable too: that is how a session learns that what must go now or never goes never.
         while link.client_has
-            && let Some(frame) = seat.client.next(self.now, link.up.writable(self.now))
+            && let Some(frame) = seat.client.next(self.now, link.up_takes(self.now))
         {
             link.write_up(self.now, &frame);
         }
+        link.flush(self.now);
         self.plan_link(id);
     }
 
@@ -83,11 +122,17 @@ impl Running {
             return Ok(());
         };
         while link.server_has
-            && let Some(out) = host.next(self.now, session, link.down.writable(self.now))
+            && let Some(out) = host.next(self.now, session, link.down_takes(self.now))
         {
-            link.write_down(self.now, std::iter::once(&out.head).chain(&out.body));
-            host.unwritten(self.now, session, link.down.unsent());
+            if link.is_polled()
+                && let Some((room, _)) = out.update
+            {
+                host.shut(session, room);
+            }
+            link.write_down(self.now, &out);
+            host.unwritten(self.now, session, link.unsent());
         }
+        link.flush(self.now);
         self.plan_link(id);
         self.check_bounds(id)
     }
@@ -152,8 +197,12 @@ impl Running {
         else {
             return Ok(());
         };
-        let (session, unsent) = (link.session, link.down.unsent());
+        let (session, unsent) = (link.session, link.unsent());
+        let polled = link.take_polled();
         if let Some(host) = &mut self.host {
+            if polled {
+                host.reopen(session);
+            }
             host.unwritten(self.now, session, unsent);
         }
         self.pump_down(session)
@@ -202,6 +251,7 @@ impl Running {
             link.write_up(self.now, &frame);
         }
         link.close_client();
+        link.flush(self.now);
         self.plan_link(id);
     }
 
@@ -252,7 +302,7 @@ impl Running {
             return;
         };
         while let Some(out) = host.next(self.now, close.session, usize::MAX) {
-            link.write_down(self.now, std::iter::once(&out.head).chain(&out.body));
+            link.write_down(self.now, &out);
         }
         self.trace
             .mark(self.now, Mark::Lost, link.client, close.reason as u64);
@@ -265,9 +315,7 @@ impl Running {
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
-        let over =
-            (link.client_has && link.down.is_over()) || (link.server_has && link.up.is_over());
-        let due = if over {
+        let due = if link.has_ended() {
             Some(self.now)
         } else {
             link.next_due().map(|at| at.max(self.now))

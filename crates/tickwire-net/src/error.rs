@@ -85,6 +85,11 @@ pub enum StartError {
         /// What is wrong with it.
         error: String,
     },
+    /// A namespace whose name cannot be used.
+    #[error(
+        "BadNamespace: {0:?}: names begin with /, have at most 64 bytes, and are used once; \"/\" is the server's own"
+    )]
+    Namespace(String),
     /// The folder of files to serve is not there.
     #[error("NoFiles: {0} is not a folder. Use --files with the folder of your pages")]
     NoFiles(PathBuf),

@@ -9,21 +9,25 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use tickwire_proto::{Reason, SessionConfig};
-use tickwire_server::{FrontConfig, FrontInput, Kind, Lobby, LobbyConfig, MemoryStore, Store};
+use tickwire_proto::{Reason, SessionConfig, poll};
+use tickwire_server::{
+    FrontConfig, FrontInput, HOME, Lobby, LobbyConfig, MemoryStore, NamespaceSpec, Namespaces,
+    Store,
+};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::accept::{self, Control, listen};
 use crate::admission::Door;
 use crate::config::Config;
+use crate::desk::{RoomsDesk, Tickets};
 use crate::directory::{self, DirectorySender, DirectoryTask};
 use crate::error::StartError;
 use crate::http::{Exposed, Files, Origins, Site};
 use crate::lobby::{self, LobbyTask};
 use crate::metrics::Metrics;
 use crate::people::People;
-use crate::rooms::{Crew, Exits, Rooms};
+use crate::rooms::{Crew, Exits, Rooms, TaskThread};
 use crate::server::Plan;
 use crate::shard::{self, SHARD_INBOX_MAX, Setup, ShardMessage};
 use crate::store::{self, DiskStore};
@@ -37,6 +41,7 @@ pub struct Running {
     admin: Option<SocketAddr>,
     site: Arc<Site>,
     shards: Arc<[mpsc::Sender<ShardMessage>]>,
+    desk: RoomsDesk,
     closed: Option<oneshot::Sender<()>>,
     ended: Option<oneshot::Sender<()>>,
     shard_threads: Vec<JoinHandle<()>>,
@@ -44,6 +49,7 @@ pub struct Running {
     crew: Option<Crew>,
     directory: DirectorySender,
     store: Option<JoinHandle<()>>,
+    tasks: Option<TaskThread>,
 }
 
 impl fmt::Debug for Running {
@@ -77,6 +83,12 @@ impl Running {
             ip => ip,
         };
         format!("ws://{}", SocketAddr::new(ip, self.local.port()))
+    }
+
+    /// Its rooms, for a matchmaker or an operator.
+    #[must_use]
+    pub fn rooms(&self) -> RoomsDesk {
+        self.desk.clone()
     }
 
     /// What `/metrics` says.
@@ -115,6 +127,9 @@ impl Running {
         drop(self.ended.take());
         if let Some(crew) = self.crew.take() {
             crew.stop();
+        }
+        if let Some(tasks) = self.tasks.take() {
+            tasks.stop();
         }
         if let Some(control) = self.control.take() {
             let _ = control.join();
@@ -155,6 +170,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
     let site = Arc::new(site(&plan, local, Arc::clone(&metrics))?);
     let threads = |what| move |source: io::Error| StartError::Resources { what, source };
 
+    let door = Door::new(config.limits.sessions, config.limits.per_address);
     let (lobby_sender, lobby_inbox) = lobby::channel();
     let (directory_sender, directory_inbox) = directory::channel();
     let (store_sender, store) = store::start(make_store(config)?, directory_sender.clone())
@@ -167,19 +183,29 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
     for (index, inbox) in inboxes.into_iter().enumerate() {
         let setup = Setup {
             index,
-            front: front(index, &plan),
+            front: front(index, config),
             others: Arc::clone(&shards),
             lobby: lobby_sender.clone(),
             directory: directory_sender.clone(),
-            auth: Arc::clone(&plan.auth),
+            namespaces: Arc::clone(&plan.namespaces),
             metrics: Arc::clone(&metrics),
             site: Arc::clone(&site),
+            door: Arc::clone(&door),
             goodbye: config.goodbye,
         };
         shard_threads
             .push(shard::start(setup, inbox).map_err(threads("no thread for connections"))?);
     }
+    let tickets = Arc::new(Tickets::default());
+    let desk = RoomsDesk::new(
+        lobby_sender.clone(),
+        Arc::clone(&shards),
+        Arc::clone(&tickets),
+        Arc::clone(&plan.namespaces),
+    );
+    let tasks = TaskThread::start().map_err(threads("no thread for the work of rooms"))?;
     let exits = Exits {
+        tasks: tasks.handle(),
         shards: Arc::clone(&shards),
         lobby: lobby_sender,
     };
@@ -191,10 +217,10 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
     let control = Control {
         listener,
         admin,
-        door: Door::new(config.limits.sessions, config.limits.per_address),
+        door,
         site: Arc::clone(&site),
         shards: Arc::clone(&shards),
-        lobby: LobbyTask::new(make_lobby(&plan)?, rooms, Arc::clone(&shards)),
+        lobby: LobbyTask::new(make_lobby(&plan)?, rooms, Arc::clone(&shards), tickets),
         lobby_inbox,
         directory: DirectoryTask::new(Arc::clone(&shards), store_sender, metrics),
         directory_inbox,
@@ -208,6 +234,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         admin: admin_addr,
         site,
         shards,
+        desk,
         closed: Some(closed),
         ended: Some(ended),
         shard_threads,
@@ -215,6 +242,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         crew: Some(crew),
         directory: directory_sender,
         store: Some(store),
+        tasks: Some(tasks),
     })
 }
 
@@ -226,16 +254,13 @@ fn make_store(config: &Config) -> Result<Box<dyn Store>, StartError> {
     })
 }
 
-fn front(index: usize, plan: &Plan) -> FrontConfig {
-    let config = &plan.config;
+fn front(index: usize, config: &Config) -> FrontConfig {
     let mut session = SessionConfig::default();
     session.limits.resume_window_ms = config.resume.as_millis() as u32;
     FrontConfig {
         shard: index as u16,
         shards: config.shards as u16,
         session,
-        messages_hash: 0,
-        one_session: plan.one_session,
     }
 }
 
@@ -251,7 +276,7 @@ fn make_lobby(plan: &Plan) -> Result<Lobby, StartError> {
         seed: u64::from_le_bytes(seed),
         ..LobbyConfig::default()
     };
-    Ok(Lobby::new(config, plan.kinds.clone()))
+    Ok(Lobby::new(config))
 }
 
 fn site(plan: &Plan, local: SocketAddr, metrics: Arc<Metrics>) -> Result<Site, StartError> {
@@ -273,7 +298,7 @@ fn site(plan: &Plan, local: SocketAddr, metrics: Arc<Metrics>) -> Result<Site, S
         metrics: config.metrics,
         schema: config.schema,
         elsewhere: config.admin.is_some(),
-        schema_json: schemas(&plan.kinds).to_string().into(),
+        schema_json: schemas(&plan.namespaces).to_string().into(),
     };
     Ok(Site::new(
         files,
@@ -281,14 +306,31 @@ fn site(plan: &Plan, local: SocketAddr, metrics: Arc<Metrics>) -> Result<Site, S
         exposed,
         metrics,
         config.limits.sessions,
+        poll::body_max(front(0, config).session.frame_max()),
     ))
 }
 
-/// What `/tickwire/schema.json` says: the schema of each game, by its name.
-fn schemas(kinds: &[Arc<Kind>]) -> Value {
-    let all: Map<String, Value> = kinds
-        .iter()
-        .map(|kind| (kind.name().to_owned(), kind.game().schema().to_json()))
-        .collect();
-    Value::Object(Map::from_iter([("games".to_owned(), Value::Object(all))]))
+/// What `/tickwire/schema.json` says: the schema of each game by its name, and of those of other namespaces by theirs.
+fn schemas(namespaces: &Namespaces) -> Value {
+    let games = |namespace: &NamespaceSpec| -> Map<String, Value> {
+        let kinds = namespace.kinds().iter();
+        kinds
+            .map(|kind| (kind.name().to_owned(), kind.game().schema().to_json()))
+            .collect()
+    };
+    let (home, others): (Vec<_>, Vec<_>) = namespaces
+        .fixed()
+        .partition(|namespace| &**namespace.name() == HOME);
+    let mut all = Map::new();
+    let home = home.first().map(|home| games(home)).unwrap_or_default();
+    all.insert("games".to_owned(), Value::Object(home));
+    if !others.is_empty() {
+        let named = |other: &Arc<NamespaceSpec>| {
+            let games = Map::from_iter([("games".to_owned(), Value::Object(games(other)))]);
+            (other.name().to_string(), Value::Object(games))
+        };
+        let others = others.into_iter().map(named).collect();
+        all.insert("namespaces".to_owned(), Value::Object(others));
+    }
+    Value::Object(all)
 }

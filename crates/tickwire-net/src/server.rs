@@ -1,21 +1,23 @@
 //! A server as its author says it: games, pages, auth. How it runs is in `running`; what an operator says over it, in `config`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
 use tickwire_proto::frame::{Identity, Refusal};
-use tickwire_server::{AcceptAll, Auth, AuthRequest, Kind, KindOptions};
-use tickwire_sim::{Game, GameFn, GameKind};
+use tickwire_server::{Auth, AuthRequest, HOME, NamespaceLimits, Namespaces};
+use tickwire_sim::GameFn;
 
 use crate::accept::asked_to_end;
-use crate::auth::AsyncAuth;
-use crate::config::{Config, Layers, RoomConfig, ServerArgs, parse};
+use crate::config::{Config, Layers, ServerArgs, parse};
 use crate::error::StartError;
 use crate::logging;
+use crate::namespace::Namespace;
 use crate::running::{Running, start};
 
 /// Wrong usage or configuration.
@@ -47,12 +49,13 @@ const USAGE: u8 = 2;
 /// # Ok::<(), tickwire_net::StartError>(())
 /// ```
 pub struct Server {
-    games: Vec<(String, Arc<dyn GameFn>)>,
+    /// The namespace `/`.
+    home: Namespace,
+    others: Vec<Namespace>,
+    maker: Option<Maker>,
     page: Option<&'static str>,
     files: Vec<(&'static str, &'static str, &'static [u8])>,
     folders: Vec<PathBuf>,
-    auth: Arc<dyn Auth>,
-    one_session: bool,
     layers: Layers,
 }
 
@@ -67,12 +70,10 @@ impl fmt::Debug for Server {
 
 /// What is served, once it is known to make sense.
 pub(crate) struct Plan {
-    pub(crate) kinds: Vec<Arc<Kind>>,
+    pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) page: Option<&'static str>,
     pub(crate) files: Vec<(&'static str, &'static str, &'static [u8])>,
     pub(crate) folders: Vec<PathBuf>,
-    pub(crate) auth: Arc<dyn Auth>,
-    pub(crate) one_session: bool,
     pub(crate) config: Config,
 }
 
@@ -81,12 +82,12 @@ impl Server {
     #[must_use]
     pub fn new(name: &str, game: impl GameFn + 'static) -> Server {
         let server = Server {
-            games: Vec::new(),
+            home: Namespace::new(HOME),
+            others: Vec::new(),
+            maker: None,
             page: None,
             files: Vec::new(),
             folders: Vec::new(),
-            auth: Arc::new(AcceptAll),
-            one_session: false,
             layers: Layers::default(),
         };
         server.kind(name, game)
@@ -95,7 +96,7 @@ impl Server {
     /// One more kind of game on the same server.
     #[must_use]
     pub fn kind(mut self, name: &str, game: impl GameFn + 'static) -> Server {
-        self.games.push((name.to_owned(), Arc::new(game)));
+        self.home = self.home.kind(name, game);
         self
     }
 
@@ -123,11 +124,11 @@ impl Server {
     /// Who may attach; everybody, unless this is said.
     #[must_use]
     pub fn auth(mut self, auth: impl Auth + 'static) -> Server {
-        self.auth = Arc::new(auth);
+        self.home = self.home.auth(auth);
         self
     }
 
-    /// The same, for answers that take their time: a database, a request to somewhere else. After 3 s the client is refused.
+    /// The same, for answers that take their time: a database, a request to somewhere else. After 10 s the client is refused.
     ///
     /// ```
     /// # use tickwire_net::Server;
@@ -146,14 +147,50 @@ impl Server {
         F: Fn(AuthRequest) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Identity, Refusal>> + Send + 'static,
     {
-        self.auth = Arc::new(AsyncAuth(check));
+        self.home = self.home.auth_async(check);
         self
     }
 
-    /// Only one session of an identity at a time: the newest wins, and an older one ends first, as `Kicked`. Without this there may be many.
+    /// What the namespace `/` may take up.
+    #[must_use]
+    pub fn limits(mut self, limits: NamespaceLimits) -> Server {
+        self.home = self.home.limits(limits);
+        self
+    }
+
+    /// One more namespace beside `/`, which is the server's own.
+    #[must_use]
+    pub fn namespace(mut self, namespace: Namespace) -> Server {
+        self.others.push(namespace);
+        self
+    }
+
+    /// Makes namespaces by their names, when somebody first asks for one that is not there: `None` means that there is none. What must
+    /// outlive such a namespace (it is forgotten some time after the last one has left) belongs to the function.
+    ///
+    /// ```
+    /// # use tickwire_net::{Namespace, Server};
+    /// # use tickwire_sim::Game;
+    /// # fn hello(game: &mut Game) {}
+    /// # fn talk(game: &mut Game) {}
+    /// let server = Server::new("hello", hello).namespaces(|name| {
+    ///     let club = name.strip_prefix("/club/")?;
+    ///     (club.len() <= 8).then(|| Namespace::new(name).kind("talk", talk))
+    /// });
+    /// ```
+    #[must_use]
+    pub fn namespaces(
+        mut self,
+        make: impl Fn(&str) -> Option<Namespace> + Send + Sync + 'static,
+    ) -> Server {
+        self.maker = Some(Box::new(make));
+        self
+    }
+
+    /// Only one session of an identity at a time in the namespace `/`: see [`Namespace::one_session`].
     #[must_use]
     pub fn one_session(mut self) -> Server {
-        self.one_session = true;
+        self.home = self.home.one_session();
         self
     }
 
@@ -250,46 +287,58 @@ impl Server {
     }
 
     fn kinds(&self) -> Vec<&str> {
-        self.games.iter().map(|(name, _)| name.as_str()).collect()
+        let mut kinds = self.home.kinds();
+        for kind in self.others.iter().flat_map(Namespace::kinds) {
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        kinds
     }
 
     fn plan(self) -> Result<Plan, StartError> {
         let config = Config::read(&self.layers, &self.kinds())?;
-        let made = self.games.into_iter().map(|(name, game)| {
-            let told = config.rooms.get(&name).cloned().unwrap_or_default();
-            kind(name, game, told)
-        });
         let mut folders = self.folders;
         folders.extend(config.files.clone());
         Ok(Plan {
-            kinds: made.collect::<Result<_, _>>()?,
+            namespaces: Arc::new(namespaces(self.home, self.others, self.maker, &config)?),
             page: self.page,
             files: self.files,
             folders,
-            auth: self.auth,
-            one_session: self.one_session,
             config,
         })
     }
 }
 
-/// A game, with what the configuration says laid over what it says itself.
-fn kind(name: String, game: Arc<dyn GameFn>, told: RoomConfig) -> Result<Arc<Kind>, StartError> {
-    let options = KindOptions {
-        seats: told.seats,
-        computers: told.players,
-        ..KindOptions::default()
+type Maker = Box<dyn Fn(&str) -> Option<Namespace> + Send + Sync>;
+
+fn namespaces(
+    home: Namespace,
+    others: Vec<Namespace>,
+    maker: Option<Maker>,
+    config: &Config,
+) -> Result<Namespaces, StartError> {
+    let mut names = BTreeSet::new();
+    let mut all = Vec::new();
+    for namespace in std::iter::once(home).chain(others) {
+        if !names.insert(namespace.name().to_owned()) {
+            return Err(StartError::Namespace(namespace.name().to_owned()));
+        }
+        all.push(namespace.build(config)?);
+    }
+    let namespaces = Namespaces::new(all);
+    let Some(maker) = maker else {
+        return Ok(namespaces);
     };
-    let (tick_hz, send_hz) = (told.tick_hz, told.send_hz);
-    let with_rates = move |registry: &mut Game| {
-        game(registry);
-        tick_hz.map(|hz| registry.rate(hz));
-        send_hz.map(|hz| registry.send(hz));
-    };
-    let game = GameKind::try_new(name.clone(), with_rates);
-    let game = game.map_err(|error| StartError::Game {
-        name,
-        error: error.to_string(),
-    })?;
-    Ok(Arc::new(Kind::new(game, options)))
+    let config = config.clone();
+    Ok(namespaces.making(move |name| {
+        // The author's code, in an io thread: a panic in it refuses one client.
+        let made = catch_unwind(AssertUnwindSafe(|| maker(name)))
+            .ok()
+            .flatten()?;
+        let built = made.build(&config);
+        built
+            .inspect_err(|error| tracing::error!(%error, name, "a namespace could not be made"))
+            .ok()
+    }))
 }

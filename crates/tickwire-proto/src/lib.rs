@@ -5,6 +5,7 @@
 //! - [`frame`]: every message of the protocol, borrowed from its bytes.
 //! - [`session`]: the two state machines of a conversation, [`ServerSession`] and
 //!   [`ClientSession`].
+//! - [`poll`]: a link made of HTTP requests, as the two ends of it see it.
 //! - [`ending`] and [`backoff`]: why a conversation ends, and when to try again.
 //!
 //! The bytes and the state machines are described in `PROTOCOL.md`.
@@ -12,6 +13,7 @@
 pub mod backoff;
 pub mod ending;
 pub mod frame;
+pub mod poll;
 pub mod session;
 pub mod time;
 pub mod wire;

@@ -88,7 +88,7 @@ impl Auth for AcceptAll {
             Identity {
                 id: format!("guest:{name}"),
                 name,
-                data: Bytes::new(),
+                ..Identity::default()
             }
         })
         .into()
@@ -232,7 +232,7 @@ mod tests {
             "ok" => Ok(Identity {
                 id: "\u{202e}x".into(),
                 name: "\u{7}".into(),
-                data: Bytes::new(),
+                ..Identity::default()
             }),
             _ => Err(Refusal::new("Expired", "sign in again")),
         });

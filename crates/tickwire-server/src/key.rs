@@ -24,6 +24,12 @@ impl SessionKey {
         (self.0 >> (2 * Self::PLACE_BITS)) as u16
     }
 
+    /// The session that a token to resume is of: its first eight bytes, which are no secret.
+    #[must_use]
+    pub fn of_token(token: &[u8; 32]) -> Self {
+        Self(u64::from_le_bytes(std::array::from_fn(|at| token[at])))
+    }
+
     pub(crate) const fn place(self) -> usize {
         (self.0 & Self::LOW) as usize
     }

@@ -26,6 +26,7 @@ mod kind;
 mod lobby;
 mod loopback;
 mod name;
+mod namespace;
 mod room;
 
 pub use auth::{AcceptAll, Auth, AuthAnswer, AuthRequest, TokenAuth};
@@ -35,16 +36,22 @@ pub use directory::{
 };
 pub use front::{
     AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, FAREWELLS_MAX, Front, FrontConfig,
-    FrontInput, FrontOutput, FrontStats, LINGER_MS, SESSIONS_AWAY_MAX, SessionInfo,
+    FrontInput, FrontOutput, FrontStats, LINGER_MS, SERVER_BANS_MAX, SESSIONS_AWAY_MAX,
+    SessionInfo,
 };
 pub use gauge::{GAUGE_LOW_WATER, Gauge};
 pub use key::{MemberId, SessionKey};
 pub use kind::{Kind, KindOptions};
-pub use lobby::{Lobby, LobbyConfig, LobbyInput, LobbyJoin, LobbyOutput, LobbyStats, ROOMS_MAX};
+pub use lobby::{
+    BANS_MAX, GUESSERS_MAX, GUESSES_MAX, KEPT_MS_MAX, LOBBY_CHANGE_MS, Lobby, LobbyConfig,
+    LobbyInput, LobbyJoin, LobbyOutput, LobbyStats, RESERVATIONS_MAX, ROOMS_MAX, Reservation,
+    ReserveAsk, ReserveIn, RoomName, WATCHED_MAX,
+};
 pub use loopback::Loopback;
 pub use name::{NAME_BYTES_MAX, NAME_CHARS_MAX, clean_name};
+pub use namespace::{HOME, NAMESPACES_MADE_MAX, NamespaceLimits, NamespaceSpec, Namespaces};
 pub use room::{
     Batch, COMMANDS_AHEAD_MAX, ENCODES_PER_TICK_MAX, IN_FLIGHT_MS, KEYFRAMES_PER_TICK_MAX,
-    LAGGING_MS, MemberStatus, Room, RoomInput, RoomJoin, RoomOutput, RoomSpec, RoomStats,
-    ViewerUpdate,
+    LAGGING_MS, MemberStatus, Room, RoomAsk, RoomInput, RoomJoin, RoomOutput, RoomSpec, RoomStats,
+    ViewerUpdate, Who,
 };

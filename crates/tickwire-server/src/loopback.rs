@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use tickwire_proto::frame::{Identity, Refusal};
+use tickwire_proto::frame::{Identity, Refusal, code};
 use tickwire_proto::{Reason, Time};
+use tickwire_sim::{NewTask, TaskFailed, TaskId};
 
 use crate::auth::{AcceptAll, Auth, AuthAnswer};
 use crate::directory::{
@@ -19,8 +20,11 @@ use crate::directory::{
 use crate::front::{Front, FrontConfig, FrontInput, FrontOutput};
 use crate::key::SessionKey;
 use crate::kind::Kind;
-use crate::lobby::{Lobby, LobbyConfig, LobbyInput, LobbyOutput};
-use crate::room::{Room, RoomOutput};
+use crate::lobby::{
+    Lobby, LobbyConfig, LobbyInput, LobbyOutput, Reservation, ReserveAsk, RoomName,
+};
+use crate::namespace::{HOME, NamespaceSpec, Namespaces};
+use crate::room::{Room, RoomAsk, RoomInput, RoomOutput};
 
 /// Fronts, lobby and rooms, wired together in memory.
 ///
@@ -58,11 +62,15 @@ pub struct Loopback {
     store: Box<dyn Store>,
     kept: Vec<(u64, Result<u64, Refusal>)>,
     rooms: BTreeMap<u32, Room>,
-    auth: Box<dyn Auth>,
     answers: Vec<Answer>,
+    /// Work of rooms that is not done yet.
+    tasks: BTreeMap<(u32, TaskId), NewTask>,
     links: BTreeMap<SessionKey, Link>,
     opened: u64,
     tokens: u64,
+    home: Option<Arc<NamespaceSpec>>,
+    ruled: BTreeMap<u64, Result<(), Refusal>>,
+    reserved: BTreeMap<u64, Result<Reservation, Refusal>>,
 }
 
 /// An answer of auth that is not there yet.
@@ -108,27 +116,39 @@ impl Loopback {
         front: FrontConfig,
         lobby: LobbyConfig,
     ) -> Loopback {
+        let kinds = kinds.into_iter().map(Arc::new).collect();
+        let home = NamespaceSpec::new(HOME, kinds).with_auth(Arc::new(auth));
+        Loopback::of(Arc::new(Namespaces::new([home])), front, lobby)
+    }
+
+    /// The same with several namespaces.
+    #[must_use]
+    pub fn of(namespaces: Arc<Namespaces>, front: FrontConfig, lobby: LobbyConfig) -> Loopback {
         let shards = front.shards.max(1);
         Loopback {
+            home: namespaces.find(HOME).ok(),
             fronts: (0..shards)
                 .map(|shard| {
-                    Front::new(FrontConfig {
+                    let config = FrontConfig {
                         shard,
                         shards,
                         ..front
-                    })
+                    };
+                    Front::new(config, Arc::clone(&namespaces))
                 })
                 .collect(),
-            lobby: Lobby::new(lobby, kinds.into_iter().map(Arc::new).collect()),
+            lobby: Lobby::new(lobby),
             directory: Directory::default(),
             store: Box::new(MemoryStore::default()),
             kept: Vec::new(),
             rooms: BTreeMap::new(),
-            auth: Box::new(auth),
             answers: Vec::new(),
+            tasks: BTreeMap::new(),
             links: BTreeMap::new(),
             opened: 0,
             tokens: 0,
+            ruled: BTreeMap::new(),
+            reserved: BTreeMap::new(),
         }
     }
 
@@ -206,6 +226,7 @@ impl Loopback {
     /// Time passes: ticks that are due, and timeouts.
     pub fn advance(&mut self, now: Time) {
         self.answer(now);
+        self.work();
         for front in &mut self.fronts {
             front.handle_timeout(now);
         }
@@ -215,7 +236,7 @@ impl Loopback {
         let due: Vec<u32> = self
             .rooms
             .iter()
-            .filter(|(_, room)| room.next_due().is_none_or(|due| due <= now))
+            .filter(|(_, room)| !room.rests() && room.next_due().is_none_or(|due| due <= now))
             .map(|(no, _)| *no)
             .collect();
         for no in due {
@@ -262,6 +283,38 @@ impl Loopback {
     /// The answers to [`DirectoryInput::Keep`] since the last time, with their tickets.
     pub fn take_kept(&mut self) -> Vec<(u64, Result<u64, Refusal>)> {
         std::mem::take(&mut self.kept)
+    }
+
+    /// Does something with a room, as whoever is in charge.
+    ///
+    /// # Errors
+    /// With what is wrong and what to do.
+    pub fn rule(&mut self, now: Time, room: RoomName, ask: RoomAsk) -> Result<(), Refusal> {
+        let ticket = Some(0);
+        self.tell_lobby(now, LobbyInput::Rule { ticket, room, ask });
+        self.ruled.remove(&0).unwrap_or(Ok(()))
+    }
+
+    /// Keeps seats in the namespace `/`. The token is no secret: there is no network here.
+    ///
+    /// # Errors
+    /// With what is wrong and what to do.
+    pub fn reserve(&mut self, now: Time, ask: ReserveAsk) -> Result<Reservation, Refusal> {
+        self.tokens += 1;
+        let (ticket, chance) = (self.tokens, u128::from(self.tokens).to_le_bytes());
+        let namespace = self.home.clone();
+        let Some(namespace) = namespace else {
+            return Err(Refusal::new(code::NOT_FOUND, "there is no namespace /"));
+        };
+        let input = LobbyInput::Reserve {
+            ticket,
+            chance,
+            namespace,
+            ask,
+        };
+        self.tell_lobby(now, input);
+        let unanswered = || Err(Refusal::new(code::NOT_FOUND, "the lobby did not answer"));
+        self.reserved.remove(&ticket).unwrap_or_else(unanswered)
     }
 
     /// The fronts.
@@ -318,9 +371,9 @@ impl Loopback {
                             room.handle(input);
                         }
                     }
-                    FrontOutput::AuthWanted(request) => {
+                    FrontOutput::AuthWanted { request, namespace } => {
                         let (session, attachment) = (request.session, request.attachment);
-                        match self.auth.check(&request) {
+                        match namespace.auth().check(&request) {
                             AuthAnswer::Accepted(identity) => {
                                 self.auth_done(now, session, attachment, Ok(identity))
                             }
@@ -386,6 +439,12 @@ impl Loopback {
                     }
                 }
                 LobbyOutput::ToAllFronts(input) => self.tell_all_fronts(now, &input),
+                LobbyOutput::Ruled { ticket, answer } => {
+                    self.ruled.insert(ticket, answer);
+                }
+                LobbyOutput::Reserved { ticket, answer } => {
+                    self.reserved.insert(ticket, answer);
+                }
             }
         }
         heard
@@ -438,6 +497,18 @@ impl Loopback {
                             },
                         );
                     }
+                    (None, RoomOutput::Task(task)) => {
+                        self.tasks.insert((no, task.id), task);
+                    }
+                    (None, RoomOutput::CancelTask(task)) => {
+                        self.tasks.remove(&(no, task));
+                    }
+                    (None, RoomOutput::Asks(ask)) => {
+                        let room = RoomName::No(no);
+                        let ticket = None;
+                        self.lobby
+                            .handle(now, LobbyInput::Rule { ticket, room, ask });
+                    }
                     (None, _) => {}
                 }
             }
@@ -468,6 +539,26 @@ impl Loopback {
         let message = "the game failed in this room".to_owned();
         self.lobby
             .handle(now, LobbyInput::RoomFailed { room, message });
+    }
+
+    /// Goes on with the work of rooms: once each time that time passes. What panics has failed; that of rooms that are over is dropped.
+    fn work(&mut self) {
+        for ((no, id), mut task) in std::mem::take(&mut self.tasks) {
+            let Some(room) = self.rooms.get_mut(&no) else {
+                continue;
+            };
+            let mut context = Context::from_waker(Waker::noop());
+            let polled = catch_unwind(AssertUnwindSafe(|| task.future.as_mut().poll(&mut context)));
+            let result = match polled {
+                Ok(Poll::Ready(result)) => result,
+                Err(_) => Err(TaskFailed::Panicked),
+                Ok(Poll::Pending) => {
+                    self.tasks.insert((no, id), task);
+                    continue;
+                }
+            };
+            room.handle(RoomInput::TaskDone { task: id, result });
+        }
     }
 
     /// Asks the answers that were not there yet.

@@ -62,6 +62,7 @@ fn game(game: &mut Game) {
 fn allocations(viewers: u32) -> u64 {
     let kind = Arc::new(Kind::from(GameKind::new("drift", game)));
     let mut room = Room::new(RoomSpec {
+        namespace: "/".into(),
         no: 1,
         id: "A".into(),
         kind,
@@ -80,6 +81,8 @@ fn allocations(viewers: u32) -> u64 {
             identity,
             gauge: gauge.clone(),
             generic: false,
+            watches: false,
+            host: false,
         })));
     }
     let mut now = 0;

@@ -10,18 +10,26 @@ use bevy_ecs::schedule::{
 };
 use bevy_ecs::system::{BoxedSystem, In, IntoSystem, ScheduleSystem};
 use bevy_ecs::world::FromWorld;
-use tickwire_snapshot::message::Message;
+use tickwire_snapshot::message::{Message, Request};
 use tickwire_snapshot::record::Record;
 use tickwire_snapshot::{MessageSchema, RecordSchema, SchemaError, Scope};
 
+use crate::ask::{
+    Answer, Answerer, AnswersLater, AnswersNow, Asked, HearsReplies, Replied, ReplyListener,
+};
 use crate::column::{AsksColumn, Column, Components, Singleton};
 use crate::command::{CommandLine, Line, MissingCommand, PlayerCommand};
 use crate::event::{EventKind, GameEvent};
 use crate::message::{FromPlayer, Hears, Listener};
 use crate::player::{OwnedBy, Player, SEATS_MAX, disowned};
+use crate::task::{Done, DoneListener, HearsDone};
 
 /// Ticks a second at most.
 pub const RATE_MAX: u16 = 240;
+/// Places for spectators in a room at most.
+pub const WATCHERS_MAX: u16 = 2_048;
+/// Updates a second for spectators, unless the game says otherwise.
+const WATCH_HZ: u32 = 5;
 
 /// A component that viewers may see. Made by `#[derive(Replicate)]`, which makes it a [`Component`] too.
 pub trait Replicate: Record + Component {}
@@ -54,6 +62,9 @@ pub enum GameError {
     /// No seat, or too many.
     #[error("seats({0}): choose 1 to {SEATS_MAX}")]
     Seats(u32),
+    /// Too many places for spectators.
+    #[error("watchers({0}): choose 0 to {WATCHERS_MAX}")]
+    Watchers(u32),
     /// One thing registered twice.
     #[error("{what} {name} is registered twice: keep one")]
     Twice {
@@ -107,6 +118,10 @@ pub struct Game {
     pub(crate) computer_names: Vec<String>,
     pub(crate) missing: MissingCommand,
     pub(crate) name_any: bool,
+    pub(crate) on_demand: bool,
+    pub(crate) sleeps: bool,
+    pub(crate) watchers: u16,
+    pub(crate) watch: u32,
     pub(crate) components: Vec<Box<dyn Column>>,
     pub(crate) resources: Vec<Box<dyn Column>>,
     /// Kept in exact captures beside what is registered.
@@ -115,6 +130,9 @@ pub struct Game {
     pub(crate) events: Vec<(EventKind, RecordSchema)>,
     pub(crate) messages: Vec<MessageSchema>,
     pub(crate) listeners: Vec<Box<dyn Listener>>,
+    pub(crate) answerers: Vec<Box<dyn Answerer>>,
+    pub(crate) replies: Vec<Box<dyn ReplyListener>>,
+    pub(crate) done_listeners: Vec<Box<dyn DoneListener>>,
     pub(crate) on_start: Vec<BoxedSystem>,
     pub(crate) on_join: Vec<BoxedSystem<In<Player>>>,
     pub(crate) on_leave: Vec<BoxedSystem<In<Player>>>,
@@ -138,6 +156,10 @@ impl Game {
             computer_names: Vec::new(),
             missing: MissingCommand::default(),
             name_any: false,
+            on_demand: false,
+            sleeps: false,
+            watchers: 0,
+            watch: WATCH_HZ,
             components: Vec::new(),
             resources: Vec::new(),
             beside: Vec::new(),
@@ -145,6 +167,9 @@ impl Game {
             events: Vec::new(),
             messages: Vec::new(),
             listeners: Vec::new(),
+            answerers: Vec::new(),
+            replies: Vec::new(),
+            done_listeners: Vec::new(),
             on_start: Vec::new(),
             on_join: Vec::new(),
             on_leave: Vec::new(),
@@ -177,6 +202,56 @@ impl Game {
             Ok(seats @ 1..=SEATS_MAX) => self.seats = seats,
             _ => self.faults.push(GameError::Seats(seats)),
         }
+        self
+    }
+
+    /// Steps a room when something came in, at most at its rate, and not by the clock: for chats, turns and other rooms that have no time
+    /// of their own. After the last change it is stepped on until everybody has been told of it, which is one step more as a rule.
+    ///
+    /// Such a game has no [`command`](Self::command), since commands name ticks to come: its players send messages. Every step is sent.
+    ///
+    /// ```
+    /// use bevy_ecs::prelude::*;
+    /// use serde::{Deserialize, Serialize};
+    /// use tickwire_sim::prelude::*;
+    ///
+    /// #[derive(NetMessage, Serialize, Deserialize)]
+    /// struct Say { text: String }
+    ///
+    /// fn say(In(said): In<FromPlayer<Say>>, mut outbox: ResMut<Outbox>) {
+    ///     outbox.all(&said.message);
+    /// }
+    ///
+    /// /// The whole of a chat.
+    /// fn chat(game: &mut Game) {
+    ///     game.on_demand().seats(1_000).on_message(say);
+    /// }
+    /// # tickwire_sim::GameKind::new("chat", chat);
+    /// ```
+    pub fn on_demand(&mut self) -> &mut Self {
+        self.on_demand = true;
+        self
+    }
+
+    /// Lets a room sleep while no member of it is online: it is not stepped, its tick stands still, and it is not closed as empty. A join, a
+    /// member who is back, a message or a result that it waits for wakes it.
+    pub fn sleeps(&mut self) -> &mut Self {
+        self.sleeps = true;
+        self
+    }
+
+    /// Places for spectators beside the seats: none unless said otherwise. They see what all may see, and the game does not see them.
+    pub fn watchers(&mut self, places: u32) -> &mut Self {
+        match u16::try_from(places) {
+            Ok(places @ 0..=WATCHERS_MAX) => self.watchers = places,
+            _ => self.faults.push(GameError::Watchers(places)),
+        }
+        self
+    }
+
+    /// Updates a second for spectators: 5 unless said otherwise, and never more than for players. The nearest rate that is not above it.
+    pub fn watch_hz(&mut self, hz: u32) -> &mut Self {
+        self.watch = hz.max(1);
         self
     }
 
@@ -282,6 +357,85 @@ impl Game {
         self
     }
 
+    /// A system that answers one kind of request, at the start of the tick after it came: at most once for each, whatever links are cut.
+    ///
+    /// Servers do not hand requests to games yet: a client hears `NotFound`. What calls these systems today is [`Simulation::request`](crate::Simulation::request).
+    ///
+    /// ```
+    /// use bevy_ecs::prelude::*;
+    /// use serde::{Deserialize, Serialize};
+    /// use tickwire_sim::prelude::*;
+    ///
+    /// #[derive(Serialize, Deserialize, NetMessage)]
+    /// struct Loadout { weapon: u8 }
+    /// #[derive(Serialize, Deserialize, NetMessage)]
+    /// struct LoadoutOk { ammunition: u16 }
+    /// impl Request for Loadout { type Reply = LoadoutOk; }
+    ///
+    /// fn loadout(In(asked): In<FromPlayer<Loadout>>) -> Result<LoadoutOk, Refusal> {
+    ///     match asked.message.weapon {
+    ///         0..4 => Ok(LoadoutOk { ammunition: 50 }),
+    ///         _ => Err(Refusal::new("NoSuchWeapon", "choose a weapon from 0 to 3")),
+    ///     }
+    /// }
+    /// # fn game(game: &mut Game) { game.on_request(loadout); }
+    /// # tickwire_sim::GameKind::new("weapons", game);
+    /// ```
+    pub fn on_request<Q, Marker>(
+        &mut self,
+        system: impl IntoSystem<In<FromPlayer<Q>>, Answer<Q>, Marker>,
+    ) -> &mut Self
+    where
+        Q: Request + Send + Sync + 'static,
+        Q::Reply: Send + Sync + 'static,
+    {
+        let system: BoxedSystem<In<FromPlayer<Q>>, Answer<Q>> =
+            Box::new(IntoSystem::into_system(system));
+        self.answerers.push(Box::new(AnswersNow { system }));
+        self
+    }
+
+    /// A system that hears one kind of request and answers it later, by its ticket and [`Answers`](crate::Answers).
+    pub fn on_request_later<Q, Marker>(
+        &mut self,
+        system: impl IntoSystem<In<Asked<Q>>, (), Marker>,
+    ) -> &mut Self
+    where
+        Q: Request + Send + Sync + 'static,
+    {
+        let system: BoxedSystem<In<Asked<Q>>> = Box::new(IntoSystem::into_system(system));
+        self.answerers.push(Box::new(AnswersLater { system }));
+        self
+    }
+
+    /// A system that hears what players reply to one kind of question, one outcome for each who was asked by
+    /// [`Questions`](crate::Questions).
+    pub fn on_reply<Q, Marker>(
+        &mut self,
+        system: impl IntoSystem<In<Replied<Q>>, (), Marker>,
+    ) -> &mut Self
+    where
+        Q: Request + Send + Sync + 'static,
+        Q::Reply: Send + Sync + 'static,
+    {
+        let system: BoxedSystem<In<Replied<Q>>> = Box::new(IntoSystem::into_system(system));
+        self.replies.push(Box::new(HearsReplies { system }));
+        self
+    }
+
+    /// A system that hears what became of the [tasks](crate::Tasks) with results of one type, at the start of the tick after it came.
+    pub fn on_done<T, Marker>(
+        &mut self,
+        system: impl IntoSystem<In<Done<T>>, (), Marker>,
+    ) -> &mut Self
+    where
+        T: Message + Send + Sync + 'static,
+    {
+        let system: BoxedSystem<In<Done<T>>> = Box::new(IntoSystem::into_system(system));
+        self.done_listeners.push(Box::new(HearsDone { system }));
+        self
+    }
+
     /// A system that runs once, when the room begins: for maps and for what is always there.
     ///
     /// It also runs before a restore, which then replaces all entities that have registered components, and all registered resources.
@@ -332,9 +486,24 @@ impl Game {
         }
     }
 
+    /// Ticks from update to update of a spectator: a multiple of those of a player.
+    pub(crate) fn watch_every(&self, send_every: u8) -> u8 {
+        if self.on_demand {
+            return send_every;
+        }
+        let send_every = u32::from(send_every.max(1));
+        let updates = (u32::from(self.rate) / send_every).max(1);
+        let fewer = updates.div_ceil(self.watch.clamp(1, updates));
+        let most = u32::from(u8::MAX) / send_every;
+        (fewer.min(most.max(1)) * send_every) as u8 // it fits
+    }
+
     /// Ticks from update to update.
     pub(crate) fn send_every(&self) -> Result<u8, GameError> {
         let rate = u32::from(self.rate);
+        if self.on_demand && self.send.is_none() {
+            return Ok(1);
+        }
         let wanted = self.send.unwrap_or(30.min(rate));
         let fits = |hz: &u32| rate.is_multiple_of(*hz) && rate / hz <= u32::from(u8::MAX);
         // The greatest divisor up to what is wanted, else the least that can be said in a byte.
@@ -376,6 +545,21 @@ mod tests {
             game.send(send);
         }
         game.send_every()
+    }
+
+    #[test]
+    fn spectators_get_fewer_updates() {
+        let every = |rate, send_every, hz| {
+            let mut game = Game::new();
+            game.rate(rate).watch_hz(hz);
+            game.watch_every(send_every)
+        };
+        assert_eq!(every(60, 2, 5), 12);
+        assert_eq!(every(30, 1, 5), 6);
+        assert_eq!(every(30, 1, 7), 5, "not above what was asked for");
+        assert_eq!(every(30, 1, 1_000), 1, "never more than a player");
+        assert_eq!(every(240, 240, 5), 240);
+        assert_eq!(every(240, 1, 0), 240);
     }
 
     #[test]

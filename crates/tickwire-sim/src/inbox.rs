@@ -1,11 +1,12 @@
-//! What came in between two ticks, in order, until the next step: joins, leaves, presence and messages. Bounded; who sits where is planned here.
+//! What came in between two ticks, in order, until the next step: joins, leaves, presence, messages, requests and replies. Bounded; who sits where is planned here.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use tickwire_proto::frame::Presence;
+use tickwire_proto::frame::{AskOutcome, MemberFlags, Presence};
 
 use crate::player::PlayerInfo;
+use crate::task::{TaskId, TaskResult};
 
 /// Inputs that wait for a step at most.
 pub const INBOX_MAX: usize = 4_096;
@@ -16,10 +17,23 @@ pub(crate) enum Input {
     Join(PlayerInfo),
     Leave(u16),
     Presence(u16, Presence),
+    Flags(u16, MemberFlags),
+    Done(TaskId, TaskResult),
     Message {
         seat: u16,
         kind: u32,
         payload: Bytes,
+    },
+    Request {
+        seat: u16,
+        kind: u32,
+        ticket: u32,
+        payload: Bytes,
+    },
+    Reply {
+        seat: u16,
+        number: u32,
+        outcome: AskOutcome,
     },
 }
 
@@ -67,13 +81,18 @@ impl Inbox {
         room
     }
 
-    /// Puts back what an exact capture held.
+    /// Puts back what an exact capture held, and takes what has its place already: each question was bounded when it was asked.
+    /// Puts in what is bounded elsewhere: results of tasks, and what an exact capture held.
     pub(crate) fn put_back(&mut self, input: Input) {
         self.queue.push_back(input);
     }
 
     pub(crate) fn pop(&mut self) -> Option<Input> {
         self.queue.pop_front()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Input> {

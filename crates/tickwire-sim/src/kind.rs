@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bevy_ecs::world::World;
-use tickwire_snapshot::{RecordSchema, Schema};
+use tickwire_snapshot::{MessageSchema, RecordSchema, Schema};
 
 use crate::column::{Column, is_shown};
 use crate::game::{Game, GameError};
@@ -31,6 +31,10 @@ pub struct GameKind {
     send_every: u8,
     seats: u16,
     computers: u16,
+    on_demand: bool,
+    sleeps: bool,
+    watchers: u16,
+    watch_every: u8,
 }
 
 impl GameKind {
@@ -56,6 +60,7 @@ impl GameKind {
             return Err(fault.clone());
         }
         no_twins(&book)?;
+        on_demand_makes_sense(&book)?;
         let kind = Self {
             schema: Arc::new(published(&name, &book)?),
             exact_hash: exact(&name, &book)?.hash(),
@@ -63,6 +68,10 @@ impl GameKind {
             send_every: book.send_every()?,
             seats: book.seats,
             computers: book.computers.min(book.seats),
+            on_demand: book.on_demand,
+            sleeps: book.sleeps,
+            watchers: book.watchers,
+            watch_every: book.watch_every(book.send_every()?),
             make: Arc::new(game),
             name,
         };
@@ -112,6 +121,30 @@ impl GameKind {
         self.computers
     }
 
+    /// Whether its rooms are stepped only when something came in.
+    #[must_use]
+    pub fn is_on_demand(&self) -> bool {
+        self.on_demand
+    }
+
+    /// Places for spectators in a room.
+    #[must_use]
+    pub fn watchers(&self) -> u16 {
+        self.watchers
+    }
+
+    /// Ticks from update to update of a spectator.
+    #[must_use]
+    pub fn watch_every(&self) -> u8 {
+        self.watch_every
+    }
+
+    /// Whether its rooms sleep while nobody is online.
+    #[must_use]
+    pub fn sleeps(&self) -> bool {
+        self.sleeps
+    }
+
     /// The hash of all records, hidden ones too: what an exact capture must agree with.
     pub(crate) fn exact_hash(&self) -> u64 {
         self.exact_hash
@@ -140,6 +173,21 @@ fn tick_us(rate: u16) -> u32 {
     (1_000_000 + rate / 2) / rate
 }
 
+fn on_demand_makes_sense(book: &Game) -> Result<(), GameError> {
+    let fault = match (&book.command, book.send_every()?) {
+        (Some(command), _) if book.on_demand => format!(
+            "{} is a command, and the game is on_demand(): its ticks do not go by the clock, so that nobody can name the tick of a command. \
+             Let players send messages, or leave out on_demand()",
+            command.record().name
+        ),
+        (_, 2..) if book.on_demand => {
+            "send(): a game that is on_demand() sends every step. Leave out send()".to_owned()
+        }
+        _ => return Ok(()),
+    };
+    Err(GameError::Misplaced(fault))
+}
+
 fn no_twins(book: &Game) -> Result<(), GameError> {
     let columns = book.components.iter().chain(&book.resources);
     let mut names: Vec<String> = columns.map(|column| column.name()).collect();
@@ -150,6 +198,18 @@ fn no_twins(book: &Game) -> Result<(), GameError> {
     };
     if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         return Err(twice("component or resource", &pair[0]));
+    }
+    let mut answered: Vec<u32> = book.answerers.iter().map(|it| it.kind()).collect();
+    answered.sort_unstable();
+    if let Some(pair) = answered.windows(2).find(|pair| pair[0] == pair[1]) {
+        let schemas = book.answerers.iter().flat_map(|it| it.schemas());
+        let name = schemas.filter(|m| m.kind == pair[0]).map(|m| m.name).next();
+        return Err(twice("a system for request", &name.unwrap_or_default()));
+    }
+    let mut done: Vec<&str> = book.done_listeners.iter().map(|l| l.name()).collect();
+    done.sort_unstable();
+    if let Some(pair) = done.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(twice("a system for the result", pair[0]));
     }
     let mut heard: Vec<u32> = book.listeners.iter().map(|l| l.kind()).collect();
     heard.sort_unstable();
@@ -183,15 +243,23 @@ fn published(name: &str, book: &Game) -> Result<Schema, GameError> {
     let command = book.command.as_ref();
     schema.command = command.map(|command| command.record().visible());
     schema.messages = book.messages.clone();
-    for listener in &book.listeners {
-        let message = listener.schema();
-        // One that is heard and sent is one message.
-        if !schema.messages.contains(&message) {
-            schema.messages.push(message);
-        }
+    let heard = book.listeners.iter().map(|it| it.schema());
+    let answered = book.answerers.iter().flat_map(|it| it.schemas());
+    let replied = book.replies.iter().flat_map(|it| it.schemas());
+    for message in heard.chain(answered).chain(replied) {
+        add_message(&mut schema.messages, message);
     }
     schema.seal()?;
     Ok(schema)
+}
+
+/// One that is heard and sent is one message; one that is asked too has its reply.
+fn add_message(messages: &mut Vec<MessageSchema>, message: MessageSchema) {
+    let bare = |it: &MessageSchema| (it.kind, it.shape.clone());
+    match messages.iter_mut().find(|it| bare(it) == bare(&message)) {
+        Some(same) => same.reply = same.reply.or(message.reply),
+        None => messages.push(message),
+    }
 }
 
 /// The schema of everything, to tell games apart that look alike to viewers.

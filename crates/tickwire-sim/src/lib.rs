@@ -66,10 +66,12 @@ extern crate self as tickwire_sim; // for what derives generate, in here too
 
 #[doc(hidden)]
 pub mod __private;
+mod ask;
 mod capture;
 mod chance;
 mod column;
 mod command;
+mod control;
 mod entity;
 mod event;
 mod exact;
@@ -86,19 +88,26 @@ mod save;
 mod seats;
 mod simulation;
 mod system;
+mod task;
 mod time;
 
+pub use ask::{
+    ANSWERS_MAX, Answer, Answers, Asked, NoReply, OutAnswer, OutQuestion, QUESTIONS_MAX,
+    QuestionId, Questions, Replied, Ticket, TooManyQuestions,
+};
 pub use capture::CaptureStats;
 pub use chance::Chance;
 pub use command::{CommandRefused, ForeignEntity, MissingCommand, PlayerCommand};
+pub use control::{MoveTo, ORDERS_MAX, Order, RoomControl};
 pub use entity::EntityMarker;
 pub use event::{EVENTS_WAITING_MAX, Emit, GameEvent};
 pub use exact::{Exact, RestoreError};
-pub use game::{Game, GameError, RATE_MAX, Replicate, ReplicateResource};
+pub use game::{Game, GameError, RATE_MAX, Replicate, ReplicateResource, WATCHERS_MAX};
 pub use ids::NetEntity;
 pub use inbox::{INBOX_MAX, JoinRefused};
 pub use kind::{GameFn, GameKind};
 pub use message::{FromPlayer, MessageRefused, OUTBOX_MAX, OutMessage, Outbox, To};
 pub use player::{Asks, OwnedBy, PLAYER_NAME_MAX, Player, PlayerInfo, Roster, SEATS_MAX, Seated};
 pub use simulation::{RoomAttributes, SimDrops, SimOptions, Simulation};
+pub use task::{Done, NewTask, TASKS_MAX, TaskFailed, TaskId, TaskResult, Tasks};
 pub use time::CurrentTick;

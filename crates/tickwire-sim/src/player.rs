@@ -148,6 +148,10 @@ pub struct Seated {
     pub presence: Presence,
     /// Whether the game itself moves them.
     pub computer: bool,
+    /// Whether they said that they are ready.
+    pub ready: bool,
+    /// Whether they are the host.
+    pub host: bool,
 }
 
 /// Who sits where: a resource for systems to read. The simulation alone changes it, at the start of a tick.
@@ -192,6 +196,30 @@ impl Roster {
     #[must_use]
     pub fn is_computer(&self, player: Player) -> bool {
         self.get(player).is_some_and(|seated| seated.computer)
+    }
+
+    /// Whether the player said that they are ready.
+    #[must_use]
+    pub fn is_ready(&self, player: Player) -> bool {
+        self.get(player).is_some_and(|seated| seated.ready)
+    }
+
+    /// Whether all people are ready who are not away. Where there are none: no.
+    #[must_use]
+    pub fn all_ready(&self) -> bool {
+        let mut here = self
+            .players()
+            .filter(|(_, who)| !who.computer && who.presence == Presence::Online)
+            .peekable();
+        here.peek().is_some() && here.all(|(_, who)| who.ready)
+    }
+
+    /// The host, if there is one.
+    #[must_use]
+    pub fn host(&self) -> Option<Player> {
+        self.players()
+            .find(|(_, who)| who.host)
+            .map(|(player, _)| player)
     }
 
     /// All players, by seat.

@@ -6,6 +6,7 @@ use bevy_ecs::component::ComponentId;
 use tickwire_proto::wire::{Reader, Writer};
 use tickwire_snapshot::AreaId;
 
+use crate::ask::{Answers, Questions};
 use crate::capture::Capture;
 use crate::chance::Seed;
 use crate::event::EventQueue;
@@ -15,6 +16,7 @@ use crate::message::Outbox;
 use crate::player::Roster;
 use crate::refs::ExactRefs;
 use crate::simulation::{RoomAttributes, Simulation};
+use crate::task::Tasks;
 use crate::time::CurrentTick;
 
 impl Simulation {
@@ -40,7 +42,8 @@ impl Simulation {
         names.map(|name| name.to_string()).collect()
     }
 
-    /// Everything that its future depends on, as bytes. Messages that wait in the outbox are not among it: take them first.
+    /// Everything that its future depends on, as bytes. Messages, answers and questions on their way out are not
+    /// among it: take them first.
     #[must_use]
     pub fn capture_exact(&self) -> Exact {
         let mut out = Writer::new();
@@ -49,6 +52,8 @@ impl Simulation {
         parts::write_attributes(&world.resource::<RoomAttributes>().0, &mut out);
         parts::write_roster(world.resource::<Roster>(), &mut out);
         parts::write_inbox(&self.inbox, &mut out);
+        parts::write_questions(world.resource::<Questions>(), &mut out);
+        parts::write_tasks(world.resource::<Tasks>(), &mut out);
         parts::write_ids(world.resource::<Ids>(), &mut out);
         parts::write_events(world.resource::<EventQueue>(), &mut out);
         let refs = ExactRefs::new(world);
@@ -79,6 +84,9 @@ impl Simulation {
         let roster = parts::read_roster(&mut input, self.seats)?;
         self.world.insert_resource(roster);
         self.inbox = parts::read_inbox(&mut input, self.seats)?;
+        parts::read_questions(&mut input, &mut self.world.resource_mut::<Questions>())?;
+        let tasks = parts::read_tasks(&mut input, &mut self.inbox)?;
+        self.world.insert_resource(tasks);
         parts::read_ids(&mut self.world, &mut input, head.tick)?;
         let events = parts::read_events(&mut input, &self.schema)?;
         self.world.resource_mut::<EventQueue>().waiting = events;
@@ -102,6 +110,7 @@ impl Simulation {
         let mut ids = self.world.resource_mut::<Ids>();
         ids.touch_all(published.map(Arc::as_ref));
         self.world.resource_mut::<Outbox>().queue.clear();
+        self.world.resource_mut::<Answers>().queue.clear();
         Ok(input.finish()?)
     }
 

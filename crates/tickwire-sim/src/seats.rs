@@ -2,7 +2,7 @@
 
 use bevy_ecs::entity::Entity;
 use bytes::Bytes;
-use tickwire_proto::frame::Presence;
+use tickwire_proto::frame::{MemberFlags, Presence};
 use tickwire_proto::wire::cut;
 
 use crate::ids::NetEntity;
@@ -11,6 +11,7 @@ use crate::message::MessageRefused;
 use crate::player::{PLAYER_NAME_MAX, Player, PlayerInfo, Roster, Seated};
 use crate::simulation::Simulation;
 use crate::system::run;
+use crate::task::{TaskFailed, TaskId, TaskResult, Tasks};
 
 impl Simulation {
     /// Seats somebody in the next step. A computer player gives its seat up.
@@ -29,6 +30,24 @@ impl Simulation {
         if self.inbox.plan(seat) == Plan::Person {
             // Past the bound it is lost; the next change tells it again.
             self.inbox.push(Input::Presence(seat, presence));
+        }
+    }
+
+    /// Says that a player is ready or not, and the host or not.
+    pub fn flags(&mut self, seat: u16, flags: MemberFlags) {
+        if self.inbox.plan(seat) == Plan::Person {
+            // Past the bound it is lost; the next change tells all of it again.
+            self.inbox.push(Input::Flags(seat, flags));
+        }
+    }
+
+    /// What became of a [task](crate::Tasks). One that is not waited for (any more) is ignored.
+    pub fn task_done(&mut self, task: TaskId, result: TaskResult) {
+        let waits = self.world.resource::<Tasks>().waits_for(task);
+        let queued = |input: &Input| matches!(input, Input::Done(other, _) if *other == task);
+        // Bounded by the number of tasks.
+        if waits && !self.inbox.waiting().any(queued) {
+            self.inbox.put_back(Input::Done(task, result));
         }
     }
 
@@ -110,6 +129,13 @@ impl Simulation {
             Input::Join(info) => self.seat(info),
             Input::Leave(seat) => self.unseat(seat),
             Input::Presence(seat, presence) => self.note_presence(seat, presence),
+            Input::Done(task, result) => self.finish_task(task, &result),
+            Input::Flags(seat, flags) => {
+                let mut roster = self.world.resource_mut::<Roster>();
+                if let Some(Some(seated)) = roster.seats.get_mut(usize::from(seat)) {
+                    (seated.ready, seated.host) = (flags.ready, flags.host);
+                }
+            }
             Input::Message {
                 seat,
                 kind,
@@ -119,6 +145,38 @@ impl Simulation {
                 if let Some(listener) = listener {
                     listener.hear(&mut self.world, Player::new(seat), &payload);
                 }
+            }
+            Input::Request {
+                seat,
+                kind,
+                ticket,
+                payload,
+            } => self.answer(seat, kind, ticket, &payload),
+            Input::Reply {
+                seat,
+                number,
+                outcome,
+            } => self.replied(seat, number, outcome),
+        }
+    }
+
+    fn finish_task(&mut self, task: TaskId, result: &TaskResult) {
+        let Some(kind) = self.world.resource_mut::<Tasks>().finish(task) else {
+            return; // cancelled meanwhile
+        };
+        let listener = self.done_listeners.iter_mut().find(|l| l.kind() == kind);
+        match listener {
+            Some(listener) => listener.hear(&mut self.world, task, result),
+            None => self.world.resource_mut::<Tasks>().unheard += 1,
+        }
+    }
+
+    /// Tasks that were not begun, since too many ran.
+    pub(crate) fn refuse_tasks(&mut self) {
+        if self.world.resource::<Tasks>().has_refused() {
+            for task in self.world.resource_mut::<Tasks>().take_refused() {
+                let failed = Err(TaskFailed::TooMany);
+                self.inbox.put_back(Input::Done(task, failed));
             }
         }
     }
@@ -144,6 +202,8 @@ impl Simulation {
                 name: info.name,
                 presence: Presence::Online,
                 computer: info.computer,
+                ready: false,
+                host: false,
             });
         }
         for system in &mut self.on_join {
@@ -153,6 +213,7 @@ impl Simulation {
 
     fn unseat(&mut self, seat: u16) {
         let player = Player::new(seat);
+        self.end_questions(seat);
         for system in &mut self.on_leave {
             run(system, player, &mut self.world);
         }

@@ -11,10 +11,12 @@ use bevy_ecs::world::World;
 use tickwire_proto::Tick;
 use tickwire_snapshot::{OwnedRow, Schema, Snapshot};
 
+use crate::ask::{Answerer, Answers, Questions, ReplyListener};
 use crate::capture::{Capture, CaptureStats};
 use crate::chance::Seed;
 use crate::column::Column;
 use crate::command::{CommandLine, CommandRefused, CommandRules, ForeignEntity};
+use crate::control::{Order, RoomControl};
 use crate::event::EventQueue;
 use crate::game::GameError;
 use crate::ids::{Ids, NetEntity};
@@ -23,6 +25,7 @@ use crate::kind::{GameKind, set_up};
 use crate::message::{Listener, OutMessage, Outbox};
 use crate::player::{OwnedBy, Player, Roster, SEATS_MAX};
 use crate::system::run;
+use crate::task::{DoneListener, NewTask, TaskId, Tasks};
 use crate::time::CurrentTick;
 
 /// What a room is made with, beside its kind.
@@ -65,17 +68,24 @@ pub struct SimDrops {
     pub messages: u64,
     /// Messages of the game that are longer than their own shape allows.
     pub unfit_messages: u64,
+    /// Answers of the game past [`ANSWERS_MAX`](crate::ANSWERS_MAX).
+    pub answers: u64,
     /// Tick events past [`EVENTS_WAITING_MAX`](crate::EVENTS_WAITING_MAX).
     pub events: u64,
     /// Entities that found no slot, and that nobody sees.
     pub entities: u64,
+    /// Results of tasks that no system listens to.
+    pub results: u64,
+    /// Orders of the game past [`ORDERS_MAX`](crate::ORDERS_MAX).
+    pub orders: u64,
 }
 
 /// A room's world, stepped tick by tick. The contract:
 ///
 /// - Inputs between two steps ([`join`](Self::join), [`leave`](Self::leave), [`presence`](Self::presence), [`message`](Self::message),
-///   [`command`](Self::command)) wait for the next [`step`](Self::step), which does them in order.
-/// - A step: the commands in force are set; joins, leaves and messages run their systems; the game's schedule runs.
+///   [`request`](Self::request), [`reply`](Self::reply), [`command`](Self::command)) wait for the next [`step`](Self::step), which does them in order.
+/// - A step: the commands in force are set; questions run out of time; joins, leaves, messages, requests and replies run their systems; the
+///   game's schedule runs.
 /// - Equal kinds, options and inputs give equal rooms: equal [exact captures](Self::capture_exact), on every machine.
 /// - A panic in a system unwinds out of `step`; the simulation is then to be dropped.
 ///
@@ -108,6 +118,9 @@ pub struct Simulation {
     pub(crate) columns: Vec<Box<dyn Column>>,
     pub(crate) command: Option<Box<dyn CommandLine>>,
     pub(crate) listeners: Vec<Box<dyn Listener>>,
+    pub(crate) answerers: Vec<Box<dyn Answerer>>,
+    pub(crate) replies: Vec<Box<dyn ReplyListener>>,
+    pub(crate) done_listeners: Vec<Box<dyn DoneListener>>,
     pub(crate) on_join: Vec<BoxedSystem<In<Player>>>,
     pub(crate) on_leave: Vec<BoxedSystem<In<Player>>>,
     pub(crate) owned: QueryState<(Entity, &'static NetEntity, &'static OwnedBy)>,
@@ -156,6 +169,15 @@ impl Simulation {
         for listener in &mut book.listeners {
             listener.initialize(&mut world);
         }
+        for answerer in &mut book.answerers {
+            answerer.initialize(&mut world);
+        }
+        for listener in &mut book.replies {
+            listener.initialize(&mut world);
+        }
+        for listener in &mut book.done_listeners {
+            listener.initialize(&mut world);
+        }
         let mut columns = book.components;
         columns.append(&mut book.resources);
         columns.append(&mut book.beside);
@@ -173,6 +195,9 @@ impl Simulation {
             columns,
             command: book.command,
             listeners: book.listeners,
+            answerers: book.answerers,
+            replies: book.replies,
+            done_listeners: book.done_listeners,
             on_join: book.on_join,
             on_leave: book.on_leave,
             exact_hash: kind.exact_hash(),
@@ -234,17 +259,29 @@ impl Simulation {
         }
     }
 
+    /// Whether something has come in that waits for the next step: a join, a leave, a presence, a message or a result; or whether a question waits
+    /// for its replies, whose time goes by ticks. Commands do not count.
+    #[must_use]
+    pub fn has_input(&self) -> bool {
+        !self.inbox.is_empty()
+            || self.world.resource::<Tasks>().has_refused()
+            || !self.world.resource::<Questions>().open.is_empty()
+    }
+
     /// The one step.
     pub fn step(&mut self) {
         self.begin_tick();
+        self.refuse_tasks();
         self.keep_computers();
         if let Some(command) = &mut self.command {
             command.settle(&mut self.world);
         }
+        self.time_questions();
         while let Some(input) = self.inbox.pop() {
             self.take(input);
         }
         self.schedule.run(&mut self.world);
+        self.place_questions();
         self.world.clear_trackers();
     }
 
@@ -266,8 +303,11 @@ impl Simulation {
         SimDrops {
             messages: self.world.resource::<Outbox>().dropped,
             unfit_messages: self.world.resource::<Outbox>().unfit,
+            answers: self.world.resource::<Answers>().dropped,
             events: self.world.resource::<EventQueue>().dropped,
             entities: self.world.resource::<Ids>().refused,
+            results: self.world.resource::<Tasks>().unheard,
+            orders: self.world.resource::<RoomControl>().dropped,
         }
     }
 
@@ -284,6 +324,33 @@ impl Simulation {
         self.world.resource::<Outbox>().queue.is_empty()
     }
 
+    /// The tasks that the game has started since the last call, to be run by the caller, who tells [`task_done`](Self::task_done); and those that
+    /// it wants no more.
+    #[must_use]
+    pub fn take_tasks(&mut self) -> (Vec<NewTask>, Vec<TaskId>) {
+        let mut tasks = self.world.resource_mut::<Tasks>();
+        (tasks.take_new(), tasks.take_cancelled())
+    }
+
+    /// Whether [`take_tasks`](Self::take_tasks) would give nothing.
+    #[must_use]
+    pub fn started_no_tasks(&self) -> bool {
+        !self.world.resource::<Tasks>().has_new()
+    }
+
+    /// What the game wants done with its room since the last call.
+    #[must_use]
+    pub fn take_orders(&mut self) -> Vec<Order> {
+        let orders = &mut self.world.resource_mut::<RoomControl>().orders;
+        std::mem::take(orders)
+    }
+
+    /// Whether [`take_orders`](Self::take_orders) would give nothing.
+    #[must_use]
+    pub fn gave_no_orders(&self) -> bool {
+        self.world.resource::<RoomControl>().orders.is_empty()
+    }
+
     fn begin_tick(&mut self) {
         self.tick = self.tick.next();
         // Before the schedule does it: only here is what it returns passed on to the systems outside of bevy's own schedules.
@@ -293,6 +360,15 @@ impl Simulation {
                 system.check_change_tick(check);
             }
             for listener in &mut self.listeners {
+                listener.check_change_tick(check);
+            }
+            for answerer in &mut self.answerers {
+                answerer.check_change_tick(check);
+            }
+            for listener in &mut self.replies {
+                listener.check_change_tick(check);
+            }
+            for listener in &mut self.done_listeners {
                 listener.check_change_tick(check);
             }
         }
@@ -329,5 +405,9 @@ fn new_world(
     world.insert_resource(RoomAttributes(options.attributes));
     world.insert_resource(EventQueue::new(schema, &kinds, kind.rate()));
     world.insert_resource(Outbox::default());
+    world.insert_resource(Answers::default());
+    world.insert_resource(Questions::new(seats));
+    world.insert_resource(RoomControl::default());
+    world.insert_resource(Tasks::default());
     world
 }

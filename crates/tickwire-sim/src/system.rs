@@ -4,14 +4,15 @@ use bevy_ecs::error::ErrorContext;
 use bevy_ecs::system::{BoxedSystem, RunSystemError, SystemInput};
 use bevy_ecs::world::World;
 
-/// Runs it and applies its commands. An error that it returns meets the world's handler, which by default panics: the room ends.
-pub(crate) fn run<I: SystemInput + 'static>(
-    system: &mut BoxedSystem<I>,
+/// Runs it, applies its commands and gives what it returns. An error that it returns meets the world's handler, which by default panics: the room ends.
+pub(crate) fn run<I: SystemInput + 'static, O: 'static>(
+    system: &mut BoxedSystem<I, O>,
     input: I::Inner<'_>,
     world: &mut World,
-) {
-    let Err(error) = system.run(input, world) else {
-        return;
+) -> Option<O> {
+    let error = match system.run(input, world) {
+        Ok(output) => return Some(output),
+        Err(error) => error,
     };
     if let RunSystemError::Failed(error) = error {
         let handler = world.fallback_error_handler();
@@ -21,4 +22,5 @@ pub(crate) fn run<I: SystemInput + 'static>(
         };
         handler(error, context);
     }
+    None
 }

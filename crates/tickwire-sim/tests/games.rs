@@ -199,7 +199,10 @@ mod both {
             Res<CurrentTick>,
             Res<RoomAttributes>,
             ResMut<Outbox>,
+            ResMut<Tasks>,
+            ResMut<RoomControl>,
         ),
+        _: In<Done<String>>,
         _: Chance,
         mut emit: Emit,
     ) {
@@ -215,6 +218,7 @@ mod both {
             .event::<E>()
             .missing(MissingCommand::RepeatLast);
         let _ = (Player::new(info.seat), Presence::Online, Side::Left);
+        let _ = (MoveTo::Room(String::new()), TaskId(1), TaskFailed::Lost);
     }
 
     #[derive(Replicate, Default)]
@@ -225,6 +229,12 @@ mod both {
 
     fn resources<R: ReplicateResource + FromWorld>(game: &mut Game) {
         game.resource::<R>();
+    }
+
+    /// Looked up through both globs: one that both have would be ambiguous.
+    #[allow(unused_imports)]
+    mod looked_up {
+        use super::{Answers, Asked, NoReply, Questions, Refusal, Replied, Request, Ticket};
     }
 
     #[test]
@@ -247,4 +257,28 @@ mod both {
             );
         }
     }
+}
+
+#[test]
+fn a_game_on_demand_has_no_commands_and_sends_every_step() {
+    let error = GameKind::try_new("both", |game: &mut Game| {
+        game.on_demand().command::<Steer>();
+    });
+    let text = error.unwrap_err().to_string();
+    assert!(
+        text.contains("Steer is a command, and the game is on_demand()"),
+        "{text}"
+    );
+    let error = GameKind::try_new("slow", |game: &mut Game| {
+        game.on_demand().rate(30).send(10);
+    });
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("Leave out send()"), "{text}");
+    let kind = GameKind::new("fine", |game: &mut Game| {
+        game.on_demand().sleeps().rate(60);
+    });
+    assert_eq!(
+        (kind.send_every(), kind.is_on_demand(), kind.sleeps()),
+        (1, true, true)
+    );
 }

@@ -17,7 +17,7 @@ impl Schema {
             "resources": records(&self.resources),
             "events": records(&self.events),
             "command": self.command.as_ref().map(record),
-            "messages": self.messages.iter().map(|m| json!({ "name": m.name, "kind": m.kind, "shape": m.shape })).collect::<Vec<_>>(),
+            "messages": self.messages.iter().map(|m| json!({ "name": m.name, "kind": m.kind, "shape": m.shape, "reply": m.reply })).collect::<Vec<_>>(),
         })
     }
 }

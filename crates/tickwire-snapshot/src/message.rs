@@ -34,8 +34,22 @@ pub trait Message: Serialize + DeserializeOwned + Shaped {
             name: Self::NAME.to_owned(),
             kind: Self::kind(),
             shape: Self::shape(),
+            reply: None,
         }
     }
+}
+
+/// A message that wants a reply: a *request*, from a player to the game or from the game to its players.
+///
+/// Derive its message, and say what answers it: `impl Request for Loadout { type Reply = LoadoutOk; }`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is a message without a reply",
+    label = "not a request",
+    note = "say what answers it: `impl Request for {Self} {{ type Reply = ...; }}`"
+)]
+pub trait Request: Message {
+    /// What answers it.
+    type Reply: Message;
 }
 
 /// A text by itself, for logs, notices and chats that need no more.

@@ -54,6 +54,8 @@ pub struct MessageSchema {
     pub kind: u32,
     /// What its bytes look like.
     pub shape: Shape,
+    /// Of a request: the kind of its reply, another message of the game.
+    pub reply: Option<u32>,
 }
 
 /// A component, resource, event or command: named fields in columns.

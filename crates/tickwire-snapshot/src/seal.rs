@@ -57,6 +57,9 @@ pub enum SchemaError {
     /// A tick of no length, or longer than ten seconds.
     #[error("a tick of {0} us: choose 100 to 10,000,000")]
     Tick(u32),
+    /// A request whose reply is not among the messages.
+    #[error("the reply of request {0} is no message of the game: register it too")]
+    NoReply(String),
     /// The bytes are no schema.
     #[error("the bytes are no schema of this version")]
     Bytes,
@@ -91,6 +94,12 @@ impl Schema {
         self.messages.sort_by(|a, b| a.name.cmp(&b.name));
         let messages = self.messages.iter().map(|m| (m.name.as_str(), m.kind));
         no_twins(messages, "message")?;
+        let kinds: Vec<u32> = self.messages.iter().map(|message| message.kind).collect();
+        for message in &self.messages {
+            if message.reply.is_some_and(|reply| !kinds.contains(&reply)) {
+                return Err(SchemaError::NoReply(message.name.clone()));
+            }
+        }
         let columns = self.records().map(|r| r.layout.columns().len()).sum();
         limit("columns of all tables", columns, TABLE_COLUMNS_MAX)?;
         limit(

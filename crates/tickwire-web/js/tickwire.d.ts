@@ -24,7 +24,8 @@ export class TickwireError extends Error {
 }
 
 export type State =
-  | { at: 'online'; link: 'ws' }
+  /** Told anew when the session moves to another kind of link: a WebSocket, or polling where those are blocked. Nothing is lost by that. */
+  | { at: 'online'; link: 'ws' | 'poll' }
   | { at: 'away'; retryInMs: number }
   | { at: 'ended'; reason: Reason | Code; message: string }
 
@@ -46,6 +47,9 @@ export interface Member {
   readonly status: string
   /** Oneself. */
   readonly mine: boolean
+  readonly ready: boolean
+  /** May use `room.host`. */
+  readonly host: boolean
 }
 
 /** Somebody whom one follows. */
@@ -84,7 +88,7 @@ export interface Figures {
   readonly slack: number
   readonly underruns: number
   readonly faults: number
-  readonly link: 'ws' | 'away'
+  readonly link: 'ws' | 'poll' | 'away'
 }
 
 export interface RoomInfo {
@@ -99,6 +103,10 @@ export interface RoomInfo {
 export interface RoomEvents {
   /** Joined again after a session that expired. The entities are new ones. A resumed session tells nothing here: the room goes on. */
   joined: Room<any>
+  /** The game or the server moved one to another room: the same object, with other entities, seat and members. */
+  moved: Room<any>
+  /** Sent away by the game or the host; `ended` follows. */
+  kicked: { reason: 'Kicked' | 'Banned'; message: string }
   /** The session is lost and the room with it; it is joined again by itself. A lost link alone is told by the state `away` of the connection. */
   away: undefined
   /** Over for good. */
@@ -139,6 +147,17 @@ export interface Room<G extends GameTypes = GameTypes> {
   status(text: string, options?: { expiresMs?: number }): void
   /** Tells the others that one is typing: the status "typing", which passes after 5 s. To be called at each key; with `false` when it is done. */
   typing(on?: boolean): void
+  /** Says that one is ready, or (false) is not any more: the members hear it, and the game. */
+  ready(ready?: boolean): void
+  /** What the room's host may do; others are refused (Forbidden). */
+  readonly host: {
+    kick(member: number): Promise<void>
+    /** For so many seconds; without: as long as the room lives. */
+    ban(member: number, seconds?: number): Promise<void>
+    lock(locked?: boolean): Promise<void>
+    attributes(attributes: { [name: string]: string }): Promise<void>
+    close(message?: string): Promise<void>
+  }
   leave(): Promise<void>
 }
 
@@ -156,8 +175,17 @@ export interface Net<G extends GameTypes = GameTypes> {
   on(name: 'error', f: (e: TickwireError) => void): () => void
   /** A room with a free seat, or a new one. */
   quick<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R]): Promise<Room<G>>
-  create<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R]): Promise<Room<G>>
+  /** A new room, of which one is the host. A private one is on no list: its id is a short code for friends. */
+  create<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R], options?: { private?: boolean }): Promise<Room<G>>
   join(id: string): Promise<Room<G>>
+  /** The private room with that code, as a person types it. */
+  code(code: string): Promise<Room<G>>
+  /** Looks on in the room with that id, without a seat. */
+  watch(id: string): Promise<Room<G>>
+  /** The seat that the server keeps for whoever shows this token. */
+  reserved(token: string): Promise<Room<G>>
+  /** Calls a function with the rooms of a kind ('': of all), now and after each change. Returns what stops it. */
+  lobbyLive(kind: (keyof G['rooms'] & string) | '', f: (rooms: RoomInfo[]) => void, attributes?: { [name: string]: string }): () => void
   lobby(kind?: keyof G['rooms'] & string): Promise<RoomInfo[]>
   /** Says something of oneself to those who follow, wherever they are. As in a room. */
   status(text: string, options?: { expiresMs?: number }): Promise<void>
@@ -173,6 +201,9 @@ export interface Net<G extends GameTypes = GameTypes> {
 export function connect<G extends GameTypes = GameTypes>(url?: string, options?: {
   /** Asked before each attach; sent as JSON. */
   auth?: () => unknown
+  /** What to connect by: 'ws' a WebSocket, 'poll' HTTP requests. 'auto' (unless this is said): the best that works. A WebSocket that is not open
+   * after 2 s gets polling beside it; a session that polls moves to a WebSocket as soon as one opens, and nobody notices. */
+  link?: 'auto' | 'ws' | 'poll'
 }): Net<G>
 
 /** The keyboard, by the code of keys ('KeyA', 'Space'). */

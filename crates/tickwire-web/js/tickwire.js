@@ -12,6 +12,7 @@ const FIX = {
   Refused: 'Give other credentials: connect(url, { auth: () => … }).',
   Version: 'Reload the page. If that does not help, the server and its page are of two versions.',
   Unreachable: 'Is the server running, and is the address right?',
+  BadMessage: 'Send a message of the game, with the fields that it has: /tickwire/schema.json lists them.',
   Away: 'Wait for the state "online".',
 }
 /** Bytes that may wait in a socket: more would only grow old there. */
@@ -20,6 +21,8 @@ const WRITABLE = 64 * 1024
 const SLEPT_MS = 3000
 /** Tries of the first connection before a page is told that there is no server. */
 const FIRST_TRIES = 3
+/** The browser carries so much of requests whose page has gone. */
+const KEEPALIVE = 32 * 1024
 const KEPT = 'tickwire.rooms', RELOADED = 'tickwire.reloaded'
 
 /** An error with a code for programs, and advice for people. */
@@ -72,20 +75,23 @@ function load() {
 /**
  * A connection to a server, opened when the first room is asked for.
  * @param {string} [url] http(s) or ws(s); where the page came from by default
- * @param {{ auth?: () => unknown }} [options]
+ * @param {{ auth?: () => unknown, link?: 'auto' | 'ws' | 'poll' }} [options]
  */
 export function connect(url, options) { return new Net(url, options) }
 
 class Net {
   /** @type {URL} */ #base
-  /** @type {{ auth?: () => unknown }} */ #options
+  /** @type {{ auth?: () => unknown, link?: 'auto' | 'ws' | 'poll' }} */ #options
   /** @type {Core | undefined} */ #core
   /** @type {WebAssembly.Memory | undefined} */ #memory
   /** @type {Promise<void> | undefined} */ #starting
   /** @type {WebSocket | undefined} */ #ws
+  /** Requests under way of a polling link. @type {{ post?: AbortController, poll?: AbortController }} */ #requests = {}
   /** @type {Map<number, Room>} */ #rooms = new Map()
   /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object }>} */ #asked = new Map()
   /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */ #lists = new Map()
+  /** Lists that are watched. @type {Map<number, (rooms: any[]) => void>} */
+  #live = new Map()
   #heard = new Listeners()
   /** Notices that nobody listened to yet. @type {any[]} */ #notices = []
   #timer = 0
@@ -96,6 +102,7 @@ class Net {
   #online = false
   #everOnline = false
   #attempt = 0
+  #credentialsAsked = 0
   /** @type {any} */ #state = { at: 'away', retryInMs: 0 }
 
   constructor(url = location.origin, options = {}) {
@@ -119,10 +126,32 @@ class Net {
     const text = JSON.stringify(attributes)
     return this.#want(core => core.quick(kind, text, recall(kind, text)), { kind, text })
   }
-  /** A new room. @param {string} kind */
-  create(kind, attributes = {}) { return this.#want(core => core.create(kind, JSON.stringify(attributes))) }
+  /** A new room; a private one is on no list, and its id is a short code for friends. @param {string} kind @param {{ private?: boolean }} [options] */
+  create(kind, attributes = {}, options = {}) { return this.#want(core => core.create(kind, JSON.stringify(attributes), options.private === true)) }
   /** The room with that id. @param {string} id */
   join(id) { return this.#want(core => core.join(id)) }
+  /** The private room with that code, as a person types it. @param {string} code */
+  code(code) { return this.#want(core => core.join(String(code).replace(/[^0-9a-z]/gi, '').toUpperCase())) }
+  /** Looks on in the room with that id, without a seat. @param {string} id */
+  watch(id) { return this.#want(core => core.watch(id)) }
+  /** The seat that the server keeps for whoever shows this token. @param {string} token */
+  reserved(token) { return this.#want(core => core.join_reserved(token)) }
+  /** Calls a function with the rooms of a kind (or all), now and after each change; returns what stops it. @param {string} kind @param {(rooms: any[]) => void} f */
+  lobbyLive(kind, f, attributes = {}) {
+    let stopped = false, request = -1
+    this.#start().then(core => {
+      if (stopped) return
+      request = core.watch_lobby(kind, JSON.stringify(attributes))
+      this.#live.set(request, f)
+      this.#pump()
+    }).catch(e => this.#heard.emit('error', e))
+    return () => {
+      stopped = true
+      if (!this.#live.delete(request)) return
+      this.#core?.unwatch_lobby(request)
+      this.#pump()
+    }
+  }
   /** The rooms of a kind, or all. */
   async lobby(kind = '') {
     const core = await this.#start()
@@ -172,7 +201,7 @@ class Net {
     this.#starting ??= load().then(wasm => {
       const [low, high] = crypto.getRandomValues(new Uint32Array(2))
       this.#memory = wasm.memory
-      this.#core = new Core(low, high, now())
+      this.#core = new Core(low, high, now(), this.#options.link ?? 'auto')
       for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
       globalThis.addEventListener?.('pagehide', e => { if (!e.persisted) this.#goodbye() })
       globalThis.document?.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') this.#wake(); this.#beat() })
@@ -205,9 +234,14 @@ class Net {
     if (!core || this.#pumping) return
     this.#pumping = true
     try {
-      for (let text; (text = core.poll()) !== undefined;) this.#do(JSON.parse(text))
-      this.#write(core)
+      // writing may be what makes it say something: a link that is answered, another one that opens
+      for (let more = true; more;) {
+        more = false
+        for (let text; (text = core.poll(now())) !== undefined; more = true) this.#do(JSON.parse(text))
+        this.#write(core)
+      }
     } finally { this.#pumping = false }
+    this.#moved(core)
     this.#arm(core)
   }
 
@@ -217,8 +251,43 @@ class Net {
     while (ws?.readyState === 1 && ws.bufferedAmount < WRITABLE) {
       const frame = core.next(now(), WRITABLE - ws.bufferedAmount)
       if (!frame) break
-      ws.send(frame)
+      ws.send(/** @type {Uint8Array<ArrayBuffer>} */ (frame))
     }
+    for (let body; (body = core.ask(now())) !== undefined;) this.#ask(core, body, core.asked_ticket(), core.asked_post() ? 'post' : 'poll')
+  }
+
+  /** Sends a request of a polling link, and tells the core what became of it. @param {Core} core @param {Uint8Array} body @param {number} ticket @param {'post' | 'poll'} way */
+  async #ask(core, body, ticket, way) {
+    const abort = new AbortController(), goodbye = ticket < 0
+    if (!goodbye) {
+      this.#requests[way]?.abort()
+      this.#requests[way] = abort
+    }
+    let status = 0, answer = new Uint8Array()
+    try {
+      const response = await fetch(this.#at('poll'), {
+        method: 'POST', body: /** @type {BodyInit} */ (body), headers: { 'content-type': 'application/octet-stream' }, cache: 'no-store', credentials: 'omit',
+        redirect: 'error', keepalive: way === 'post' && body.length < KEEPALIVE, signal: abort.signal,
+      })
+      answer = new Uint8Array(await response.arrayBuffer())
+      status = response.status
+    } catch { /* nothing was heard: the core asks again */ }
+    if (goodbye || abort.signal.aborted) return
+    core.answered(now(), ticket, status, answer)
+    this.#pump()
+  }
+
+  #unask() {
+    for (const abort of Object.values(this.#requests)) abort?.abort()
+    this.#requests = {}
+  }
+
+  /** The session may go over another kind of link than before. @param {Core} core */
+  #moved(core) {
+    const link = core.link()
+    if (this.#state.at !== 'online' || !link || this.#state.link === link) return
+    this.#state = { at: 'online', link }
+    this.#heard.emit('state', this.#state)
   }
 
   /** @param {Core} core */
@@ -251,12 +320,12 @@ class Net {
     if (!core) return
     clearTimeout(this.#timer)
     core.close()
-    this.#write(core)
-    this.#drop()
-    while (core.poll() !== undefined);
+    this.#hangUp(core)
+    while (core.poll(now()) !== undefined);
   }
 
   #wake() {
+    this.#core?.wake(now())
     if (this.#state.at === 'away') this.#core?.reconnect(now())
     this.#pump()
   }
@@ -265,10 +334,12 @@ class Net {
   #do(it) {
     const room = this.#rooms.get(it.room)
     switch (it.do) {
-      case 'connect': this.#attempt = it.attempt; return this.#open(it.number)
-      case 'close':
-        this.#write(/** @type {Core} */ (this.#core)) // the last words
-        return this.#drop()
+      case 'connect': this.#attempt = it.attempt; return
+      case 'open': return this.#open(it.number)
+      case 'drop': return this.#drop()
+      case 'unpoll': return this.#unask()
+      case 'unanswered': return this.#judge(it.said?.code ? new TickwireError(it.said.code, it.said.message, it.said.fix) : this.#silence())
+      case 'close': return this.#hangUp(/** @type {Core} */ (this.#core))
       case 'credentials': return void this.#credentials()
       case 'state': return this.#stateIs(it)
       case 'attach_refused': return this.#giveUp(new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
@@ -277,7 +348,11 @@ class Net {
       case 'away': return void room?._tell('away')
       case 'members': return room?._members()
       case 'message': return void room?._tell(it.name, it.data)
-      case 'resumed': case 'expired': return void this.#heard.emit(it.do)
+      case 'expired': // nobody will answer what was asked in that session
+        for (const { reject } of this.#lists.values()) reject(new TickwireError('Away', 'the session was lost before the answer came.'))
+        this.#lists.clear()
+        return void this.#heard.emit(it.do)
+      case 'resumed': return void this.#heard.emit(it.do)
       case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
         `${it.count} messages went down with the last session; nobody knows whether they were heard.`, 'Send them again if they matter.'))
       case 'person': return void this.#heard.emit('person', { identity: it.identity, presence: it.presence, status: it.status })
@@ -285,6 +360,12 @@ class Net {
       case 'follow_refused': case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
       case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
       case 'lobby': this.#lists.get(it.request)?.resolve(it.rooms); return void this.#lists.delete(it.request)
+      case 'lobby_refused':
+        this.#lists.get(it.room)?.reject(new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
+        return void this.#lists.delete(it.room)
+      case 'lobby_changed': return guard(() => this.#live.get(it.request)?.(it.rooms))
+      case 'host_done': this.#lists.get(it.request)?.resolve(undefined); return void this.#lists.delete(it.request)
+      case 'request_refused': return this.#requestRefused(it)
       case 'ended':
         this.#rooms.delete(it.room)
         return room?._ended(it.reason, it.message)
@@ -328,8 +409,18 @@ class Net {
     ws.onclose = e => mine(() => {
       this.#ws = undefined
       core.link_lost(now(), opened ? e.code : 0)
-      if (!opened) this.#why(number)
+      // a try to move up from polling is nobody's trouble
+      if (!opened && !this.#online) this.#why(number)
     })
+  }
+
+  /** The last words, and no link any more. @param {Core} core */
+  #hangUp(core) {
+    this.#write(core)
+    core.hang_up(now())
+    this.#unask()
+    this.#drop()
+    this.#write(core) // a polling link's goodbye
   }
 
   #drop() {
@@ -338,9 +429,9 @@ class Net {
     if (ws && ws.readyState < 2) ws.close(1000)
   }
 
-  /** @param {string} path @param {number} number */
+  /** @param {string} path @param {number} [number] */
   #at(path, number) {
-    const url = new URL(`tickwire/${path}?try=${number}`, this.#base)
+    const url = new URL(`tickwire/${path}${number === undefined ? '' : `?try=${number}`}`, this.#base)
     url.protocol = url.protocol.replace(/^ws/, 'http')
     return url
   }
@@ -353,22 +444,27 @@ class Net {
       const answer = await fetch(this.#at('why', number), { cache: 'no-store', signal: AbortSignal.timeout(3000) })
       const { code, message, fix } = await answer.json()
       error = new TickwireError(code, message, fix)
-    } catch {
-      error = new TickwireError('Unreachable', `there is no answer from ${this.#base.host}.`)
-    }
-    if (this.#online) return
-    if (!this.#everOnline && (error.code !== 'Unreachable' || this.#attempt >= FIRST_TRIES)) this.#giveUp(error)
-    else if (error.code !== 'Unreachable') this.#heard.emit('error', error)
+    } catch { error = this.#silence() }
+    this.#judge(error)
     this.#pump()
   }
 
+  #silence() { return new TickwireError('Unreachable', `there is no answer from ${this.#base.host}.`) }
+
+  /** What a link that did not open means. @param {TickwireError} error */
+  #judge(error) {
+    if (this.#online) return
+    if (!this.#everOnline && (error.code !== 'Unreachable' || this.#attempt >= FIRST_TRIES)) this.#giveUp(error)
+    else if (error.code !== 'Unreachable') this.#heard.emit('error', error)
+  }
+
   async #credentials() {
-    const ws = this.#ws
+    const asked = ++this.#credentialsAsked
     try {
       const credentials = JSON.stringify((await this.#options.auth?.()) ?? {})
-      if (this.#ws === ws) this.#core?.attach(credentials)
+      if (this.#credentialsAsked === asked) this.#core?.attach(credentials)
     } catch (e) {
-      if (this.#ws === ws) this.#giveUp(e instanceof TickwireError ? e : new TickwireError('Refused', `auth() failed: ${e}`))
+      if (this.#credentialsAsked === asked) this.#giveUp(e instanceof TickwireError ? e : new TickwireError('Refused', `auth() failed: ${e}`))
     }
     this.#pump()
   }
@@ -379,7 +475,7 @@ class Net {
     if (at === 'connecting') return
     if (at === 'online') this.#everOnline = true
     if (at === 'ended' && reload && this.#reload()) return
-    this.#state = at === 'online' ? { at, link: 'ws' } : at === 'away' ? { at, retryInMs } : { at, reason, message }
+    this.#state = at === 'online' ? { at, link: this.#core?.link() ?? 'ws' } : at === 'away' ? { at, retryInMs } : { at, reason, message }
     if (at === 'ended') this.#over(new TickwireError(reason, message || `the connection has ended: ${reason}`))
     // a first connection that does not come is told by its promise
     if (at !== 'away' || this.#everOnline) this.#heard.emit('state', this.#state)
@@ -401,8 +497,8 @@ class Net {
   #giveUp(error) {
     const core = /** @type {Core} */ (this.#core)
     core.close()
-    while (core.poll() !== undefined); // it says that we left; the error says more
-    this.#drop()
+    while (core.poll(now()) !== undefined); // it says that we left; the error says more
+    this.#hangUp(core)
     this.#online = false
     this.#state = { at: 'ended', reason: error.code, message: error.message }
     this.#over(error)
@@ -415,6 +511,7 @@ class Net {
     const waiting = [...this.#asked.values(), ...this.#lists.values()], rooms = [...this.#rooms.values()]
     this.#asked.clear()
     this.#lists.clear()
+    this.#live.clear()
     this.#rooms.clear()
     for (const { reject } of waiting) reject(error)
     for (const room of rooms) room._ended(error.code, error.message)
@@ -430,7 +527,11 @@ class Net {
         pump: () => this.#pump(),
         left: () => { this.#rooms.delete(it.room) },
         fault: (/** @type {unknown} */ e) => { if (!this.#heard.emit('error', e)) reportError(e) },
-        link: () => (this.#online ? 'ws' : 'away'),
+        asked: (/** @type {number} */ request) => new Promise((resolve, reject) => {
+          this.#lists.set(request, { resolve, reject })
+          this.#pump()
+        }),
+        link: () => (this.#online ? this.#state.link : 'away'),
       })
       room._how = asked?.how
       this.#rooms.set(it.room, room)
@@ -438,6 +539,15 @@ class Net {
     room._joined(it)
     this.#asked.delete(it.room)
     asked?.resolve(room)
+  }
+
+  /** A list, or what was asked for as a host. @param {any} it */
+  #requestRefused(it) {
+    const error = new TickwireError(it.code, it.message, undefined, it.data ?? undefined)
+    const asked = this.#lists.get(it.request)
+    this.#lists.delete(it.request)
+    if (asked) asked.reject(error)
+    else if (this.#live.delete(it.request)) this.#heard.emit('error', error)
   }
 
   /** @param {any} it */
@@ -465,7 +575,7 @@ function recall(kind, text) {
 }
 
 /** Names of a room's own events; a game's are written large. */
-const OWN = ['joined', 'away', 'ended', 'members']
+const OWN = ['joined', 'moved', 'away', 'kicked', 'ended', 'members']
 
 /** A room that one is in. It stays the same object when the link is lost, and when the room is joined again. */
 class Room {
@@ -564,7 +674,7 @@ class Room {
     }
   }
 
-  /** Hears a tick event or a message of the game by its name, or 'joined', 'away', 'ended', 'members'. @param {string} name @param {Function} f */
+  /** Hears a tick event or a message of the game by its name, or one of the room's own. @param {string} name @param {Function} f */
   on(name, f) {
     const names = [...this.#layout.events, ...this.#layout.messages].map(record => record.name)
     if (!OWN.includes(name) && !names.includes(name)) throw unknown('event or message', name, [...names, ...OWN])
@@ -596,6 +706,30 @@ class Room {
     this.#net.pump()
   }
 
+  /** Says that one is ready, or is not any more: the members hear it, and the game. */
+  ready(ready = true) {
+    if (!this.#core.ready(this.#key, ready)) throw new TickwireError('Away', 'the room is not joined now.')
+    this.#net.pump()
+  }
+
+  /** What a host may do; others are refused as Forbidden. */
+  host = {
+    /** Sends a member away, who may come back. @param {number} member */
+    kick: member => this.#host({ kick: member }),
+    /** Sends a member away for so many seconds, or for good. @param {number} member */
+    ban: (member, seconds = 0) => this.#host({ ban: member, seconds }),
+    lock: (locked = true) => this.#host({ lock: locked }),
+    /** @param {object} attributes */
+    attributes: attributes => this.#host({ attributes }),
+    close: (message = '') => this.#host({ close: message }),
+  }
+  /** @param {object} ask */
+  async #host(ask) {
+    const request = this.#core.host(this.#key, JSON.stringify(ask))
+    if (request < 0) throw new TickwireError('Away', 'the room is not joined now, or that is nothing a host can ask for.')
+    await this.#net.asked(request)
+  }
+
   /** Leaves the room. */
   async leave() {
     if (this.#over) return
@@ -625,6 +759,7 @@ class Room {
     // another world: ids begin anew
     for (const bound of this.#binds) this.#unbind(bound)
     if (it.again) this.#heard.emit('joined', this)
+    if (it.moved) this.#heard.emit('moved', this)
     this.#heard.emit('members', this.members)
   }
   _members() {
@@ -639,6 +774,7 @@ class Room {
     this.#over = true
     this.#tables.clear()
     for (const bound of this.#binds) this.#unbind(bound)
+    if (reason === 'Kicked' || reason === 'Banned') this.#heard.emit('kicked', { reason, message })
     this.#heard.emit('ended', { reason, message })
   }
   _nextCommand() { return this.#command ? this.#core.next_command(this.#key) : -1 }
@@ -730,13 +866,14 @@ class Room {
 
   /** @param {string} group @param {string} name */
   #record(group, name) {
-    let record = this.#records.get(name)
+    const key = `${group} ${name}` // a component and a resource may share a name
+    let record = this.#records.get(key)
     if (record) return record
     const records = this.#layout[group]
     record = records.find((/** @type {any} */ r) => r.name === name)
     if (!record) throw unknown(group.slice(0, -1), name, records.map((/** @type {any} */ r) => r.name))
     record.width = record.fields.reduce((/** @type {number} */ sum, /** @type {any} */ f) => sum + f.width * f.len, 0)
-    this.#records.set(name, record)
+    this.#records.set(key, record)
     return record
   }
 

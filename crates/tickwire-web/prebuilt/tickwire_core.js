@@ -13,6 +13,51 @@ export class Core {
         wasm.__wbg_core_free(ptr, 0);
     }
     /**
+     * An answer came to a request; status 0: there is none.
+     * @param {number} now
+     * @param {number} ticket
+     * @param {number} status
+     * @param {Uint8Array | number[]} body
+     */
+    answered(now, ticket, status, body) {
+        const val2 = +now;
+        const val3 = +ticket;
+        const val4 = +status;
+        const ptr0 = passArray8ToWasm0(body, wasm.__wbindgen_malloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.core_answered(this.__wbg_ptr, val2, val3, val4, ptr0, len0);
+    }
+    /**
+     * The body of the next request to send; `asked_ticket` and `asked_post` tell the rest of it.
+     * @param {number} now
+     * @returns {Uint8Array | undefined}
+     */
+    ask(now) {
+        const ret = wasm.core_ask(this.__wbg_ptr, now);
+        let v1;
+        if (ret[0] !== 0) {
+            v1 = getArrayU8FromWasm0(ret[0], ret[1]).slice();
+            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        }
+        return v1;
+    }
+    /**
+     * Whether it carries frames to the server; else it waits there for some. An older request of the same way is given up.
+     * @returns {boolean}
+     */
+    asked_post() {
+        const ret = wasm.core_asked_post(this.__wbg_ptr);
+        return ret !== 0;
+    }
+    /**
+     * By which its answer is known; below 0: none is waited for.
+     * @returns {number}
+     */
+    asked_ticket() {
+        const ret = wasm.core_asked_ticket(this.__wbg_ptr);
+        return ret;
+    }
+    /**
      * The credentials that were asked for, as JSON.
      * @param {string} credentials
      */
@@ -84,12 +129,14 @@ export class Core {
         return ret;
     }
     /**
-     * Wants a new room.
+     * Wants a new room; `private`: one that is on no list.
      * @param {string} kind
      * @param {string} attributes
+     * @param {boolean} _private
      * @returns {number}
      */
-    create(kind, attributes) {
+    create(kind, attributes, _private) {
+        const val3 = +_private;
         let ptr0, len0, ptr1, len1;
         try {
             ptr0 = passStringToWasm0(kind, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
@@ -101,7 +148,7 @@ export class Core {
             if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
             throw e;
         }
-        const ret = wasm.core_create(this.__wbg_ptr, ptr0, len0, ptr1, len1);
+        const ret = wasm.core_create(this.__wbg_ptr, ptr0, len0, ptr1, len1, val3);
         return ret >>> 0;
     }
     /**
@@ -144,7 +191,7 @@ export class Core {
         return v1;
     }
     /**
-     * A frame came in.
+     * A frame came in by the socket.
      * @param {number} now
      * @param {Uint8Array | number[]} bytes
      */
@@ -153,6 +200,26 @@ export class Core {
         const ptr0 = passArray8ToWasm0(bytes, wasm.__wbindgen_malloc);
         const len0 = WASM_VECTOR_LEN;
         wasm.core_frame(this.__wbg_ptr, val2, ptr0, len0);
+    }
+    /**
+     * All links are closed, after the last words on the socket; a polling one says its own by `ask`.
+     * @param {number} now
+     */
+    hang_up(now) {
+        wasm.core_hang_up(this.__wbg_ptr, now);
+    }
+    /**
+     * Asks as the host of a room, by JSON `{"kick":member}` and the like: the number of the question; -1: that is not joined, or no question.
+     * @param {number} room
+     * @param {string} ask
+     * @returns {number}
+     */
+    host(room, ask) {
+        const val2 = +room;
+        const ptr0 = passStringToWasm0(ask, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_host(this.__wbg_ptr, val2, ptr0, len0);
+        return ret;
     }
     /**
      * Wants the room with that id.
@@ -166,6 +233,17 @@ export class Core {
         return ret >>> 0;
     }
     /**
+     * Wants the seat that is kept for this token.
+     * @param {string} token
+     * @returns {number}
+     */
+    join_reserved(token) {
+        const ptr0 = passStringToWasm0(token, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_join_reserved(this.__wbg_ptr, ptr0, len0);
+        return ret >>> 0;
+    }
+    /**
      * Does not want the room any more.
      * @param {number} room
      */
@@ -173,7 +251,20 @@ export class Core {
         wasm.core_leave(this.__wbg_ptr, room);
     }
     /**
-     * The link is lost; the close code, or 0.
+     * Which link carries the session, "ws" or "poll".
+     * @returns {string | undefined}
+     */
+    link() {
+        const ret = wasm.core_link(this.__wbg_ptr);
+        let v1;
+        if (ret[0] !== 0) {
+            v1 = getStringFromWasm0(ret[0], ret[1]);
+            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        }
+        return v1;
+    }
+    /**
+     * The socket is lost; the close code, or 0.
      * @param {number} now
      * @param {number} code
      */
@@ -181,7 +272,7 @@ export class Core {
         wasm.core_link_lost(this.__wbg_ptr, now, code);
     }
     /**
-     * The link is open.
+     * The socket is open.
      * @param {number} now
      */
     link_open(now) {
@@ -216,19 +307,25 @@ export class Core {
         }
     }
     /**
-     * A client that wants to connect at once; two halves of a random seed.
+     * A client that wants to connect at once; two halves of a random seed; the links that it may use: "auto", "ws" or "poll".
      * @param {number} seed_low
      * @param {number} seed_high
      * @param {number} now
+     * @param {string} link
      */
-    constructor(seed_low, seed_high, now) {
-        const ret = wasm.core_new(seed_low, seed_high, now);
+    constructor(seed_low, seed_high, now, link) {
+        const val2 = +seed_low;
+        const val3 = +seed_high;
+        const val4 = +now;
+        const ptr0 = passStringToWasm0(link, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_new(val2, val3, val4, ptr0, len0);
         this.__wbg_ptr = ret;
         CoreFinalization.register(this, this.__wbg_ptr, this);
         return this;
     }
     /**
-     * The next frame to write.
+     * The next frame to write to the socket.
      * @param {number} now
      * @param {number} writable
      * @returns {Uint8Array | undefined}
@@ -261,10 +358,11 @@ export class Core {
     }
     /**
      * The next thing to do or to tell, as JSON.
+     * @param {number} now
      * @returns {string | undefined}
      */
-    poll() {
-        const ret = wasm.core_poll(this.__wbg_ptr);
+    poll(now) {
+        const ret = wasm.core_poll(this.__wbg_ptr, now);
         let v1;
         if (ret[0] !== 0) {
             v1 = getStringFromWasm0(ret[0], ret[1]);
@@ -296,6 +394,16 @@ export class Core {
         }
         const ret = wasm.core_quick(this.__wbg_ptr, ptr0, len0, ptr1, len1, ptr2, len2);
         return ret >>> 0;
+    }
+    /**
+     * Says that one is ready, or is not any more; whether the room is joined.
+     * @param {number} room
+     * @param {boolean} ready
+     * @returns {boolean}
+     */
+    ready(room, ready) {
+        const ret = wasm.core_ready(this.__wbg_ptr, room, ready);
+        return ret !== 0;
     }
     /**
      * No waiting for the back-off; what was over begins again.
@@ -406,6 +514,52 @@ export class Core {
     typing(room, typing) {
         const ret = wasm.core_typing(this.__wbg_ptr, room, typing);
         return ret !== 0;
+    }
+    /**
+     * Watches it no more.
+     * @param {number} request
+     */
+    unwatch_lobby(request) {
+        wasm.core_unwatch_lobby(this.__wbg_ptr, request);
+    }
+    /**
+     * The page slept, or the network came back.
+     * @param {number} now
+     */
+    wake(now) {
+        wasm.core_wake(this.__wbg_ptr, now);
+    }
+    /**
+     * Wants to look on in the room with that id.
+     * @param {string} id
+     * @returns {number}
+     */
+    watch(id) {
+        const ptr0 = passStringToWasm0(id, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_watch(this.__wbg_ptr, ptr0, len0);
+        return ret >>> 0;
+    }
+    /**
+     * Watches the list of rooms of a kind with these attributes.
+     * @param {string} kind
+     * @param {string} attributes
+     * @returns {number}
+     */
+    watch_lobby(kind, attributes) {
+        let ptr0, len0, ptr1, len1;
+        try {
+            ptr0 = passStringToWasm0(kind, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+            len0 = WASM_VECTOR_LEN;
+            ptr1 = passStringToWasm0(attributes, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+            len1 = WASM_VECTOR_LEN;
+        } catch (e) {
+            if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+            if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+            throw e;
+        }
+        const ret = wasm.core_watch_lobby(this.__wbg_ptr, ptr0, len0, ptr1, len1);
+        return ret >>> 0;
     }
 }
 if (Symbol.dispose) Core.prototype[Symbol.dispose] = Core.prototype.free;

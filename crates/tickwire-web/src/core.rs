@@ -4,19 +4,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
-use tickwire_client::{Client, ClientConfig, Picture, RoomKey};
+use tickwire_client::{Client, ClientConfig, ClientOutput, Picture, RequestId, RoomKey};
 use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::AreaId;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::layout;
+use crate::links::{Links, Request};
 use crate::report;
 
 /// One client, driven by the page's module.
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen)]
 pub struct Core {
     client: Client,
+    links: Links,
+    /// The request that the page was given last.
+    asked: (f64, bool),
     /// Pictures drawn last, by room.
     pictures: Vec<(RoomKey, Picture)>,
     rows: Vec<f64>,
@@ -35,59 +39,110 @@ fn millis(at: Option<Time>) -> f64 {
 
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen)]
 impl Core {
-    /// A client that wants to connect at once; two halves of a random seed.
+    /// A client that wants to connect at once; two halves of a random seed; the links that it may use: "auto", "ws" or "poll".
     #[cfg_attr(target_arch = "wasm32", wasm_bindgen(constructor))]
-    pub fn new(seed_low: u32, seed_high: u32, now: f64) -> Core {
+    pub fn new(seed_low: u32, seed_high: u32, now: f64, link: &str) -> Core {
         let seed = u64::from(seed_high) << 32 | u64::from(seed_low);
         Core {
             client: Client::new(ClientConfig::default(), seed, time(now)),
+            links: Links::new(link),
+            asked: (0.0, false),
             pictures: Vec::new(),
             rows: Vec::new(),
             texts: Vec::new(),
         }
     }
 
-    /// The link is open.
+    /// The socket is open.
     pub fn link_open(&mut self, now: f64) {
-        self.client.link_open(time(now));
+        self.links.socket_open(time(now), &mut self.client);
     }
 
-    /// A frame came in.
+    /// A frame came in by the socket.
     pub fn frame(&mut self, now: f64, bytes: Vec<u8>) {
-        self.client.frame(time(now), &Bytes::from(bytes));
+        let frame = Bytes::from(bytes);
+        self.links.socket_frame(time(now), &frame, &mut self.client);
     }
 
-    /// The link is lost; the close code, or 0.
+    /// The socket is lost; the close code, or 0.
     pub fn link_lost(&mut self, now: f64, code: u16) {
-        self.client
-            .link_lost(time(now), (code != 0).then_some(code));
+        let code = (code != 0).then_some(code);
+        self.links.socket_lost(time(now), code, &mut self.client);
     }
 
     /// Time has passed.
     pub fn timeout(&mut self, now: f64) {
+        self.links.handle_timeout(time(now), &mut self.client);
         self.client.handle_timeout(time(now));
     }
 
     /// When `timeout` is due; -1: never.
     pub fn next_timeout(&self) -> f64 {
-        millis(self.client.next_timeout())
+        let client = self.client.next_timeout();
+        millis(client.into_iter().chain(self.links.next_timeout()).min())
     }
 
-    /// The next frame to write.
+    /// The next frame to write to the socket.
     pub fn next(&mut self, now: f64, writable: u32) -> Option<Vec<u8>> {
-        self.client
-            .next(time(now), writable as usize)
+        self.links
+            .socket_next(time(now), writable as usize, &mut self.client)
             .map(|frame| frame.to_vec())
     }
 
+    /// The body of the next request to send; `asked_ticket` and `asked_post` tell the rest of it.
+    pub fn ask(&mut self, now: f64) -> Option<Vec<u8>> {
+        let request = self.links.ask(time(now), &mut self.client)?;
+        let Request { ticket, post, body } = request;
+        self.asked = (ticket, post);
+        Some(body.to_vec())
+    }
+
+    /// By which its answer is known; below 0: none is waited for.
+    pub fn asked_ticket(&self) -> f64 {
+        self.asked.0
+    }
+
+    /// Whether it carries frames to the server; else it waits there for some. An older request of the same way is given up.
+    pub fn asked_post(&self) -> bool {
+        self.asked.1
+    }
+
+    /// An answer came to a request; status 0: there is none.
+    pub fn answered(&mut self, now: f64, ticket: f64, status: u16, body: Vec<u8>) {
+        let body = Bytes::from(body);
+        self.links
+            .answered(time(now), ticket, status, &body, &mut self.client);
+    }
+
+    /// Which link carries the session, "ws" or "poll".
+    pub fn link(&self) -> Option<String> {
+        self.links.carrier().map(str::to_owned)
+    }
+
+    /// All links are closed, after the last words on the socket; a polling one says its own by `ask`.
+    pub fn hang_up(&mut self, now: f64) {
+        self.links.hang_up(time(now), &mut self.client);
+    }
+
+    /// The page slept, or the network came back.
+    pub fn wake(&mut self, now: f64) {
+        self.links.wake(time(now));
+    }
+
     /// The next thing to do or to tell, as JSON.
-    pub fn poll(&mut self) -> Option<String> {
-        while let Some(output) = self.client.poll() {
+    pub fn poll(&mut self, now: f64) -> Option<String> {
+        loop {
+            if let Some(json) = self.links.poll(time(now), &mut self.client) {
+                return Some(json.to_string());
+            }
+            let output = self.client.poll()?;
+            if let ClientOutput::Connect { number, .. } = output {
+                self.links.connect(time(now), number);
+            }
             if let Some(json) = report::output(&self.client, &output) {
                 return Some(json.to_string());
             }
         }
-        None
     }
 
     /// The credentials that were asked for, as JSON.
@@ -115,10 +170,45 @@ impl Core {
         }
     }
 
-    /// Wants a new room.
-    pub fn create(&mut self, kind: &str, attributes: &str) -> u32 {
+    /// Wants a new room; `private`: one that is on no list.
+    pub fn create(&mut self, kind: &str, attributes: &str, private: bool) -> u32 {
         let pairs = pairs(attributes);
-        self.client.create(kind, &borrow(&pairs)).0
+        match private {
+            true => self.client.create_private(kind, &borrow(&pairs)).0,
+            false => self.client.create(kind, &borrow(&pairs)).0,
+        }
+    }
+
+    /// Wants to look on in the room with that id.
+    pub fn watch(&mut self, id: &str) -> u32 {
+        self.client.watch(id).0
+    }
+
+    /// Wants the seat that is kept for this token.
+    pub fn join_reserved(&mut self, token: &str) -> u32 {
+        self.client.join_reserved(token).0
+    }
+
+    /// Says that one is ready, or is not any more; whether the room is joined.
+    pub fn ready(&mut self, room: u32, ready: bool) -> bool {
+        self.client.ready(RoomKey(room), ready).is_ok()
+    }
+
+    /// Asks as the host of a room, by JSON `{"kick":member}` and the like: the number of the question; -1: that is not joined, or no question.
+    pub fn host(&mut self, room: u32, ask: &str) -> f64 {
+        report::host_ask(&mut self.client, RoomKey(room), ask)
+            .map_or(-1.0, |request| f64::from(request.0))
+    }
+
+    /// Watches the list of rooms of a kind with these attributes.
+    pub fn watch_lobby(&mut self, kind: &str, attributes: &str) -> u32 {
+        let pairs = pairs(attributes);
+        self.client.watch_lobby(kind, &borrow(&pairs)).0
+    }
+
+    /// Watches it no more.
+    pub fn unwatch_lobby(&mut self, request: u32) {
+        self.client.unwatch_lobby(RequestId(request));
     }
 
     /// Wants the room with that id.

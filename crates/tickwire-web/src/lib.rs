@@ -16,6 +16,8 @@ mod core;
 #[cfg(any(target_arch = "wasm32", test))]
 mod layout;
 #[cfg(any(target_arch = "wasm32", test))]
+mod links;
+#[cfg(any(target_arch = "wasm32", test))]
 mod report;
 
 #[cfg(any(target_arch = "wasm32", test))]

@@ -2,9 +2,9 @@
 
 use serde_json::{Value as Json, json};
 use tickwire_client::{
-    Client, ClientEvent, ClientOutput, Figures, RoomKey, SendError, State, View,
+    Client, ClientEvent, ClientOutput, Figures, RequestId, RoomKey, SendError, State, View,
 };
-use tickwire_proto::frame::{Presence, RoomInfoOwned};
+use tickwire_proto::frame::{HostAsk, Presence, RoomInfoOwned};
 use tickwire_proto::{Retry, frame};
 
 use crate::layout;
@@ -28,6 +28,11 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
         ClientEvent::Attached { identity } => json!({"do": "attached", "identity": identity}),
         ClientEvent::AttachRefused(refusal) => refused("attach_refused", 0, refusal),
         ClientEvent::Joined { room, again } => joined(client, *room, *again)?,
+        ClientEvent::Moved { room } => {
+            let mut told = joined(client, *room, false)?;
+            told["moved"] = json!(true);
+            told
+        }
         ClientEvent::JoinRefused { room, refusal } => refused("join_refused", room.0, refusal),
         ClientEvent::RoomAway { room } => json!({"do": "away", "room": room.0}),
         ClientEvent::RoomEnded {
@@ -71,6 +76,18 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
         ClientEvent::MessagesLost { count } => json!({"do": "lost", "count": count}),
         ClientEvent::Lobby { request, rooms } => {
             json!({"do": "lobby", "request": request.0, "rooms": rooms.iter().map(room_info).collect::<Vec<_>>()})
+        }
+        ClientEvent::LobbyRefused { request, refusal } => {
+            refused("lobby_refused", request.0, refusal)
+        }
+        ClientEvent::LobbyChanged { request, rooms } => {
+            json!({"do": "lobby_changed", "request": request.0, "rooms": rooms.iter().map(room_info).collect::<Vec<_>>()})
+        }
+        ClientEvent::HostDone { request } => json!({"do": "host_done", "request": request.0}),
+        ClientEvent::RequestRefused { request, refusal } => {
+            let mut told = refused("request_refused", 0, refusal);
+            told["request"] = json!(request.0);
+            told
         }
         _ => return None,
     })
@@ -128,8 +145,10 @@ pub(crate) fn members(view: &View) -> Json {
         .iter()
         .map(|info| {
             let seat = (info.seat != frame::parts::NO_SEAT).then_some(info.seat);
-            let presence = presence_name(info.presence);
-            json!({"member": info.member, "seat": seat, "name": info.name, "presence": presence, "status": info.status, "mine": info.member == own})
+            json!({
+                "member": info.member, "seat": seat, "name": info.name, "presence": presence_name(info.presence), "status": info.status,
+                "mine": info.member == own, "ready": info.flags.ready, "host": info.flags.host,
+            })
         })
         .collect()
 }
@@ -151,6 +170,37 @@ fn room_info(info: &RoomInfoOwned) -> Json {
         "id": info.id, "kind": info.kind, "members": info.members, "seats": info.seats, "locked": info.locked,
         "attributes": attributes,
     })
+}
+
+/// Asks for what the host of a room may ask for; `None`: the room is not joined, or that is no question.
+pub(crate) fn host_ask(client: &mut Client, room: RoomKey, ask: &str) -> Option<RequestId> {
+    let ask: Json = serde_json::from_str(ask).ok()?;
+    let number = |name: &str| ask.get(name)?.as_u64()?.try_into().ok();
+    let pairs: Vec<(String, String)>;
+    let ask = if let Some(member) = number("kick") {
+        HostAsk::Kick { member }
+    } else if let Some(member) = number("ban") {
+        let seconds = number("seconds").unwrap_or(0);
+        HostAsk::Ban { member, seconds }
+    } else if let Some(locked) = ask.get("lock").and_then(Json::as_bool) {
+        HostAsk::Lock { locked }
+    } else if let Some(attributes) = ask.get("attributes").and_then(Json::as_object) {
+        let text = |value: &Json| value.as_str().map_or(value.to_string(), str::to_owned);
+        pairs = attributes
+            .iter()
+            .map(|(key, value)| (key.clone(), text(value)))
+            .collect();
+        HostAsk::Attributes {
+            attributes: pairs
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str()))
+                .collect(),
+        }
+    } else {
+        let message = ask.get("close")?.as_str()?;
+        return client.host_ask(room, &HostAsk::Close { message }).ok();
+    };
+    client.host_ask(room, &ask).ok()
 }
 
 /// Sends a message by its name; what was wrong, as JSON.
@@ -185,6 +235,9 @@ pub(crate) fn send(
         .send(room, kind, &payload)
         .map_err(|error| match error {
             SendError::NotJoined(_) => away(),
+            SendError::Session(tickwire_proto::SendError::TooLong { .. }) => {
+                fault("BadMessage", error.to_string())
+            }
             other => fault("Full", other.to_string()),
         })
 }

@@ -6,8 +6,8 @@ mod support;
 use serde_json::{Value as Json, json};
 use support::{ROOM, SEAT, Truth, boom, own, set_ball, tick_frame};
 use tickwire_proto::frame::{
-    ClientFrame, Identity, JoinedInfo, MemberChangeOwned, PersonSeen, Presence, Refusal,
-    ServerFrame, code,
+    ClientFrame, HostAskOwned, Identity, JoinedInfo, MemberChangeOwned, PersonSeen, Presence,
+    Refusal, ServerFrame, code,
 };
 use tickwire_proto::{ServerEvent, ServerSession, SessionConfig, Tick, Time};
 use tickwire_snapshot::shape::Shape;
@@ -26,6 +26,8 @@ struct Page {
     statuses: Vec<(u32, String)>,
     followed: Vec<String>,
     done: Vec<u64>,
+    asks: Vec<HostAskOwned>,
+    ready: Vec<bool>,
     credentials: Vec<u8>,
 }
 
@@ -33,7 +35,7 @@ impl Page {
     fn new() -> Self {
         let server = ServerSession::new(Time(0), SessionConfig::default(), 1, [1; 32]);
         Self {
-            core: Core::new(1, 2, 0.0),
+            core: Core::new(1, 2, 0.0, "ws"),
             server,
             now: 1_000.0,
             told: Vec::new(),
@@ -42,6 +44,8 @@ impl Page {
             statuses: Vec::new(),
             followed: Vec::new(),
             done: Vec::new(),
+            asks: Vec::new(),
+            ready: Vec::new(),
             credentials: Vec::new(),
         }
     }
@@ -53,10 +57,10 @@ impl Page {
     fn talk(&mut self, answer: impl Fn(u32) -> Result<JoinedInfo, &'static str>) {
         loop {
             let mut quiet = true;
-            while let Some(text) = self.core.poll() {
+            while let Some(text) = self.core.poll(self.now) {
                 let it: Json = serde_json::from_str(&text).expect("JSON");
                 match it["do"].as_str() {
-                    Some("connect") => self.core.link_open(self.now),
+                    Some("open") => self.core.link_open(self.now),
                     Some("credentials") => self.core.attach(r#"{"guest":"Ann"}"#),
                     _ => {}
                 }
@@ -109,6 +113,14 @@ impl Page {
             ServerEvent::Message { kind, payload, .. } => self.messages.push((kind, payload)),
             ServerEvent::Follow { add, .. } => self.followed.extend(add),
             ServerEvent::NoticesDone { cursors, .. } => self.done.extend(cursors),
+            ServerEvent::HostAsks { request, ask, .. } => {
+                self.asks.push(ask);
+                self.server.host_done(request);
+            }
+            ServerEvent::Ready { ready, .. } => self.ready.push(ready),
+            ServerEvent::LobbyWatchWanted { request, .. } => {
+                self.server.lobby_change(request, true, &[], &[]);
+            }
             ServerEvent::Status { room, text } => self.statuses.push((room, text)),
             _ => {}
         }
@@ -502,4 +514,50 @@ fn a_command_may_hold_every_kind_of_field() {
     let wrong = crate::layout::command_row(&record, &numbers, &["no".to_owned(), String::new()])
         .unwrap_err();
     assert!(wrong.starts_with("field blob"), "{wrong}");
+}
+
+#[test]
+fn a_page_says_ready_asks_as_a_host_and_watches_the_lobby() {
+    let mut page = Page::new();
+    let room = page.core.create("balls", "{}", true);
+    let list = page.core.watch_lobby("", r#"{"mode":"ffa"}"#);
+    assert!(!page.core.ready(room, true), "not joined yet");
+    assert_eq!(page.core.host(room, r#"{"kick":1}"#), -1.0);
+    page.talk(ok);
+    assert!(page.core.ready(room, true));
+    let asks = [
+        r#"{"kick":7}"#,
+        r#"{"ban":7,"seconds":60}"#,
+        r#"{"lock":true}"#,
+        r#"{"attributes":{"map":"moon","size":3}}"#,
+        r#"{"close":"done"}"#,
+    ];
+    let numbers = asks.map(|ask| page.core.host(room, ask));
+    assert!(numbers.iter().all(|number| *number >= 0.0), "{numbers:?}");
+    assert_eq!(page.core.host(room, r#"{"dance":1}"#), -1.0);
+    assert_eq!(page.core.host(room, "no JSON"), -1.0);
+    page.talk(ok);
+    assert_eq!(page.ready, [true]);
+    let pairs = [("map", "moon"), ("size", "3")];
+    let expected = [
+        HostAskOwned::Kick { member: 7 },
+        HostAskOwned::Ban {
+            member: 7,
+            seconds: 60,
+        },
+        HostAskOwned::Lock { locked: true },
+        HostAskOwned::Attributes {
+            attributes: pairs.map(|(a, b)| (a.to_owned(), b.to_owned())).into(),
+        },
+        HostAskOwned::Close {
+            message: "done".to_owned(),
+        },
+    ];
+    assert_eq!(page.asks, expected);
+    assert_eq!(page.heard("host_done").unwrap()["request"], numbers[4]);
+    let changed = page.heard("lobby_changed").unwrap();
+    assert_eq!(
+        (&changed["request"], &changed["rooms"]),
+        (&json!(list), &json!([]))
+    );
 }

@@ -53,3 +53,33 @@ fn everything_a_page_asks_for_is_there_and_small() {
         "a page loads {loaded} bytes, more than {COMPRESSED_MAX}"
     );
 }
+
+/// What is served compressed is what is served plain, and the module is the one that its tests and types are of.
+#[test]
+fn the_files_are_the_same_in_every_form() {
+    use std::io::Read;
+    let file = |path: &str| {
+        let found = tickwire_web::FILES.iter().find(|(at, ..)| *at == path);
+        found.map(|(.., bytes)| *bytes)
+    };
+    for (path, _, packed) in tickwire_web::FILES {
+        let Some(path) = path.strip_suffix(".gz") else {
+            continue;
+        };
+        let mut plain = Vec::new();
+        flate2::read::GzDecoder::new(*packed)
+            .read_to_end(&mut plain)
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(file(path) == Some(&plain[..]), "{path}.gz is another file");
+    }
+    let js = Path::new(env!("CARGO_MANIFEST_DIR")).join("js");
+    for name in ["tickwire.js", "tickwire.d.ts"] {
+        let Ok(source) = std::fs::read(js.join(name)) else {
+            continue; // a package by itself
+        };
+        assert!(
+            file(&format!("/{name}")) == Some(&source[..]),
+            "{name} is stale. Build it anew: cargo xtask web"
+        );
+    }
+}

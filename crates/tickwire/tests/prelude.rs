@@ -8,10 +8,12 @@ use tickwire::prelude::*;
 /// Every name that is ours, looked up through both globs.
 mod ours {
     use super::{
-        Asks, Chance, CurrentTick, Emit, ExitCode, FromPlayer, Game, GameEvent, GameKind,
-        MissingCommand, NetEntity, NetEnum, NetMessage, Outbox, OwnedBy, Player, PlayerCommand,
-        PlayerInfo, Presence, Replicate, ReplicateResource, RoomAttributes, Roster, Server,
-        ServerArgs, Shaped, SimOptions, Simulation, TickEvent,
+        Answers, Asked, Asks, Chance, CurrentTick, Done, Emit, ExitCode, FromPlayer, Game,
+        GameEvent, GameKind, MissingCommand, MoveTo, NetEntity, NetEnum, NetMessage, NoReply,
+        Outbox, OwnedBy, Player, PlayerCommand, PlayerInfo, Presence, Questions, Refusal,
+        Replicate, ReplicateResource, Replied, Request, RoomAttributes, RoomControl, Roster,
+        Server, ServerArgs, Shaped, SimOptions, Simulation, TaskFailed, TaskId, Tasks, TickEvent,
+        Ticket,
     };
 }
 

@@ -5,6 +5,7 @@ use tickwire::{math, prelude::*};
 use crate::{
     map::Terrain,
     ships::{Helm, Ship},
+    square,
 };
 
 /// What computer players are called.
@@ -74,7 +75,7 @@ fn nearest_foe<'a>(
     ship: &Ship,
     others: &'a Query<(&NetEntity, &Ship)>,
 ) -> Option<&'a Ship> {
-    let far = |other: &Ship| (other.x - ship.x).powi(2) + (other.y - ship.y).powi(2);
+    let far = |other: &Ship| square(other.x - ship.x) + square(other.y - ship.y);
     others
         .iter()
         .filter(|(other_id, other)| *other_id != id && other.health > 0 && other.team != ship.team)

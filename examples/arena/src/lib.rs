@@ -19,6 +19,11 @@ pub use crate::{
 
 /// Ticks in a second; an update leaves every other tick.
 pub const HZ: u32 = 60;
+/// `x * x`, the same on every machine: powers of std are not.
+pub(crate) fn square(x: f32) -> f32 {
+    x * x
+}
+
 /// Length of a tick, in seconds.
 pub const DT: f32 = 1.0 / HZ as f32;
 /// Seats of a room unless told otherwise.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-use arena::{FILES, Map, Options, PAGE, SEATS, arena};
+use arena::{FILES, Map, Options, PAGE, arena};
 use clap::Parser;
 use tickwire::{net::parse, prelude::*};
 
@@ -10,12 +10,12 @@ use tickwire::{net::parse, prelude::*};
 #[derive(Parser)]
 #[command(name = "arena", version)]
 struct Args {
-    /// Players in a room: computer players fill up to this number and give their seats to people; 0: none
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=64))]
-    players: u16,
-    /// Seats of a room
-    #[arg(long, value_name = "N", default_value_t = SEATS, value_parser = clap::value_parser!(u16).range(1..=64))]
-    seats: u16,
+    /// Players in a room: computer players fill up to this number and give their seats to people; 0: none [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=64))]
+    players: Option<u16>,
+    /// Seats of a room [default: 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    seats: Option<u16>,
     /// The map to play on, instead of the one that is built in
     #[arg(long, value_name = "FILE")]
     map: Option<PathBuf>,
@@ -24,7 +24,7 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args: Args = match parse() {
+    let mut args: Args = match parse() {
         Ok(args) => args,
         Err(code) => return code,
     };
@@ -39,10 +39,15 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    // Flags are over files and environment, so they go in as settings of the kind; the game's own numbers are below all of them.
+    for (key, value) in [("players", args.players), ("seats", args.seats)] {
+        if let Some(value) = value {
+            args.server.set.push(format!("room.arena.{key}={value}"));
+        }
+    }
     let options = Options {
         map,
-        players: args.players,
-        seats: args.seats,
+        ..Options::default()
     };
     Server::new("arena", arena(options))
         .page(PAGE)

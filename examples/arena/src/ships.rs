@@ -2,7 +2,7 @@
 
 use tickwire::{math, prelude::*};
 
-use crate::{DT, computer::Brain, map::Terrain};
+use crate::{DT, computer::Brain, map::Terrain, square};
 
 /// The radius of a hull, in units.
 pub const RADIUS: f32 = 16.0;
@@ -188,7 +188,7 @@ pub fn respawn(
         let room = |x: f32, y: f32| {
             alive
                 .iter()
-                .map(|at| (at.0 - x).powi(2) + (at.1 - y).powi(2))
+                .map(|at| square(at.0 - x) + square(at.1 - y))
                 .fold(f32::INFINITY, f32::min)
         };
         // Chance breaks ties, so that a room does not fill up in one corner.

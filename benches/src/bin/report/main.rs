@@ -48,6 +48,10 @@ fn main() -> ExitCode {
             || cli
                 .parts
                 .iter()
+                .any(|part| part.eq_ignore_ascii_case("all"))
+            || cli
+                .parts
+                .iter()
                 .any(|part| names.iter().any(|name| name.eq_ignore_ascii_case(part)))
     };
     if let Some(unknown) = cli

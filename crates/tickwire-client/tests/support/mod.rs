@@ -81,6 +81,7 @@ pub fn schema() -> Arc<Schema> {
             name: "Chat".to_owned(),
             fields: vec![("text".to_owned(), Shape::Str { max: 40 })],
         },
+        reply: None,
     }];
     schema.seal().expect("a schema");
     Arc::new(schema)
@@ -480,6 +481,7 @@ pub fn joined_info(request: u32, id: &str) -> JoinedInfo {
         name: name.to_owned(),
         presence: Presence::Online,
         status: String::new(),
+        flags: tickwire_proto::frame::MemberFlags::default(),
     };
     JoinedInfo {
         request,

@@ -1,6 +1,10 @@
 //! The games that the lab's tests run: the dots of hello, and one that uses everything that a snapshot can hold.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use bevy_ecs::prelude::*;
+use serde::{Deserialize, Serialize};
 use tickwire_sim::prelude::*;
 
 /// Where a dot is.
@@ -198,4 +202,65 @@ pub fn quiet(game: &mut Game) {
         .replicate::<Dot>()
         .command::<Steer>()
         .on_join(join);
+}
+
+/// The dots of hello, asleep while nobody is online.
+pub fn dreams(game: &mut Game) {
+    hello(game);
+    game.sleeps();
+}
+
+/// Nothing moves but when somebody comes or goes: stepped on demand.
+pub fn board(game: &mut Game) {
+    game.on_demand().seats(64).replicate::<Dot>().on_join(join);
+}
+
+/// What is looked up for a dot: where it goes.
+#[derive(NetMessage, Serialize, Deserialize)]
+pub struct Place {
+    seat: u16,
+    x: f32,
+}
+
+/// Ready at the third time that it is asked.
+struct Third(u8);
+
+impl Future for Third {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        self.0 += 1;
+        match self.0 {
+            3.. => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+fn look_up(tick: Res<CurrentTick>, roster: Res<Roster>, mut tasks: ResMut<Tasks>) {
+    if !tick.every(0.5) {
+        return;
+    }
+    for (player, _) in roster.players() {
+        let (seat, x) = (player.seat, (tick.tick().0 % 800) as f32);
+        tasks.spawn(async move {
+            Third(0).await;
+            Place { seat, x }
+        });
+    }
+}
+
+fn found(In(done): In<Done<Place>>, mut dots: Query<(&mut Dot, &OwnedBy)>) {
+    let Ok(place) = done.result else { return };
+    for (mut dot, owner) in &mut dots {
+        if owner.0.seat == place.seat {
+            dot.x = place.x;
+        }
+    }
+}
+
+/// Dots that go where something slow says.
+pub fn oracle(game: &mut Game) {
+    hello(game);
+    game.on_done(found).systems(look_up);
 }

@@ -47,6 +47,49 @@ fn clients_see_each_other_on_every_profile() {
 }
 
 #[test]
+fn clients_that_poll_see_each_other_on_every_profile() {
+    for link in profile::ALL {
+        let lab = Lab::new("hello", games::hello)
+            .clients(4)
+            .link(link.polls(1.0))
+            .run(s(20));
+        let lab = sound(lab);
+        for client in 0..4 {
+            let (_, area) = lab.view(client).unwrap().newest(AreaId::ALL).unwrap();
+            assert_eq!(area.len(), 4, "client {client} on {}", link.name);
+        }
+        // One update for each round trip, and one for each tick at most.
+        let figures = lab.figures();
+        let least = 0.4 / (link.round_trip().as_secs_f64() + 0.1);
+        assert!(
+            figures.updates_per_client_s > least,
+            "{}: {figures}, {least}",
+            link.name
+        );
+    }
+}
+
+#[test]
+fn sessions_move_between_links_of_both_kinds_and_nothing_is_lost() {
+    let faults = Faults {
+        moves: 30.0,
+        cuts: 4.0,
+        stalls: 4.0,
+        ..Faults::NONE
+    };
+    let seen = seeds(0..24, s(20), |seed| {
+        Lab::new("sparks", games::sparks)
+            .seed(seed)
+            .clients(3)
+            .link(profile::ALL[seed as usize % 6].polls(0.5))
+            .faults(faults)
+    });
+    let seen = seen.unwrap_or_else(|violation| panic!("{violation}"));
+    println!("{seen}");
+    assert!(seen.links > 300, "{seen}");
+}
+
+#[test]
 fn the_same_seed_is_the_same_run() {
     let run = |seed| sound(storm("sparks", games::sparks, seed).run(s(15)));
     for seed in 1..4 {
@@ -316,4 +359,74 @@ fn trains_and_storms_are_survived_by_many_clients() {
             .faults(faults)
             .run(s(30)),
     );
+}
+
+#[test]
+fn a_room_that_sleeps_wakes_where_it_stood_and_commands_take_hold_at_once() {
+    let mut lab = Lab::new("dreams", games::dreams).clients(2).start();
+    lab.advance(s(5)).unwrap();
+    // For a quarter of a minute nobody gets through.
+    let asleep = lab.truth(0).unwrap().tick;
+    for _ in 0..30 {
+        lab.cut(0);
+        lab.cut(1);
+        lab.advance(Duration::from_millis(500)).unwrap();
+    }
+    let slept = 15 * 30 - lab.truth(0).unwrap().tick.since(asleep);
+    assert!(slept > 100, "it slept for {slept} ticks");
+    let before = lab.figures();
+    lab.advance(s(12)).unwrap(); // the longest back-off
+    lab.advance(s(5)).unwrap();
+    let after = lab.figures();
+    assert_eq!(after.joins, before.joins, "all resumed: {after}");
+    let (applied, tick) = (
+        lab.view(0).unwrap().last_applied(),
+        lab.truth(0).unwrap().tick,
+    );
+    assert!(
+        applied >= Some(tick.minus(15)),
+        "commands are for the ticks that are: {applied:?} was applied last, at {tick}"
+    );
+    lab.heal().unwrap();
+}
+
+#[test]
+fn rooms_that_rest_survive_the_storm() {
+    for (name, seed) in [
+        ("dreams", 1),
+        ("dreams", 2),
+        ("board", 3),
+        ("board", 4),
+        ("board", 5),
+    ] {
+        let game = if name == "dreams" {
+            games::dreams
+        } else {
+            games::board
+        };
+        sound(
+            Lab::new(name, game)
+                .seed(seed)
+                .clients(6)
+                .links(&profile::ALL)
+                .faults(Faults::STORM)
+                .run(s(60)),
+        );
+    }
+}
+
+#[test]
+fn work_of_rooms_is_repeated_by_the_seed() {
+    let run = |seed| {
+        let lab = Lab::new("oracle", games::oracle)
+            .seed(seed)
+            .clients(4)
+            .links(&profile::ALL)
+            .faults(Faults::STORM);
+        let lab = sound(lab.run(s(20)));
+        (lab.trace_hash(), lab.numbers(0, "Dot", "x"))
+    };
+    let first = run(11);
+    assert_eq!(first, run(11));
+    assert_ne!(first.0, run(12).0);
 }

@@ -5,18 +5,23 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tickwire_client::{Client, ClientConfig, ClientEvent, ClientOutput};
+use tickwire_client::{
+    Client, ClientConfig, ClientEvent, ClientOutput, Ladder, LinkChoice, LinkKind,
+};
 use tickwire_proto::Time;
 use tokio::time::Sleep;
 
+use super::links::Links;
 use super::url::{Address, UrlError};
-use super::wire::{Read, Wire};
 use crate::clock;
+
+/// What a connection uses unless it is told otherwise.
+const ONE_LINK: LinkChoice = LinkChoice::Only(LinkKind::WebSocket);
 
 /// What the links of a connection have carried.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkCounters {
-    /// Bytes read, WebSocket headers counted; not those of TCP and IP.
+    /// Bytes read, WebSocket headers counted; not those of TCP, IP and HTTP.
     pub wire_in: u64,
     /// Bytes written, the same way.
     pub wire_out: u64,
@@ -31,23 +36,14 @@ pub struct LinkCounters {
 /// A client and its link. It lives in the task that calls [`next`](Self::next) and needs no other; a thousand of them fit into a process.
 pub struct Connection {
     client: Client,
-    address: Address,
-    link: Link,
+    links: Links,
     credentials: Option<Box<dyn FnMut() -> Vec<u8> + Send>>,
     timer: Timer,
-    counters: LinkCounters,
-    failure: Option<String>,
-}
-
-enum Link {
-    None,
-    Opening(Pin<Box<dyn Future<Output = Result<Wire, String>> + Send>>),
-    Open(Box<Wire>),
 }
 
 /// Armed for the earliest time that was asked for; earlier than needed is fine.
 #[derive(Default)]
-struct Timer {
+pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     armed: Option<Time>,
 }
@@ -55,7 +51,7 @@ struct Timer {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
-            .field("address", &self.address)
+            .field("address", &self.links.address())
             .field("client", &self.client)
             .finish_non_exhaustive()
     }
@@ -76,13 +72,10 @@ impl Connection {
     /// Where `url` is no address of a server.
     pub fn open_seeded(url: &str, config: ClientConfig, seed: u64) -> Result<Connection, UrlError> {
         Ok(Connection {
-            address: Address::parse(url)?,
+            links: Links::new(Address::parse(url)?, ONE_LINK),
             client: Client::new(config, seed, clock::now()),
-            link: Link::None,
             credentials: None,
             timer: Timer::default(),
-            counters: LinkCounters::default(),
-            failure: None,
         })
     }
 
@@ -94,6 +87,20 @@ impl Connection {
     ) -> Connection {
         self.credentials = Some(Box::new(credentials));
         self
+    }
+
+    /// Over which kinds of link; a WebSocket alone, unless this is said. With [`LinkChoice::Auto`] polling takes the place of a WebSocket that
+    /// does not open, and gives it back.
+    #[must_use]
+    pub fn with_link(mut self, choice: LinkChoice) -> Connection {
+        self.links.ladder = Ladder::new(choice);
+        self
+    }
+
+    /// The kind of link that carries the session, while one does.
+    #[must_use]
+    pub fn link(&self) -> Option<LinkKind> {
+        self.links.ladder.carrier()
     }
 
     /// The client: rooms, views, figures.
@@ -116,13 +123,13 @@ impl Connection {
     /// What the links have carried so far.
     #[must_use]
     pub fn counters(&self) -> LinkCounters {
-        self.counters
+        self.links.counters
     }
 
     /// Why the last link could not be opened.
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
-        self.failure.as_deref()
+        self.links.failure.as_deref()
     }
 
     /// Waits for the next event; meanwhile it writes, reads, keeps the time and reconnects. Dropping the future loses nothing.
@@ -140,14 +147,16 @@ impl Connection {
     /// Tells the server goodbye and gives the client back. Nothing is tried again.
     pub fn close(mut self) -> Client {
         self.client.close();
-        self.hang_up();
+        self.links.hang_up(&mut self.client);
         self.client
     }
 
     /// For those who poll by themselves.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<ClientEvent> {
         loop {
-            if let Some(event) = self.obey() {
+            let event = self.obey();
+            self.links.obey(&mut self.client);
+            if let Some(event) = event {
                 return Poll::Ready(event);
             }
             let now = clock::now();
@@ -155,8 +164,8 @@ impl Connection {
                 self.client.handle_timeout(now);
                 continue;
             }
-            self.write(context, now);
-            if self.poll_link(context).is_ready() {
+            self.links.write(context, &mut self.client);
+            if self.links.poll(context, &mut self.client).is_ready() {
                 continue;
             }
             // Reading may have made it say something: that is written by now, or waits for the socket.
@@ -172,9 +181,9 @@ impl Connection {
         while let Some(output) = self.client.poll() {
             match output {
                 ClientOutput::Connect { number, .. } => {
-                    self.link = Link::Opening(Box::pin(Wire::open(self.address.clone(), number)));
+                    self.links.ladder.connect(clock::now(), number);
                 }
-                ClientOutput::Close => self.hang_up(),
+                ClientOutput::Close => self.links.hang_up(&mut self.client),
                 ClientOutput::CredentialsWanted => {
                     let credentials = self
                         .credentials
@@ -189,74 +198,11 @@ impl Connection {
         }
         None
     }
-
-    /// Writes the last words, as far as the socket takes them at once, and forgets the link.
-    fn hang_up(&mut self) {
-        if let Link::Open(mut wire) = std::mem::replace(&mut self.link, Link::None) {
-            while let Some(frame) = self.client.next(clock::now(), wire.writable()) {
-                wire.say(frame, &mut self.counters);
-            }
-            wire.close(&mut self.counters);
-        }
-    }
-
-    fn write(&mut self, context: &mut Context<'_>, now: Time) {
-        let Link::Open(wire) = &mut self.link else {
-            return;
-        };
-        loop {
-            while wire.writable() > 0
-                && let Some(frame) = self.client.next(now, wire.writable())
-            {
-                wire.say(frame, &mut self.counters);
-            }
-            let full = wire.writable() == 0;
-            match wire.poll_flush(context, &mut self.counters) {
-                // There may be more where this came from.
-                Poll::Ready(Ok(())) if full => {}
-                Poll::Ready(Ok(())) | Poll::Pending => return,
-                Poll::Ready(Err(_)) => return self.lost(None),
-            }
-        }
-    }
-
-    fn lost(&mut self, code: Option<u16>) {
-        self.link = Link::None;
-        self.client.link_lost(clock::now(), code);
-    }
-
-    /// `Ready`: something happened.
-    fn poll_link(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match &mut self.link {
-            Link::None => Poll::Pending,
-            Link::Opening(opening) => opening.as_mut().poll(context).map(|opened| match opened {
-                Ok(wire) => {
-                    self.link = Link::Open(Box::new(wire));
-                    self.counters.connects += 1;
-                    self.client.link_open(clock::now());
-                }
-                Err(failure) => {
-                    self.failure = Some(failure);
-                    self.lost(None);
-                }
-            }),
-            Link::Open(wire) => {
-                let client = &mut self.client;
-                let read = wire.poll_read(context, &mut self.counters, |message| {
-                    client.frame(clock::now(), &message)
-                });
-                read.map(|read| match read {
-                    Read::More => {}
-                    Read::Lost(code) => self.lost(code),
-                })
-            }
-        }
-    }
 }
 
 impl Timer {
     /// Ready when `due` has come (or an earlier time that had been asked for before).
-    fn poll(&mut self, context: &mut Context<'_>, due: Time) -> Poll<()> {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>, due: Time) -> Poll<()> {
         if self.armed.is_none_or(|armed| due < armed) {
             self.armed = Some(due);
             let deadline = clock::deadline(due);

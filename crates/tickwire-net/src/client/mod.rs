@@ -18,6 +18,8 @@
 //! ```
 
 mod connection;
+mod links;
+mod polling;
 mod url;
 mod wire;
 

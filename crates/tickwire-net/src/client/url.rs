@@ -70,6 +70,17 @@ impl Address {
         self.host.trim_start_matches('[').trim_end_matches(']')
     }
 
+    /// As a request names it.
+    pub(crate) fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// The path of polling links: beside that of the WebSocket.
+    pub(crate) fn polls(&self) -> String {
+        let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{folder}/poll")
+    }
+
     /// The URL of one attempt.
     pub(crate) fn attempt(&self, number: u32) -> String {
         format!("ws://{}:{}{}?try={number}", self.host, self.port, self.path)
@@ -98,6 +109,9 @@ mod tests {
             assert_eq!(Address::parse(url).unwrap().attempt(3), attempt);
         }
         assert_eq!(Address::parse("ws://[::1]:9").unwrap().bare_host(), "::1");
+        let polls = |url| Address::parse(url).unwrap().polls();
+        assert_eq!(polls("ws://a"), "/tickwire/poll");
+        assert_eq!(polls("ws://a/game/tickwire/ws"), "/game/tickwire/poll");
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
 
-    /// A separate address for /metrics and the schema, which then are nowhere else [env: TICKWIRE_ADMIN]
+    /// A separate address for /metrics, which then is nowhere else, and for the schema [env: TICKWIRE_ADMIN]
     #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<String>,
 
@@ -60,7 +60,7 @@ pub struct ServerArgs {
 
     /// Any setting of tickwire.toml, for example --set room.arena.seats=16; repeat for more. There are: listen, admin,
     /// origins, files, metrics, schema, stamps, watchdog_ms, goodbye_ms, resume_ms, threads.{io,rooms},
-    /// limits.{sessions,rooms,per_address}, log.{level,format}, room.NAME.{tick_hz,send_hz,seats,players}
+    /// limits.{sessions,rooms,per_address}, log.{level,format}, room.NAME.{tick_hz,send_hz,seats,players,watchers,watch_hz}
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
@@ -253,7 +253,7 @@ mod tests {
                 "",
                 &[("TICKWIRE_LIMITS_ROOMS", "many")],
                 &[],
-                "BadConfig: TICKWIRE_LIMITS_ROOMS: limits.rooms is \"many\", but must be a whole number from 1 to 1000000. For example: limits.rooms = 90",
+                "BadConfig: TICKWIRE_LIMITS_ROOMS: limits.rooms is \"many\", but must be a whole number from 1 to 65536. For example: limits.rooms = 90",
             ),
             (
                 "",

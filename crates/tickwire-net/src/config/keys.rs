@@ -28,6 +28,8 @@ pub(crate) const ROOM_KEYS: &[(&str, &str)] = &[
     ("send_hz", "30"),
     ("seats", "16"),
     ("players", "8"),
+    ("watchers", "50"),
+    ("watch_hz", "5"),
 ];
 
 /// An example of the value of `key`, for texts.

@@ -247,3 +247,24 @@ impl Layers {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_too_long_is_no_configuration() {
+        let path = std::env::temp_dir().join(format!("tickwire-long-{}.toml", std::process::id()));
+        let comment = |len: u64| format!("{}\n", "#".repeat(len as usize - 1));
+        std::fs::write(&path, comment(FILE_BYTES_MAX)).unwrap();
+        let mut layers = Layers::default();
+        assert!(layers.add_file(&path, true).is_ok(), "it just fits");
+        std::fs::write(&path, comment(FILE_BYTES_MAX + 1)).unwrap();
+        let said = layers.add_file(&path, true).unwrap_err().to_string();
+        assert!(
+            said.contains("it is longer than 1 MiB") && said.lines().count() == 1,
+            "{said}"
+        );
+        std::fs::remove_file(&path).unwrap();
+    }
+}

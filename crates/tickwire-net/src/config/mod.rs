@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::ConfigError;
+use tickwire_sim::{SEATS_MAX, WATCHERS_MAX};
 
 pub use args::{ServerArgs, parse};
 pub(crate) use layers::Layers;
@@ -19,7 +20,7 @@ const THREADS_MAX: u64 = 256;
 /// The most sessions that a configuration may allow.
 const SESSIONS_MAX: u64 = 1_000_000;
 /// The most rooms that a configuration may allow.
-const ROOMS_MAX: u64 = 1_000_000;
+const ROOMS_MAX: u64 = tickwire_server::ROOMS_MAX as u64;
 
 /// Who may read a page that is for operators.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,6 +55,10 @@ pub struct RoomConfig {
     pub seats: Option<u16>,
     /// Computer players that fill empty seats.
     pub players: Option<u16>,
+    /// Places for spectators.
+    pub watchers: Option<u16>,
+    /// Updates a second for spectators.
+    pub watch_hz: Option<u32>,
 }
 
 /// The bounds of one server; every one has a default that is safe.
@@ -207,8 +212,10 @@ fn room(layers: &Layers, kind: &str) -> Result<RoomConfig, ConfigError> {
     Ok(RoomConfig {
         tick_hz: number("tick_hz", 1..=1000)?.map(|n| n as u32),
         send_hz: number("send_hz", 1..=1000)?.map(|n| n as u32),
-        seats: number("seats", 1..=4096)?.map(|n| n as u16),
-        players: number("players", 0..=4096)?.map(|n| n as u16),
+        seats: number("seats", 1..=u64::from(SEATS_MAX))?.map(|n| n as u16),
+        players: number("players", 0..=u64::from(SEATS_MAX))?.map(|n| n as u16),
+        watchers: number("watchers", 0..=u64::from(WATCHERS_MAX))?.map(|n| n as u16),
+        watch_hz: number("watch_hz", 1..=1000)?.map(|n| n as u32),
     })
 }
 
@@ -245,6 +252,8 @@ mod tests {
             send_hz: Some(30),
             seats: Some(16),
             players: Some(8),
+            watchers: Some(50),
+            watch_hz: Some(5),
         };
         let expected = Config {
             admin: shown.admin,

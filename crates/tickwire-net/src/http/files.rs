@@ -217,6 +217,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_too_large_is_not_served() {
+        let root = std::env::temp_dir().join(format!("tickwire-large-{}", std::process::id()));
+        std::fs::create_dir_all(&root).unwrap();
+        let mut files = Files::default();
+        files.folder(&root).unwrap();
+        // Holes, which take no room on the disk.
+        for (name, len) in [("most", FILE_BYTES_MAX), ("more", FILE_BYTES_MAX + 1)] {
+            let file = std::fs::File::create(root.join(name)).unwrap();
+            file.set_len(len).unwrap();
+        }
+        let most = files.find("/most", false).await.expect("it just fits");
+        assert_eq!(most.bytes.len() as u64, FILE_BYTES_MAX);
+        assert!(files.find("/more", false).await.is_none());
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[tokio::test]
     async fn a_link_that_leads_out_is_not_followed() {
         let root = std::env::temp_dir().join(format!("tickwire-files-{}", std::process::id()));
         std::fs::create_dir_all(root.join("www/sub")).unwrap();

@@ -2,11 +2,14 @@
 
 mod files;
 mod operators;
+mod poll;
 mod upgrade;
 mod why;
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,21 +25,27 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use tickwire_proto::Time;
+
+use crate::clock;
 use crate::metrics::Metrics;
 pub(crate) use files::Files;
 pub(crate) use operators::Exposed;
+pub(crate) use poll::{OnPoll, PollRefused, Polled};
 pub(crate) use upgrade::Origins;
 use why::{Advice, Why};
 
 /// A request's head must be whole within this time, and so must the wait for another one.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
-/// All the requests of one connection, however slowly their answers are read.
+/// All the requests of one connection, however slowly their answers are read. Polls of a known session begin the time anew.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(60);
 /// What a request's head may be long.
 const HEAD_BYTES_MAX: usize = 8192;
 const HEADERS_MAX: usize = 64;
 /// Where the WebSocket is.
 const WEBSOCKET_PATH: &str = "/tickwire/ws";
+/// Where polling links are.
+const POLL_PATH: &str = "/tickwire/poll";
 
 type Response = hyper::Response<Full<Bytes>>;
 
@@ -51,6 +60,8 @@ pub(crate) struct Site {
     pub(crate) places: Arc<Semaphore>,
     pub(crate) why: Why,
     pub(crate) stopping: AtomicBool,
+    /// The longest body of a request for a polling link.
+    poll_body_max: usize,
 }
 
 impl Site {
@@ -60,6 +71,7 @@ impl Site {
         exposed: Exposed,
         metrics: Arc<Metrics>,
         sessions_max: usize,
+        poll_body_max: usize,
     ) -> Site {
         Site {
             files,
@@ -69,6 +81,7 @@ impl Site {
             places: Arc::new(Semaphore::new(sessions_max)),
             why: Why::default(),
             stopping: AtomicBool::new(false),
+            poll_body_max,
         }
     }
 }
@@ -86,20 +99,29 @@ pub(crate) type Place = OwnedSemaphorePermit;
 /// Where connections go that become WebSockets.
 pub(crate) type OnUpgrade = Rc<dyn Fn(Upgraded)>;
 
-/// Serves one connection until it ends or becomes a WebSocket. Runs on a `LocalSet`. Without `on_upgrade` it is the operators' port.
+/// The ways from HTTP into the game.
+#[derive(Clone)]
+pub(crate) struct Ways {
+    pub(crate) upgrade: OnUpgrade,
+    pub(crate) poll: OnPoll,
+}
+
+/// Serves one connection until it ends or becomes a WebSocket. Runs on a `LocalSet`. Without `ways` it is the operators' port.
 pub(crate) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
     shard: usize,
     site: Arc<Site>,
-    on_upgrade: Option<OnUpgrade>,
+    ways: Option<Ways>,
 ) {
+    let until = Rc::new(Cell::new(clock::now().plus(CONNECTION_TIME_MAX)));
+    let served_until = Rc::clone(&until);
     let service = service_fn(move |request: Request<Incoming>| {
         let site = Arc::clone(&site);
-        let on_upgrade = on_upgrade.clone();
+        let (ways, until) = (ways.clone(), Rc::clone(&until));
         async move {
             site.metrics.shards[shard].http_requests.one();
-            Ok::<_, Infallible>(answer(request, peer, &site, on_upgrade).await)
+            Ok::<_, Infallible>(answer(request, peer, &site, ways, &until).await)
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
@@ -109,9 +131,15 @@ pub(crate) async fn serve(
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    // How it ended is the peer's business: an error here is a connection that broke or broke a limit.
-    if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_TIME_MAX, connection).await {
-        tracing::debug!(%peer, %error, "http connection");
+    let mut connection = pin!(connection);
+    loop {
+        let by = served_until.get();
+        match tokio::time::timeout_at(clock::deadline(by), connection.as_mut()).await {
+            // How it ended is the peer's business: an error here is a connection that broke or broke a limit.
+            Ok(Err(error)) => return tracing::debug!(%peer, %error, "http connection"),
+            Err(_) if served_until.get() > by => {}
+            Ok(Ok(())) | Err(_) => return,
+        }
     }
 }
 
@@ -119,10 +147,13 @@ async fn answer(
     request: Request<Incoming>,
     peer: SocketAddr,
     site: &Arc<Site>,
-    on_upgrade: Option<OnUpgrade>,
+    ways: Option<Ways>,
+    until: &Cell<Time>,
 ) -> Response {
-    if let (WEBSOCKET_PATH, Some(on_upgrade)) = (request.uri().path(), &on_upgrade) {
-        return websocket(request, site, Rc::clone(on_upgrade));
+    match (request.uri().path(), &ways) {
+        (WEBSOCKET_PATH, Some(ways)) => return websocket(request, site, Rc::clone(&ways.upgrade)),
+        (POLL_PATH, Some(ways)) => return poll::answer(request, site, &ways.poll, until).await,
+        _ => {}
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let mut response = text(
@@ -134,12 +165,12 @@ async fn answer(
             .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return close(response);
     }
-    if let Some(response) = operators::answer(&request, peer, site, on_upgrade.is_none()) {
+    if let Some(response) = operators::answer(&request, peer, site, ways.is_none()) {
         return response;
     }
     match request.uri().path() {
         "/tickwire/why" => reason(&request, site),
-        _ if on_upgrade.is_none() => text(
+        _ if ways.is_none() => text(
             StatusCode::NOT_FOUND,
             "not found: this address has /metrics, /healthz and /tickwire/schema.json\n",
         ),

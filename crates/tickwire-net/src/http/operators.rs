@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
+use hyper::header::HOST;
 use hyper::{HeaderMap, Request, StatusCode};
 
-use super::{Response, Site, body, text};
+use super::{Response, Site, body, text, upgrade};
 use crate::config::Exposure;
 
 /// What tells that a proxy stands in between: then the address is its, not the reader's.
@@ -49,6 +50,10 @@ pub(crate) fn answer(
             "application/json",
             exposed.schema_json.clone(),
         )),
+        "/metrics" if exposed.elsewhere => Some(text(
+            StatusCode::FORBIDDEN,
+            "forbidden: this server has an address for its operators, and /metrics is there alone\n",
+        )),
         "/metrics" => Some(forbidden("metrics")),
         "/tickwire/schema.json" => Some(forbidden("schema")),
         _ => None,
@@ -70,10 +75,13 @@ fn forbidden(key: &str) -> Response {
     text(StatusCode::FORBIDDEN, &words)
 }
 
-/// A real address on loopback: a proxy on this machine speaks for others.
+/// A real address on loopback, asked for by a name of this machine: a proxy here speaks for others, and a page whose foreign name was made
+/// to point here (DNS rebinding) is no program of ours.
 fn is_local(peer: SocketAddr, headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).map(|host| host.to_str());
     peer.ip().to_canonical().is_loopback()
         && !FORWARDED.iter().any(|name| headers.contains_key(*name))
+        && host.is_none_or(|host| host.is_ok_and(upgrade::is_local))
 }
 
 #[cfg(test)]
@@ -91,6 +99,16 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(name, "203.0.113.9".parse().unwrap());
             assert!(!is_local(local, &headers), "{name}");
+        }
+        let hosts = [
+            ("localhost:7777", true),
+            ("127.0.0.1:7777", true),
+            ("evil.example:7777", false),
+        ];
+        for (host, ours) in hosts {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, host.parse().unwrap());
+            assert_eq!(is_local(local, &headers), ours, "{host}");
         }
         assert!(allowed(Exposure::Everyone, false) && !allowed(Exposure::Nobody, true));
     }

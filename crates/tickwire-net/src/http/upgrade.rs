@@ -1,7 +1,8 @@
 //! Whether a request may become a WebSocket: the handshake of RFC 6455 and the check of the origin, without doing it.
 
 use hyper::header::{
-    CONNECTION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode, Version};
@@ -29,6 +30,8 @@ impl Origins {
     /// `host`: what the request was addressed to. A request without an origin comes from no page.
     pub(crate) fn allow(&self, origin: Option<&str>, host: Option<&str>) -> bool {
         let Some(origin) = origin else { return true };
+        // A foreign name that was made to point at this machine (DNS rebinding) is the same origin to its own page.
+        let host = host.filter(|host| !self.loopback || is_local(host));
         if self
             .listed
             .iter()
@@ -45,7 +48,7 @@ impl Origins {
 }
 
 /// `localhost`, `127.0.0.1` or `[::1]`, with any port.
-fn is_local(authority: &str) -> bool {
+pub(super) fn is_local(authority: &str) -> bool {
     let host = match authority.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
@@ -95,12 +98,23 @@ pub(crate) fn check(request: &Parts, origins: &Origins) -> Result<String, Refuse
             "Sec-WebSocket-Key must be 16 bytes in base64",
         ));
     };
-    let mut said = request.headers.get_all(ORIGIN).iter();
-    let origin = said.next().map(|origin| origin.to_str().unwrap_or("?"));
-    if said.next().is_some() || !origins.allow(origin, text(&HOST)) {
-        return Err(foreign(origin.unwrap_or_default()));
-    }
+    origin(&request.headers, origins)?;
     Ok(accept_key(key))
+}
+
+/// The origin of a request, if it has one, and if its pages may connect.
+pub(super) fn origin<'a>(
+    headers: &'a HeaderMap,
+    origins: &Origins,
+) -> Result<Option<&'a HeaderValue>, Refused> {
+    let mut said = headers.get_all(ORIGIN).iter();
+    let origin = said.next();
+    let text = origin.map(|origin| origin.to_str().unwrap_or("?"));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    if said.next().is_some() || !origins.allow(text, host) {
+        return Err(foreign(text.unwrap_or_default()));
+    }
+    Ok(origin)
 }
 
 fn lists(value: Option<&str>, word: &str) -> bool {
@@ -273,5 +287,20 @@ mod tests {
             );
         }
         assert!(origins.allow(None, None));
+    }
+
+    /// DNS rebinding: a page's own name, made to point at this machine, is the host of its requests too.
+    #[test]
+    fn a_foreign_name_for_this_machine_is_a_foreign_page() {
+        let origins = |loopback| Origins {
+            listed: vec![],
+            loopback,
+        };
+        let same = |origins: Origins, host: &str| {
+            origins.allow(Some(&format!("http://{host}")), Some(host))
+        };
+        assert!(!same(origins(true), "evil.example:7777"));
+        assert!(same(origins(true), "localhost:7777"));
+        assert!(same(origins(false), "play.example:7777"));
     }
 }

@@ -144,8 +144,12 @@ impl Link {
         self.socket.try_write(&buffer[..total])
     }
 
-    /// Queues whole frames of the protocol itself (a pong, a close) behind what is left over.
+    /// Queues whole frames of the protocol itself (a pong, a close) behind what is left over. While the socket takes nothing they wait in
+    /// the protocol, which keeps one pong: the newest, as RFC 6455 allows.
     pub(crate) fn queue_replies(&mut self) -> usize {
+        if !self.backlog.is_empty() && self.closing.is_none() {
+            return 0;
+        }
         let Some(replies) = self.protocol.replies() else {
             return 0;
         };
@@ -156,7 +160,7 @@ impl Link {
 
     /// Goes on with what is left over, without waiting.
     pub(crate) fn write_on(&mut self) -> Wrote {
-        while !self.backlog.is_empty() {
+        while !self.backlog.is_empty() || self.queue_replies() > 0 {
             match self
                 .backlog
                 .with_slices(|slices| self.socket.try_write_vectored(slices))
@@ -174,7 +178,7 @@ impl Link {
 
     /// The same, and waits: the task of `context` is woken when the socket takes more.
     pub(crate) fn poll_write_on(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.backlog.is_empty() {
+        while !self.backlog.is_empty() || self.queue_replies() > 0 {
             let socket = Pin::new(&mut self.socket);
             let taken = std::task::ready!(
                 self.backlog
@@ -207,6 +211,76 @@ impl Link {
     fn wait(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tickwire_proto::Time;
+
+    use super::*;
+
+    /// A ping of a client, masked with zeros.
+    fn ping(number: u8) -> Vec<u8> {
+        vec![0x89, 0x81, 0, 0, 0, 0, number]
+    }
+
+    /// Row 14: whoever pings and does not read makes nothing grow.
+    #[tokio::test]
+    async fn a_socket_that_takes_nothing_holds_one_pong_and_it_is_the_newest() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (client, server) = tokio::join!(
+            TcpStream::connect(listener.local_addr().unwrap()),
+            listener.accept()
+        );
+        let (client, (_read, write)) = (client.unwrap(), server.unwrap().0.into_split());
+        let place = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
+        let place = place.try_acquire_owned().unwrap();
+        let mut link = Link::new(SessionKey(1), write, WebSocket::server(4096), place);
+        link.socket.writable().await.unwrap();
+        while link.write(Outgoing::frame(vec![7; 64 * 1024].into())).0 == Wrote::All {}
+        let held = link.backlog.len();
+        for number in 0..100 {
+            link.protocol.feed(Time(0), &ping(number));
+            assert!(matches!(link.protocol.hear(), Ok(None)));
+            assert_eq!(link.queue_replies(), 0);
+        }
+        assert_eq!(link.backlog.len(), held, "no pong behind what waits");
+        let read = tokio::spawn(async move {
+            let (mut all, mut scratch) = (Vec::new(), vec![0; 1 << 16]);
+            while !all.ends_with(&[0x8a, 1, 99]) {
+                client.readable().await.unwrap();
+                if let Ok(bytes) = client.try_read(&mut scratch) {
+                    assert!(bytes > 0, "the pong never came");
+                    all.extend_from_slice(&scratch[..bytes]);
+                }
+            }
+            all.windows(2).filter(|two| two == &[0x8a, 1]).count()
+        });
+        poll_fn(|context| link.poll_write_on(context))
+            .await
+            .unwrap();
+        let pongs = tokio::time::timeout(std::time::Duration::from_secs(20), read);
+        assert_eq!(pongs.await.unwrap().unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_accepted_socket_sends_at_once_and_keeps_little() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (_client, (stream, _)) = (client.unwrap(), accepted.unwrap());
+        assert!(!stream.nodelay().unwrap(), "it is nobody else's default");
+        tune(&stream).unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        {
+            assert_eq!(socket.tcp_notsent_lowat().unwrap(), NOTSENT_LOWAT);
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(USER_TIMEOUT));
         }
     }
 }

@@ -47,19 +47,19 @@ impl Fronts {
             *sum += more;
         }
         self.ages.sum_ms += front.ages.sum_ms;
-        let ended = &front.ended;
+        let counted = &front.counted;
         let dropped = [
-            ("frames_after_end", ended.frames_after_end),
-            ("commands_over_rate", ended.commands_over_rate),
-            ("commands_no_room", ended.commands_no_room),
-            ("messages_no_room", ended.messages_no_room),
-            ("frames_late", ended.frames_late),
-            ("volatile", ended.volatile_dropped),
-            ("updates", ended.updates_dropped),
-            ("receipts_bogus", ended.receipts_bogus),
-            ("requests_limited", ended.requests_limited),
-            ("wishes_limited", ended.wishes_limited),
-            ("reliable_lost", ended.reliable_lost),
+            ("frames_after_end", counted.frames_after_end),
+            ("commands_over_rate", counted.commands_over_rate),
+            ("commands_no_room", counted.commands_no_room),
+            ("messages_no_room", counted.messages_no_room),
+            ("frames_late", counted.frames_late),
+            ("volatile", counted.volatile_dropped),
+            ("updates", counted.updates_dropped),
+            ("receipts_bogus", counted.receipts_bogus),
+            ("requests_limited", counted.requests_limited),
+            ("wishes_limited", counted.wishes_limited),
+            ("reliable_lost", counted.reliable_lost),
             ("inputs_late", front.inputs_late),
             ("messages_unheard", front.messages_unheard),
         ];

@@ -53,6 +53,8 @@ pub(crate) struct ShardCounts {
     pub(crate) bytes_out: Count,
     pub(crate) bytes_in: Count,
     pub(crate) updates: Count,
+    /// Writes of frames: a tick frame and its update are one.
+    pub(crate) writes: Count,
     /// Writes that the socket did not take whole.
     pub(crate) short_writes: Count,
     /// Links that broke the WebSocket protocol or a limit of it.
@@ -68,6 +70,8 @@ pub(crate) struct Metrics {
     pub(crate) shards: Vec<ShardCounts>,
     pub(crate) rooms: Count,
     pub(crate) rooms_created: Count,
+    /// Rooms that need no ticks for now.
+    pub(crate) rooms_resting: Count,
     pub(crate) rooms_failed: Count,
     pub(crate) tick_time: Histogram,
     pub(crate) lateness: Histogram,
@@ -78,6 +82,8 @@ pub(crate) struct Metrics {
     pub(crate) connections_refused: Count,
     /// Upgrades that were refused.
     pub(crate) upgrades_refused: Count,
+    /// Requests for polling links that were refused.
+    pub(crate) polls_refused: Count,
     /// What the fronts counted, as they told it last.
     fronts: Mutex<Vec<FrontStats>>,
     /// What the directory counted, as it told it last.
@@ -92,6 +98,7 @@ impl Metrics {
             shards: (0..shards).map(|_| ShardCounts::default()).collect(),
             rooms: Count::default(),
             rooms_created: Count::default(),
+            rooms_resting: Count::default(),
             rooms_failed: Count::default(),
             tick_time: Histogram::new(SHORT),
             lateness: Histogram::new(SHORT),
@@ -100,6 +107,7 @@ impl Metrics {
             workers_lost: Count::default(),
             connections_refused: Count::default(),
             upgrades_refused: Count::default(),
+            polls_refused: Count::default(),
             fronts: Mutex::new(vec![FrontStats::default(); shards]),
             directory: Mutex::default(),
             rooms_sum: Mutex::default(),
@@ -157,6 +165,11 @@ impl Metrics {
             self.rooms_created.get(),
         );
         out.gauge("tickwire_rooms", "Rooms there are", self.rooms.get());
+        out.gauge(
+            "tickwire_rooms_resting",
+            "Rooms of these that need no ticks for now",
+            self.rooms_resting.get(),
+        );
         out.counter(
             "tickwire_rooms_failed_total",
             "Rooms that ended by a panic or were abandoned",
@@ -293,6 +306,11 @@ impl Metrics {
             "tickwire_updates_sent_total",
             "Updates written",
             sum(|shard| &shard.updates),
+        );
+        out.counter(
+            "tickwire_writes_total",
+            "Writes of frames to WebSockets: one for each client and update, and few beside",
+            sum(|shard| &shard.writes),
         );
         out.counter(
             "tickwire_bytes_sent_total",

@@ -1,6 +1,7 @@
 //! A room as the workers handle it: the room itself, its inboxes, when its next tick is due, and what it said that a shard could not take yet.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tickwire_proto::Time;
 use tickwire_server::{Room, RoomInput, RoomOutput, RoomSpec, RoomStats};
@@ -8,6 +9,8 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use super::Exits;
+use super::rest::RoomBell;
+use super::tasks::RoomTasks;
 use crate::metrics::Metrics;
 
 /// Ticks that a room catches up on when it is behind; what lies further back is skipped and told.
@@ -33,7 +36,10 @@ pub(crate) struct Body {
     room: Option<Room>,
     spec: Option<Box<RoomSpec>>,
     inboxes: Inboxes,
+    /// Who sends rings it; `None`: the room never rests, or does so now.
+    pub(crate) bell: Option<Arc<RoomBell>>,
     unsent: VecDeque<RoomOutput>,
+    tasks: RoomTasks,
     reported: RoomStats,
     until_report: u32,
     /// Ticks skipped and not yet told.
@@ -43,12 +49,19 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn new(spec: Box<RoomSpec>, inboxes: Inboxes) -> Body {
+    pub(crate) fn new(
+        spec: Box<RoomSpec>,
+        inboxes: Inboxes,
+        bell: Option<Arc<RoomBell>>,
+        tasks: RoomTasks,
+    ) -> Body {
         Body {
+            tasks,
             no: spec.no,
             room: None,
             spec: Some(spec),
             inboxes,
+            bell,
             unsent: VecDeque::new(),
             reported: RoomStats::default(),
             until_report: REPORT_EVERY,
@@ -73,12 +86,17 @@ impl Body {
         Time(if base < now.0 { base + tick } else { base })
     }
 
-    /// One tick. All of the game's code that runs, runs in here.
-    pub(crate) fn step(&mut self, now: Time, stamps: bool) {
+    /// Hears what came, and makes one tick, if one is needed: whether it was. All of the game's code that runs, runs in here.
+    pub(crate) fn step(&mut self, now: Time, stamps: bool) -> bool {
+        if let Some(bell) = &self.bell {
+            bell.listen();
+        }
         let room = match &mut self.room {
             Some(room) => room,
             empty => {
-                let Some(spec) = self.spec.take() else { return };
+                let Some(spec) = self.spec.take() else {
+                    return false;
+                };
                 empty.insert(Room::new(*spec))
             }
         };
@@ -88,14 +106,29 @@ impl Body {
                 Err(TryRecvError::Empty) => break,
                 Err(TryRecvError::Disconnected) => {
                     self.orphaned = true;
-                    return;
+                    return false;
                 }
             }
         }
         while let Ok(input) = self.inboxes.traffic.try_recv() {
             room.handle(input);
         }
-        room.tick(now, stamps.then_some(now.0));
+        let needed = !room.rests();
+        if needed {
+            room.tick(now, stamps.then_some(now.0));
+        }
+        needed
+    }
+
+    /// Whether there is nothing to do before something comes.
+    pub(crate) fn rests(&self) -> bool {
+        self.unsent.is_empty() && self.room.as_ref().is_some_and(Room::rests)
+    }
+
+    /// When it is due that was woken at `now`: at once, unless its last tick was just before.
+    pub(crate) fn due_after_rest(&self, now: Time) -> Time {
+        let due = self.room.as_ref().and_then(Room::next_due);
+        due.map_or(now, |due| due.max(now))
     }
 
     /// Hands out what the room said, in order. What a full shard does not take waits for the next tick.
@@ -117,6 +150,17 @@ impl Body {
                 let _ = exits.send(self.no, output);
                 return false;
             }
+            let output = match output {
+                RoomOutput::Task(task) => {
+                    self.tasks.begin(&exits.tasks, task);
+                    continue;
+                }
+                RoomOutput::CancelTask(task) => {
+                    self.tasks.cancel(task);
+                    continue;
+                }
+                output => output,
+            };
             let rejected = if self.unsent.is_empty() {
                 exits.send(self.no, output).err()
             } else {
@@ -140,6 +184,13 @@ impl Body {
             return due;
         };
         let tick = u64::from(room.tick_us()).max(1);
+        if room.rests() {
+            // What a full shard did not take is tried again a tick later; what came meanwhile is heard as after a rest.
+            return match self.unsent.is_empty() {
+                true => self.due_after_rest(now),
+                false => Time(now.0 + tick),
+            };
+        }
         let next = room.next_due().map_or(due.0 + tick, |next| next.0);
         let skipped = (now.0.saturating_sub(next) / tick).saturating_sub(u64::from(CATCH_UP_MAX));
         let next = Time(next + skipped * tick);
@@ -178,4 +229,69 @@ impl Body {
 fn differences(before: &RoomStats, after: &RoomStats) -> impl Iterator<Item = (&'static str, u64)> {
     let pairs = after.iter().zip(before.iter());
     pairs.map(|((name, now), (_, then))| (name, now.saturating_sub(then)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use tickwire_server::Kind;
+    use tickwire_sim::{Game, GameKind};
+
+    use super::*;
+    use crate::lobby;
+    use crate::rooms::{CONTROL_MAX, TRAFFIC_MAX};
+    use crate::shard::ShardMessage;
+
+    fn said(number: usize) -> RoomOutput {
+        RoomOutput::ToAll {
+            shard: 0,
+            frame: Bytes::from(number.to_string()),
+            except: None,
+        }
+    }
+
+    /// What a room said waits for a shard that takes nothing, in order; a room that says more than may wait is ended.
+    #[test]
+    fn what_no_shard_takes_waits_and_has_an_end() {
+        let kind = Kind::from(GameKind::new("dots", |game: &mut Game| {
+            game.seats(2);
+        }));
+        let spec = RoomSpec {
+            no: 7,
+            id: "A".to_owned(),
+            namespace: "/".into(),
+            kind: Arc::new(kind),
+            seats: 2,
+            attributes: vec![],
+            seed: 0,
+        };
+        let (ways, control) = mpsc::channel(CONTROL_MAX);
+        let (_traffic, traffic) = mpsc::channel(TRAFFIC_MAX);
+        let tasks = RoomTasks::new(crate::rooms::Way::new(ways.clone(), None).results());
+        let mut body = Body::new(Box::new(spec), Inboxes { control, traffic }, None, tasks);
+        let (shard, mut inbox) = mpsc::channel(2);
+        let (sender, mut lobby) = lobby::channel();
+        let exits = Exits {
+            shards: [shard].into(),
+            lobby: sender,
+            tasks: crate::rooms::tasks::nowhere(),
+        };
+        body.step(Time(0), false);
+        body.unsent.extend((0..UNSENT_MAX + 2).map(said));
+        assert!(body.send(&exits), "two are taken, and the rest may wait");
+        assert_eq!(body.unsent.len(), UNSENT_MAX);
+        for number in ["0", "1"] {
+            let Ok(ShardMessage::Room { room: 7, output }) = inbox.try_recv() else {
+                panic!("{number} was said first");
+            };
+            assert!(matches!(output, RoomOutput::ToAll { frame, .. } if frame == number));
+        }
+        assert!(body.send(&exits));
+        assert_eq!(body.unsent.len(), UNSENT_MAX - 2, "it goes on when it can");
+        body.unsent.extend((0..3).map(said));
+        assert!(!body.send(&exits), "one too many: the room is over");
+        assert_eq!(lobby.failed(), [7], "and its players are told");
+    }
 }

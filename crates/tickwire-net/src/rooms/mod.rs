@@ -1,15 +1,19 @@
 //! Rooms on worker threads: made here, stepped when they are due, ended alone when they fail. What a room does is the server crate's.
 
 mod body;
+mod rest;
 mod schedule;
+mod tasks;
 mod watch;
 mod worker;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use tickwire_server::{RoomInput, RoomOutput, RoomSpec};
+use tickwire_proto::Time;
+use tickwire_server::{RoomOutput, RoomSpec};
 use tokio::sync::mpsc;
 
 use crate::clock;
@@ -18,7 +22,11 @@ use crate::metrics::Metrics;
 use crate::shard::ShardMessage;
 pub(crate) use body::Body;
 use body::Inboxes;
+use rest::RoomBell;
+pub(crate) use rest::Way;
 use schedule::Schedule;
+use tasks::RoomTasks;
+pub(crate) use tasks::TaskThread;
 pub(crate) use worker::Crew;
 
 /// Commands, messages and receipts that wait for a room's next tick; what comes beyond is dropped and counted.
@@ -31,14 +39,20 @@ pub(crate) const CONTROL_MAX: usize = 16_384;
 pub(crate) struct Exits {
     pub(crate) shards: Arc<[mpsc::Sender<ShardMessage>]>,
     pub(crate) lobby: LobbySender,
+    /// Where the work of rooms runs.
+    pub(crate) tasks: tokio::runtime::Handle,
 }
 
 impl Exits {
     /// Hands one output over; gives it back where the shard is full. A shard that is gone wants nothing.
     pub(crate) fn send(&self, room: u32, output: RoomOutput) -> Result<(), RoomOutput> {
         let Some(shard) = output.shard() else {
-            if let RoomOutput::Ended { reason, message } = output {
-                self.lobby.room_ended(room, reason, message);
+            match output {
+                RoomOutput::Ended { reason, message } => {
+                    self.lobby.room_ended(room, reason, message);
+                }
+                RoomOutput::Asks(ask) => self.lobby.room_asks(room, ask),
+                _ => {}
             }
             return Ok(());
         };
@@ -56,13 +70,13 @@ impl Exits {
 /// The two ways into a room.
 #[derive(Clone, Debug)]
 pub(crate) struct RoomHandle {
-    pub(crate) control: mpsc::Sender<RoomInput>,
-    pub(crate) traffic: mpsc::Sender<RoomInput>,
+    pub(crate) control: Way,
+    pub(crate) traffic: Way,
 }
 
 /// What workers, watchdog and lobby share.
 pub(crate) struct Rooms {
-    schedule: Schedule<Box<Body>>,
+    schedule: Arc<Schedule<Box<Body>>>,
     exits: Exits,
     metrics: Arc<Metrics>,
     stamps: bool,
@@ -80,7 +94,7 @@ impl Rooms {
     ) -> Arc<Rooms> {
         let lost = AtomicUsize::new(0);
         Arc::new(Rooms {
-            schedule: Schedule::default(),
+            schedule: Arc::default(),
             exits,
             metrics,
             stamps,
@@ -93,20 +107,44 @@ impl Rooms {
     pub(crate) fn prepare(&self, spec: RoomSpec) -> (RoomHandle, Box<Body>) {
         let (control, control_out) = mpsc::channel(CONTROL_MAX);
         let (traffic, traffic_out) = mpsc::channel(TRAFFIC_MAX);
-        let body = Body::new(
-            Box::new(spec),
-            Inboxes {
-                control: control_out,
-                traffic: traffic_out,
-            },
-        );
-        (RoomHandle { control, traffic }, Box::new(body))
+        let game = spec.kind.game();
+        let bell = (game.is_on_demand() || game.sleeps()).then(|| {
+            Arc::new(RoomBell::new(
+                Arc::clone(&self.schedule),
+                Arc::clone(&self.metrics),
+            ))
+        });
+        let handle = RoomHandle {
+            control: Way::new(control, bell.clone()),
+            traffic: Way::new(traffic, bell.clone()),
+        };
+        let inboxes = Inboxes {
+            control: control_out,
+            traffic: traffic_out,
+        };
+        let tasks = RoomTasks::new(handle.control.results());
+        let body = Body::new(Box::new(spec), inboxes, bell, tasks);
+        (handle, Box::new(body))
+    }
+
+    /// Back into the schedule, or to rest.
+    fn put_back(&self, due: Time, mut body: Box<Body>) {
+        let awake = match body.bell.take() {
+            Some(bell) if body.rests() => bell.lie_down(body),
+            bell => {
+                body.bell = bell;
+                Some(body)
+            }
+        };
+        let after_the_stop = awake.and_then(|body| self.schedule.put(due, body));
+        after_the_stop.into_iter().for_each(drop_quietly);
     }
 
     pub(crate) fn begin(&self, body: Box<Body>) {
         self.metrics.rooms.one();
         self.metrics.rooms_created.one();
-        self.schedule.put(body.first_due(clock::now()), body);
+        let due = body.first_due(clock::now());
+        drop(self.schedule.put(due, body)); // before its first tick: none of the game's code is in it
     }
 
     /// The room is over: counted here, once.
@@ -115,5 +153,44 @@ impl Rooms {
         if failed {
             self.metrics.rooms_failed.one();
         }
+    }
+}
+
+/// A world may panic when it is dropped, too.
+fn drop_quietly(body: Box<Body>) {
+    let _ = catch_unwind(AssertUnwindSafe(move || drop(body)));
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::shard::SHARD_INBOX_MAX;
+
+    #[test]
+    fn a_full_shard_gives_back_what_a_room_says() {
+        let (shard, mut inbox) = mpsc::channel(SHARD_INBOX_MAX);
+        let (gone, _) = mpsc::channel(1);
+        let exits = Exits {
+            shards: [shard, gone].into(),
+            lobby: crate::lobby::channel().0,
+            tasks: tasks::nowhere(),
+        };
+        let said = |shard| RoomOutput::ToAll {
+            shard,
+            frame: Bytes::from_static(b"x"),
+            except: None,
+        };
+        for _ in 0..SHARD_INBOX_MAX {
+            assert!(exits.send(1, said(0)).is_ok());
+        }
+        let back = exits.send(1, said(0));
+        assert!(matches!(back, Err(RoomOutput::ToAll { shard: 0, .. })));
+        assert!(exits.send(1, said(1)).is_ok(), "who is gone wants nothing");
+        assert!(exits.send(1, said(2)).is_ok(), "and so does nobody");
+        assert!(inbox.try_recv().is_ok());
+        assert!(exits.send(1, said(0)).is_ok());
+        assert!(exits.send(1, said(0)).is_err());
     }
 }

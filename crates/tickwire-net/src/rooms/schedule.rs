@@ -48,13 +48,11 @@ impl<T> Default for Schedule<T> {
 }
 
 impl<T> Schedule<T> {
-    /// Puts a thing in, or back. After the stop it is dropped.
-    pub(crate) fn put(&self, due: Time, thing: T) {
+    /// Puts a thing in, or back. After the stop it comes back: whoever made it knows how to end it.
+    pub(crate) fn put(&self, due: Time, thing: T) -> Option<T> {
         let mut state = self.lock();
         if state.stopped {
-            drop(state);
-            drop(thing);
-            return;
+            return Some(thing);
         }
         let first = state
             .heap
@@ -68,6 +66,7 @@ impl<T> Schedule<T> {
             state.led = false;
             self.changed.notify_one();
         }
+        None
     }
 
     /// Waits until something is due and takes it; `None` after the stop.
@@ -109,14 +108,13 @@ impl<T> Schedule<T> {
         }
     }
 
-    /// Ends all waiting and drops what is in.
-    pub(crate) fn stop(&self) {
+    /// Ends all waiting, and gives back what is in.
+    pub(crate) fn stop(&self) -> impl Iterator<Item = T> + use<T> {
         let mut state = self.lock();
         state.stopped = true;
         let heap = std::mem::take(&mut state.heap);
         self.changed.notify_all();
-        drop(state);
-        drop(heap);
+        heap.into_iter().map(|Reverse(entry)| entry.thing)
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -190,8 +188,8 @@ mod tests {
             schedule.put(soon(thing as u64 % 7), thing);
         }
         thread::sleep(Duration::from_millis(300));
-        schedule.stop();
-        schedule.put(soon(0), 0);
+        assert!(schedule.stop().count() <= THINGS);
+        assert_eq!(schedule.put(soon(0), 0), Some(0), "not after the stop");
         assert_eq!(schedule.take(), None);
         let all: Vec<Vec<u32>> = workers
             .into_iter()

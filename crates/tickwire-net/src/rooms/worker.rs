@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::Rooms;
-use super::body::Body;
 use super::watch::{Patience, Watch};
+use super::{Rooms, drop_quietly};
 use crate::clock;
 
 /// How often the watchdog looks.
@@ -70,7 +69,9 @@ impl Crew {
 
     /// Ends all rooms and waits for the workers, but not for those that are stuck.
     pub(crate) fn stop(mut self) {
-        self.rooms.schedule.stop();
+        for body in self.rooms.schedule.stop() {
+            drop_quietly(body);
+        }
         self.stopping.store(true, Ordering::Relaxed);
         if let Some(watchdog) = self.watchdog.take() {
             watchdog.thread().unpark();
@@ -116,12 +117,12 @@ fn work(rooms: &Rooms, watch: &Watch) {
             rooms.lost.fetch_sub(1, Ordering::Relaxed);
             return;
         }
-        let goes_on = match stepped {
-            Ok(()) => body.send(&rooms.exits),
+        let goes_on = match &stepped {
+            Ok(_) => body.send(&rooms.exits),
             Err(panic) => {
                 tracing::error!(
                     room = body.no(),
-                    panic = said(&*panic),
+                    panic = said(&**panic),
                     "room panicked: it is ended, alone"
                 );
                 rooms.exits.lobby.room_failed(body.no(), PANICKED);
@@ -131,21 +132,24 @@ fn work(rooms: &Rooms, watch: &Watch) {
             }
         };
         let now = clock::now();
-        rooms.metrics.ticked(began.since(due), now.since(began));
-        let next = body.next_due(due, now);
-        body.report(&rooms.metrics, !goes_on);
-        if goes_on {
-            rooms.schedule.put(next, body);
-        } else {
-            rooms.over(false);
-            drop_quietly(body);
+        if matches!(stepped, Ok(true)) {
+            rooms.metrics.ticked(began.since(due), now.since(began));
         }
+        let next = body.next_due(due, now);
+        body.report(&rooms.metrics, !goes_on || body.rests());
+        if goes_on {
+            rooms.put_back(next, body);
+            continue;
+        }
+        // What a game does when its world is dropped is watched like a step.
+        watch.begin(now, body.no());
+        drop_quietly(body);
+        if !watch.end() {
+            rooms.lost.fetch_sub(1, Ordering::Relaxed);
+            return;
+        }
+        rooms.over(false);
     }
-}
-
-/// A world may panic when it is dropped, too.
-fn drop_quietly(body: Box<Body>) {
-    let _ = catch_unwind(AssertUnwindSafe(move || drop(body)));
 }
 
 fn said(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -179,5 +183,68 @@ fn look(rooms: &Arc<Rooms>, workers: &Mutex<Vec<Worker>>, passed: Duration) {
             Ok(new) => *worker = new,
             Err(error) => tracing::error!(%error, "no thread in the place of a lost one"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tickwire_proto::Time;
+
+    use super::*;
+    use crate::lobby::{self, LobbyReceiver};
+    use crate::metrics::Metrics;
+    use crate::rooms::Exits;
+
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    fn rooms() -> (Arc<Rooms>, LobbyReceiver) {
+        let (sender, receiver) = lobby::channel();
+        let exits = Exits {
+            shards: [].into(),
+            lobby: sender,
+            tasks: crate::rooms::tasks::nowhere(),
+        };
+        let rooms = Rooms::new(exits, Arc::new(Metrics::new(1)), false, PATIENCE);
+        rooms.metrics.rooms.add(2);
+        (rooms, receiver)
+    }
+
+    /// A worker that never returns from a tick of room 7, in the eyes of the watchdog.
+    fn stuck() -> Worker {
+        let watch = Arc::new(Watch::default());
+        watch.begin(Time::from_millis(9_000), 7);
+        Worker {
+            watch,
+            patience: Patience::default(),
+            thread: thread::spawn(|| {}),
+        }
+    }
+
+    /// Looks until the watchdog's patience must be at its end. Whether another worker has the place.
+    fn is_replaced(rooms: &Arc<Rooms>) -> bool {
+        let worker = stuck();
+        let lost = Arc::clone(&worker.watch);
+        let workers = Mutex::new(vec![worker]);
+        for _ in 0..30 {
+            look(rooms, &workers, WATCH_EVERY);
+        }
+        assert!(!lost.end(), "the room is not its any more");
+        let workers = workers.into_inner().unwrap();
+        assert_eq!(workers.len(), 1);
+        !Arc::ptr_eq(&workers[0].watch, &lost)
+    }
+
+    #[test]
+    fn only_so_many_lost_workers_are_replaced() {
+        let (rooms, mut lobby) = rooms();
+        rooms.lost.store(WORKERS_LOST_MAX - 1, Ordering::Relaxed);
+        assert!(is_replaced(&rooms), "the last one");
+        assert!(!is_replaced(&rooms), "one more would be too many");
+        // The room is over, and is told to be, either way.
+        assert_eq!(lobby.failed(), [7, 7]);
+        assert_eq!(rooms.metrics.workers_lost.get(), 2);
+        assert_eq!(rooms.metrics.rooms_failed.get(), 2);
+        assert_eq!(rooms.metrics.rooms.get(), 0);
+        drop(rooms.schedule.stop());
     }
 }

@@ -78,9 +78,10 @@ pub(super) async fn adopt(shard: Rc<RefCell<Shard>>, moved: Moved) {
 
 /// Until the connection ends, or leaves for another shard.
 async fn run(shard: Rc<RefCell<Shard>>, key: Rc<Cell<SessionKey>>, mut read: OwnedReadHalf) {
+    let _served = shard.borrow().served.clone();
     poll_fn(|context| {
         let mut shard = shard.borrow_mut();
-        shard.poll_connection(key.get(), &mut read, context)
+        shard.poll_connection(&key, &mut read, context)
     })
     .await;
     let leaving = shard.borrow_mut().leaving.remove(&key.get());
@@ -88,7 +89,6 @@ async fn run(shard: Rc<RefCell<Shard>>, key: Rc<Cell<SessionKey>>, mut read: Own
         Some(leaving) => shard.borrow_mut().hand_over(leaving, read),
         None => linger(read).await,
     }
-    shard.borrow_mut().served -= 1;
 }
 
 /// Reads on after the end, so that the system does not throw the goodbye away with a reset.
@@ -119,7 +119,6 @@ impl Shard {
         let link = Link::new(key, write, protocol, place);
         let cell = Rc::clone(&link.key);
         self.links.insert(key, link);
-        self.served += 1;
         self.counts().links.one();
         cell
     }
@@ -127,14 +126,15 @@ impl Shard {
     /// Ready: the connection is over, and the link is out of the shard.
     fn poll_connection(
         &mut self,
-        key: SessionKey,
+        whose: &Cell<SessionKey>,
         read: &mut OwnedReadHalf,
         context: &mut Context<'_>,
     ) -> Poll<()> {
-        if self.poll_write(key, context).is_ready() {
+        if self.poll_write(whose.get(), context).is_ready() {
             return Poll::Ready(());
         }
         for _ in 0..READS_MAX {
+            let key = whose.get(); // what was read may have made it another session's
             let Some(link) = self.links.get_mut(&key) else {
                 return Poll::Ready(());
             };

@@ -6,8 +6,8 @@ use tickwire_proto::Time;
 use tickwire_proto::frame::{Identity, Refusal, code};
 use tickwire_proto::{Reason, Retry};
 use tickwire_server::{
-    AuthAnswer, AuthRequest, DirectoryInput, FrontInput, FrontOutput, LobbyInput, RoomInput,
-    SessionKey,
+    AuthAnswer, AuthRequest, DirectoryInput, FrontInput, FrontOutput, LobbyInput, NamespaceSpec,
+    RoomInput, SessionKey,
 };
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -21,10 +21,12 @@ impl Shard {
             FrontOutput::ToLobby(input) => self.tell_lobby(now, input),
             FrontOutput::ToDirectory(input) => self.tell_directory(now, input),
             FrontOutput::ToRoom { room, input } => self.tell_room(room, input),
-            FrontOutput::AuthWanted(request) => self.check(now, request),
+            FrontOutput::AuthWanted { request, namespace } => self.check(now, request, &namespace),
             FrontOutput::Cut { session } => self.cut(now, session),
             FrontOutput::Relinked { from, to } => self.relink(now, from, to),
-            FrontOutput::Elsewhere { from, shard, hello } => self.send_away(from, shard, hello),
+            FrontOutput::Elsewhere { from, shard, hello } => {
+                self.send_away(now, from, shard, hello)
+            }
             FrontOutput::Close {
                 session,
                 code,
@@ -42,6 +44,12 @@ impl Shard {
         let (session, request) = match refused {
             LobbyInput::Join(join) => (join.session, join.request),
             LobbyInput::List {
+                session, request, ..
+            }
+            | LobbyInput::Watch {
+                session, request, ..
+            }
+            | LobbyInput::HostAsks {
                 session, request, ..
             } => (session, request),
             _ => return,
@@ -80,9 +88,9 @@ impl Shard {
     }
 
     /// Auth is the game's code: a panic in it refuses one session and ends nothing.
-    fn check(&mut self, now: Time, request: AuthRequest) {
+    fn check(&mut self, now: Time, request: AuthRequest, namespace: &NamespaceSpec) {
         let (session, attachment) = (request.session, request.attachment);
-        let answer = catch_unwind(AssertUnwindSafe(|| self.auth.check(&request)));
+        let answer = catch_unwind(AssertUnwindSafe(|| namespace.auth().check(&request)));
         let answer = answer.unwrap_or_else(|_| AuthAnswer::Refused(failed()));
         match answer {
             AuthAnswer::Accepted(identity) => {
@@ -129,6 +137,10 @@ impl Shard {
     /// The session is over and has said so: the goodbye of the protocol below, and the connection's task ends when that is written.
     fn close(&mut self, now: Time, session: SessionKey, code: u16, reason: Reason) {
         self.passes.remove(&session);
+        if self.close_poll(now, session, code) {
+            tracing::debug!(%session, %reason, "session ended");
+            return;
+        }
         let Some(link) = self.links.get(&session) else {
             return;
         };
@@ -179,6 +191,7 @@ impl Shard {
             .map(|(key, _)| *key)
             .collect();
         gone.into_iter().for_each(|key| self.forget(key));
+        self.sweep_polls(now);
     }
 
     /// The peer broke the WebSocket protocol: its session ends, by that code.

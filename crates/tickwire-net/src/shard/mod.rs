@@ -2,6 +2,7 @@
 
 mod connection;
 mod deliver;
+mod polls;
 mod resume;
 mod run;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tickwire_proto::{Outgoing, Time};
-use tickwire_server::{Auth, Front, FrontInput, RoomInput, RoomOutput, SessionKey};
+use tickwire_server::{Front, FrontInput, RoomOutput, SessionKey};
 use tokio::sync::mpsc;
 
 use crate::admission::Pass;
@@ -21,6 +22,7 @@ use crate::directory::DirectorySender;
 use crate::link::{Link, WRITABLE, Wrote};
 use crate::lobby::LobbySender;
 use crate::metrics::{Metrics, ShardCounts};
+use crate::rooms::Way;
 pub(crate) use run::{Setup, start};
 
 /// What waits for a shard. Rooms keep what does not fit, and make nothing new for those who do not get it.
@@ -41,19 +43,32 @@ pub(crate) enum ShardMessage {
     },
     /// A connection of another shard, whose client claims a session of this one.
     Moved(Box<resume::Moved>),
+    /// A request for a polling link of this shard.
+    Asked(Box<polls::Asked>),
     /// What a room says.
     Room { room: u32, output: RoomOutput },
     /// What the lobby says.
     Front(FrontInput),
     /// There is a room, and this is the way to it.
-    RoomMade {
-        room: u32,
-        traffic: mpsc::Sender<RoomInput>,
-    },
+    RoomMade { room: u32, traffic: Way },
     /// It is over.
     RoomGone { room: u32 },
     /// Everybody was told that it is over: end when the links have taken it, or a little later.
     Stop,
+}
+
+/// What a stopping shard waits for: each clone stands for something that has not ended.
+#[derive(Clone, Default)]
+pub(crate) struct Served(Rc<()>);
+
+impl Served {
+    fn weak(&self) -> std::rc::Weak<()> {
+        Rc::downgrade(&self.0)
+    }
+
+    fn is_last(&self) -> bool {
+        Rc::strong_count(&self.0) == 1
+    }
 }
 
 /// All that lives on the thread. Borrowed for the time of one event, never across a wait.
@@ -66,18 +81,18 @@ pub(crate) struct Shard {
     leaving: HashMap<SessionKey, resume::Leaving, Hasher>,
     /// The ways to all shards.
     others: Arc<[mpsc::Sender<ShardMessage>]>,
-    rooms: HashMap<u32, mpsc::Sender<RoomInput>>,
+    rooms: HashMap<u32, Way>,
     lobby: LobbySender,
     directory: DirectorySender,
-    auth: Arc<dyn Auth>,
     metrics: Arc<Metrics>,
     scratch: Box<[u8]>,
     /// Memory for what is written in one go.
     going: Vec<(SessionKey, Outgoing)>,
     /// The longest frame that a client may send.
     message_max: usize,
-    /// Connections whose tasks have not ended, those that linger after the goodbye too.
-    served: usize,
+    /// Connections whose tasks have not ended, those that linger after the goodbye too, and polling links.
+    served: Served,
+    polls: polls::Polls,
     beats: u32,
     /// For the tasks that wait for an answer of auth.
     myself: std::rc::Weak<RefCell<Shard>>,
@@ -112,7 +127,7 @@ impl Shard {
         Rc::new_cyclic(|myself| {
             RefCell::new(Shard {
                 index: setup.index,
-                front: Front::new(setup.front),
+                front: Front::new(setup.front, Arc::clone(&setup.namespaces)),
                 links: HashMap::default(),
                 passes: HashMap::default(),
                 leaving: HashMap::default(),
@@ -120,12 +135,12 @@ impl Shard {
                 rooms: HashMap::new(),
                 lobby: setup.lobby.clone(),
                 directory: setup.directory.clone(),
-                auth: Arc::clone(&setup.auth),
                 metrics: Arc::clone(&setup.metrics),
                 scratch: vec![0; READ].into_boxed_slice(),
                 going: Vec::with_capacity(AT_ONCE),
                 message_max: setup.front.session.frame_max(),
-                served: 0,
+                served: Served::default(),
+                polls: polls::Polls::default(),
                 beats: 0,
                 myself: myself.clone(),
             })
@@ -189,6 +204,7 @@ impl Shard {
         let (wrote, bytes) = link.write(outgoing);
         counts.bytes_out.add(bytes as u64);
         counts.updates.add(updates);
+        counts.writes.one();
         counts.short_writes.add(u64::from(wrote == Wrote::Some));
         wrote
     }
@@ -196,7 +212,7 @@ impl Shard {
     /// Writes what the front has for a link, until there is no more or the socket takes no more.
     fn flush(&mut self, now: Time, key: SessionKey) {
         let Some(link) = self.links.get_mut(&key) else {
-            return;
+            return self.flush_poll(now, key);
         };
         let mut wrote = if link.is_clear() {
             Wrote::All

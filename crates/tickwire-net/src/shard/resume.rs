@@ -15,7 +15,7 @@ use crate::link::Link;
 use crate::websocket::WebSocket;
 
 /// The close code of a link whose session goes on without it (RFC 6455: going away): it says nothing of the session.
-const GOING_AWAY: u16 = 1001;
+pub(super) const GOING_AWAY: u16 = 1001;
 
 /// A connection on its way from one shard to another.
 pub(crate) struct Moved {
@@ -44,27 +44,35 @@ pub(super) struct Leaving {
 impl Shard {
     /// Nothing is heard on a link: it is closed, and its session goes on without it.
     pub(super) fn cut(&mut self, now: Time, session: SessionKey) {
-        self.say_goodbye(now, session, GOING_AWAY, "nothing was heard");
+        if !self.close_poll(now, session, GOING_AWAY) {
+            self.say_goodbye(now, session, GOING_AWAY, "nothing was heard");
+        }
     }
 
     /// A link is another session's from here on; an older link of that one is closed.
     pub(super) fn relink(&mut self, now: Time, from: SessionKey, to: SessionKey) {
-        let Some(link) = self.links.remove(&from) else {
-            return;
-        };
+        let (link, poll) = (self.links.remove(&from), self.polls.release(from));
         self.passes.remove(&from); // known by its token
         if let Some(old) = self.links.remove(&to) {
             old.key.set(from);
             self.links.insert(from, old);
             self.say_goodbye(now, from, GOING_AWAY, "a newer link");
         }
-        link.key.set(to);
-        self.links.insert(to, link);
+        self.close_poll(now, to, GOING_AWAY);
+        if let Some(link) = link {
+            link.key.set(to);
+            self.links.insert(to, link);
+        }
+        if let Some(poll) = poll {
+            self.polls.give(poll, to);
+        }
     }
 
     /// A link is for another shard: its task brings it there.
-    pub(super) fn send_away(&mut self, from: SessionKey, shard: u16, hello: Bytes) {
+    pub(super) fn send_away(&mut self, now: Time, from: SessionKey, shard: u16, hello: Bytes) {
         let Some(mut link) = self.links.remove(&from) else {
+            // A poll that claims is opened where its session is.
+            self.close_poll(now, from, GOING_AWAY);
             return;
         };
         self.counts().links.less(1);

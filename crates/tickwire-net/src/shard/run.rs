@@ -2,22 +2,24 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tickwire_server::{Auth, FrontConfig, FrontInput};
+use tickwire_server::{FrontConfig, FrontInput, Namespaces};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
 
+use super::polls::Way;
 use super::{Shard, ShardMessage, connection};
-use crate::admission::Pass;
+use crate::admission::{Door, Pass};
 use crate::clock;
 use crate::directory::DirectorySender;
-use crate::http::{self, OnUpgrade, Site};
+use crate::http::{self, Site, Ways};
 use crate::lobby::LobbySender;
 use crate::metrics::Metrics;
 
@@ -36,9 +38,10 @@ pub(crate) struct Setup {
     pub(crate) others: Arc<[mpsc::Sender<ShardMessage>]>,
     pub(crate) lobby: LobbySender,
     pub(crate) directory: DirectorySender,
-    pub(crate) auth: Arc<dyn Auth>,
+    pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) site: Arc<Site>,
+    pub(crate) door: Arc<Door>,
     pub(crate) goodbye: Duration,
 }
 
@@ -81,7 +84,7 @@ async fn run(setup: Setup, mut inbox: mpsc::Receiver<ShardMessage>) {
             _ = beat.tick() => shard.borrow_mut().beat(),
         }
         if let Some(deadline) = deadline {
-            let done = shard.borrow().served == 0;
+            let done = shard.borrow().served.is_last();
             if done || clock::now() >= deadline {
                 shard.borrow().report();
                 return;
@@ -96,19 +99,20 @@ fn handle(shard: &Rc<RefCell<Shard>>, setup: &Setup, message: ShardMessage) {
     match message {
         ShardMessage::Accepted { stream, peer, pass } => {
             if let Ok(stream) = TcpStream::from_std(stream) {
-                let on_upgrade = on_upgrade(shard, pass);
+                let ways = ways(shard, setup, peer, pass);
                 tokio::task::spawn_local(http::serve(
                     stream,
                     peer,
                     setup.index,
                     Arc::clone(&setup.site),
-                    Some(on_upgrade),
+                    Some(ways),
                 ));
             }
         }
         ShardMessage::Moved(moved) => {
             tokio::task::spawn_local(connection::adopt(Rc::clone(shard), *moved));
         }
+        ShardMessage::Asked(asked) => shard.borrow_mut().asked(now, *asked),
         ShardMessage::Room { room, output } => {
             let mut shard = shard.borrow_mut();
             shard.front.handle(now, FrontInput::Room { room, output });
@@ -125,13 +129,28 @@ fn handle(shard: &Rc<RefCell<Shard>>, setup: &Setup, message: ShardMessage) {
 }
 
 /// The pass goes with the connection: to the session, if it becomes one.
-fn on_upgrade(shard: &Rc<RefCell<Shard>>, pass: Pass) -> OnUpgrade {
-    let (shard, pass) = (Rc::downgrade(shard), RefCell::new(Some(pass)));
-    Rc::new(move |upgraded| {
-        if let (Some(shard), Some(pass)) = (shard.upgrade(), pass.borrow_mut().take()) {
-            tokio::task::spawn_local(connection::serve(shard, upgraded, pass));
-        }
-    })
+fn ways(shard: &Rc<RefCell<Shard>>, setup: &Setup, peer: SocketAddr, pass: Pass) -> Ways {
+    let pass = Rc::new(RefCell::new(Some(pass)));
+    let way = Way {
+        shard: setup.index,
+        shards: Arc::clone(&setup.others),
+        door: Arc::clone(&setup.door),
+        peer,
+        pass: Rc::clone(&pass),
+        served: shard.borrow().served.weak(),
+        asks: Rc::default(),
+    };
+    let (shard, door) = (Rc::downgrade(shard), Arc::clone(&setup.door));
+    Ways {
+        upgrade: Rc::new(move |upgraded| {
+            // A proxy may send it over a connection that has carried polls, and has given its pass back.
+            let pass = pass.take().or_else(|| door.enter(peer.ip()).ok());
+            if let (Some(shard), Some(pass)) = (shard.upgrade(), pass) {
+                tokio::task::spawn_local(connection::serve(shard, upgraded, pass));
+            }
+        }),
+        poll: way.on_poll(),
+    }
 }
 
 impl Shard {

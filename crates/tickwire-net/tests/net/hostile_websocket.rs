@@ -1,4 +1,4 @@
-//! Peers who break the WebSocket protocol, ours, or only their promises (rows 6 to 26 of the table of faults, as far as they exist).
+//! Peers who break the WebSocket protocol, ours, or only their promises (rows 6 to 26 of the table of faults, as far as they exist; row 25 has a file of its own).
 
 use std::net::{Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
@@ -234,68 +234,18 @@ fn row_18_resets_at_every_place() {
         reset(raw);
     }
     for _ in 0..20 {
-        let mut raw = joined(address);
+        let (mut raw, _, _) = Raw::joined(address, "dots");
         raw.frame();
         reset(raw);
     }
     all_is_well(server);
 }
 
-/// In a room, with updates on the way.
-fn joined(address: SocketAddr) -> Raw {
-    let mut raw = Raw::attached(address);
-    let how = JoinHow::Quick {
-        kind: "dots",
-        attributes: vec![],
-    };
-    raw.say(
-        &ClientFrame::Join {
-            request: 1,
-            attachment: 0,
-            how,
-            schema_hash: 0,
-        }
-        .encode(),
-    );
-    // Whatever ends the wait is told: a refusal, an ending, or that nothing comes.
-    let answer = raw.find(|frame| {
-        matches!(
-            frame,
-            ServerFrame::Joined { .. }
-                | ServerFrame::JoinRefused { .. }
-                | ServerFrame::Ending { .. }
-        )
-    });
-    let answer = answer.unwrap_or_else(|| panic!("no answer, and then {:?}", raw.end()));
-    let answer = ServerFrame::decode(&answer).expect("a frame");
-    assert!(matches!(answer, ServerFrame::Joined { .. }), "{answer:?}");
-    raw
-}
-
 /// It reads nothing and says that it holds all: only the socket can tell.
 #[test]
 fn row_20_a_client_that_stops_reading_is_bounded_and_cut() {
     let server = start(Server::new("dots", noisy).listen("127.0.0.1:0"));
-    let mut liar = Raw::attached(server.local_addr());
-    let how = JoinHow::Quick {
-        kind: "dots",
-        attributes: vec![],
-    };
-    liar.say(
-        &ClientFrame::Join {
-            request: 1,
-            attachment: 0,
-            how,
-            schema_hash: 0,
-        }
-        .encode(),
-    );
-    let joined = liar
-        .find(|frame| matches!(frame, ServerFrame::Joined { .. }))
-        .expect("a seat");
-    let Ok(ServerFrame::Joined { room, tick, .. }) = ServerFrame::decode(&joined) else {
-        unreachable!()
-    };
+    let (mut liar, room, tick) = Raw::joined(server.local_addr(), "dots");
     let (began, mut stuck) = (Instant::now(), None);
     while !server
         .metrics()
@@ -424,38 +374,6 @@ fn row_23_bits_flipped_in_flight() {
         raw.send(&bytes);
         // Whatever it means now, the server lives; see below.
     }
-    all_is_well(server);
-}
-
-#[test]
-fn row_25_commands_out_of_range_are_dropped_and_counted() {
-    let server = start(server());
-    let mut raw = joined(server.local_addr());
-    let room = 1;
-    for payload in [&[0xff; 8][..], &[], &[3], &[0x7f, 0xc0, 0, 0]] {
-        raw.say(
-            &ClientFrame::Command {
-                room,
-                held: Tick(0),
-                tick: Tick(u32::MAX),
-                payload,
-            }
-            .encode(),
-        );
-        raw.say(
-            &ClientFrame::Command {
-                room,
-                held: Tick(0),
-                tick: Tick(20),
-                payload,
-            }
-            .encode(),
-        );
-    }
-    // Still served.
-    raw.send(&frame(0x89, b"?"));
-    assert_eq!(raw.control(), Some((10, b"?".to_vec())));
-    drop(raw);
     all_is_well(server);
 }
 

@@ -45,7 +45,7 @@ async fn join(url: &str) -> (Connection, RoomKey) {
 }
 
 /// How many dots a client sees.
-fn dots_seen(net: &Connection, room: RoomKey) -> Vec<f64> {
+pub(super) fn dots_seen(net: &Connection, room: RoomKey) -> Vec<f64> {
     let view = net.client().view(room);
     let Some((_, area)) = view.and_then(|view| view.newest(AreaId::ALL)) else {
         return Vec::new();
@@ -103,12 +103,16 @@ async fn two_players_see_each_other_and_one_moves() {
 }
 
 pub(super) fn steer(net: &mut Connection, room: RoomKey) {
+    steer_to(net, room, 1);
+}
+
+pub(super) fn steer_to(net: &mut Connection, room: RoomKey, x: i8) {
     let Some(schema) = net.client().view(room).map(|view| view.schema().clone()) else {
         return;
     };
     let record = schema.command.as_ref().unwrap();
     let mut row = OwnedRow::new(record);
-    Steer { x: 1 }.write(&mut row.row_mut(record), &NoRefs);
+    Steer { x }.write(&mut row.row_mut(record), &NoRefs);
     while let Some(tick) = net.client_mut().command_tick(room, now()) {
         net.client_mut().command(room, tick, &row).unwrap();
     }

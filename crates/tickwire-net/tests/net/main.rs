@@ -1,13 +1,21 @@
 //! The server over real sockets: players who behave, players who do not, games that fail, and a server that stops.
 
+mod chat;
+mod hostile_commands;
 mod hostile_http;
 mod hostile_websocket;
+mod lobby;
 mod loopback;
 mod operators;
 mod people;
+mod polling;
+mod polls;
 mod raw;
+mod relay;
 mod resume;
 mod rooms;
+mod sockets;
+mod tasks;
 
 use bevy_ecs::prelude::*;
 use tickwire_net::{Running, Server};
@@ -60,6 +68,14 @@ fn server() -> Server {
 
 fn start(server: Server) -> Running {
     server.start().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A number of the metrics; 0: nobody has counted that yet.
+fn count(metrics: &str, name: &str) -> u64 {
+    let value = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0, |value| value.parse().expect("a whole number"))
 }
 
 /// What no codec makes small.

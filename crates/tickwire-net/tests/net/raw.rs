@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use tickwire_proto::{ClientFrame, PROTOCOL_VERSION, ServerFrame};
+use tickwire_proto::frame::JoinHow;
+use tickwire_proto::{ClientFrame, PROTOCOL_VERSION, ServerFrame, Tick};
 
 pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
@@ -67,6 +68,36 @@ impl Raw {
         raw
     }
 
+    /// A WebSocket that is in a room of that kind: its number, and the tick of the join.
+    pub fn joined(address: SocketAddr, kind: &str) -> (Raw, u32, Tick) {
+        let mut raw = Raw::attached(address);
+        let how = JoinHow::Quick {
+            kind,
+            attributes: vec![],
+        };
+        let join = ClientFrame::Join {
+            request: 1,
+            attachment: 0,
+            how,
+            schema_hash: 0,
+        };
+        raw.say(&join.encode());
+        // Whatever ends the wait is told: a refusal, an ending, or that nothing comes.
+        let answer = raw.find(|frame| {
+            matches!(
+                frame,
+                ServerFrame::Joined { .. }
+                    | ServerFrame::JoinRefused { .. }
+                    | ServerFrame::Ending { .. }
+            )
+        });
+        let answer = answer.unwrap_or_else(|| panic!("no answer, and then {:?}", raw.end()));
+        match ServerFrame::decode(&answer).expect("a frame") {
+            ServerFrame::Joined { room, tick, .. } => (raw, room, tick),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Errors are the server's answer: it may have closed already.
     pub fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
@@ -103,6 +134,23 @@ impl Raw {
     pub fn everything(&mut self) -> String {
         while self.read() {}
         String::from_utf8_lossy(&std::mem::take(&mut self.rest)).into_owned()
+    }
+
+    /// So many bytes, or all that come.
+    pub fn exactly(&mut self, bytes: usize) -> Vec<u8> {
+        while self.rest.len() < bytes && self.read() {}
+        let have = bytes.min(self.rest.len());
+        self.rest.drain(..have).collect()
+    }
+
+    /// Nothing comes for so long.
+    pub fn is_silent(&mut self, span: Duration) -> bool {
+        self.stream.set_read_timeout(Some(span)).unwrap();
+        let came = self.read();
+        self.stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        !came
     }
 
     /// The next frame: its opcode and payload.

@@ -11,7 +11,7 @@ use tickwire_net::now;
 use tickwire_proto::frame::RoomEnd;
 use tickwire_sim::prelude::*;
 
-use super::{dots, noisy, start};
+use super::{count, dots, noisy, start};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -150,12 +150,7 @@ async fn a_stall_is_caught_up_a_little_and_the_rest_is_skipped_and_told() {
         next(&mut net).await;
     }
     let text = server.metrics();
-    let count = |name: &str| {
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("{name} ")));
-        line.and_then(|count| count.parse::<u64>().ok()).unwrap()
-    };
+    let count = |name: &str| count(&text, name);
     // 500 ms are 15 ticks: one is on time after it, four are caught up, nine or ten are given up.
     let skipped = count("tickwire_skipped_ticks_total");
     assert!((8..=30).contains(&skipped), "{skipped} skipped");

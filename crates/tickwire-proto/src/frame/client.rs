@@ -1,8 +1,12 @@
 //! What a client says, frame by frame.
 
-use super::parts::{JoinHow, ResumeClaim};
+use super::parts::{JoinHow, ResumeClaim, read_attributes, write_attributes};
 use super::people::{read_cursors, read_names, write_cursors, write_names};
-use super::{COMMAND_MAX, CREDENTIALS_MAX, FrameError, MessageParts, NAME_MAX, STATUS_MAX};
+use super::rooms::HostAsk;
+use super::{
+    Ask, COMMAND_MAX, CREDENTIALS_MAX, Cancel, FrameError, MessageParts, NAME_MAX, Reply,
+    STATUS_MAX,
+};
 use crate::time::Tick;
 use crate::wire::{Reader, WireError, WireFault, Writer};
 use bytes::Bytes;
@@ -25,6 +29,14 @@ const BYE: u8 = 0x0f;
 const STATUS: u8 = 0x18;
 const FOLLOW: u8 = 0x19;
 const NOTICES_DONE: u8 = 0x1a;
+const CREDENTIALS: u8 = 0x13;
+const ASK: u8 = 0x10;
+const REPLY: u8 = 0x11;
+const CANCEL: u8 = 0x12;
+const LOBBY_WATCH: u8 = 0x14;
+const READY: u8 = 0x15;
+const HOST_ASK: u8 = 0x16;
+const LOBBY_UNWATCH: u8 = 0x17;
 
 /// A frame from a client, borrowed from its bytes.
 ///
@@ -60,6 +72,13 @@ pub enum ClientFrame<'a> {
         /// Which.
         attachment: u8,
     },
+    /// Fresh credentials for an attachment, as the server asked for them.
+    Credentials {
+        /// Which.
+        attachment: u8,
+        /// Whatever the namespace's auth wants.
+        credentials: &'a [u8],
+    },
     /// Wants to be a member of a room.
     Join {
         /// The client's number for the request.
@@ -89,7 +108,7 @@ pub enum ClientFrame<'a> {
     },
     /// A reliable message.
     Message {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) an attachment.
         room: u32,
         /// The channel that keeps its order.
         channel: u8,
@@ -100,7 +119,7 @@ pub enum ClientFrame<'a> {
     },
     /// A volatile message.
     Volatile {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) an attachment.
         room: u32,
         /// The channel.
         channel: u8,
@@ -176,6 +195,44 @@ pub enum ClientFrame<'a> {
     },
     /// Ends the session.
     Bye,
+    /// A request of the client's.
+    Ask(Ask<'a>),
+    /// The reply to a request of the server's.
+    Reply(Reply<'a>),
+    /// Gives a request of the client's up.
+    Cancel(Cancel),
+    /// Wants the list of rooms, and then every change of it.
+    LobbyWatch {
+        /// The client's number for the request: the changes name it.
+        request: u32,
+        /// By which attachment.
+        attachment: u8,
+        /// Of this kind alone; empty: all.
+        kind: &'a str,
+        /// Only rooms that have these attributes.
+        attributes: Vec<(&'a str, &'a str)>,
+    },
+    /// Wants no more changes of a list.
+    LobbyUnwatch {
+        /// The number of the request that began it.
+        request: u32,
+    },
+    /// Says that the player is ready, or is not any more.
+    Ready {
+        /// Which room.
+        room: u32,
+        /// Whether.
+        ready: bool,
+    },
+    /// What the host of a room wants done with it.
+    HostAsk {
+        /// The client's number for the request.
+        request: u32,
+        /// Which room.
+        room: u32,
+        /// What.
+        ask: HostAsk<'a>,
+    },
 }
 
 impl<'a> ClientFrame<'a> {
@@ -205,6 +262,14 @@ impl<'a> ClientFrame<'a> {
             ClientFrame::Follow { .. } => FOLLOW,
             ClientFrame::NoticesDone { .. } => NOTICES_DONE,
             ClientFrame::Bye => BYE,
+            ClientFrame::Credentials { .. } => CREDENTIALS,
+            ClientFrame::Ask(_) => ASK,
+            ClientFrame::Reply(_) => REPLY,
+            ClientFrame::Cancel(_) => CANCEL,
+            ClientFrame::LobbyWatch { .. } => LOBBY_WATCH,
+            ClientFrame::LobbyUnwatch { .. } => LOBBY_UNWATCH,
+            ClientFrame::Ready { .. } => READY,
+            ClientFrame::HostAsk { .. } => HOST_ASK,
         }
     }
 
@@ -241,6 +306,13 @@ impl<'a> ClientFrame<'a> {
                 out.u64_le(messages_hash);
             }
             ClientFrame::Detach { attachment } => out.u8(attachment),
+            ClientFrame::Credentials {
+                attachment,
+                credentials,
+            } => {
+                out.u8(attachment);
+                out.bytes(credentials);
+            }
             ClientFrame::Join {
                 request,
                 attachment,
@@ -335,6 +407,34 @@ impl<'a> ClientFrame<'a> {
                 write_cursors(cursors, out);
             }
             ClientFrame::Bye => {}
+            ClientFrame::Ask(ref ask) => ask.write(out),
+            ClientFrame::Reply(ref reply) => reply.write(out),
+            ClientFrame::Cancel(ref cancel) => cancel.write(out),
+            ClientFrame::LobbyWatch {
+                request,
+                attachment,
+                kind,
+                ref attributes,
+            } => {
+                out.varint_u32(request);
+                out.u8(attachment);
+                out.str(kind, NAME_MAX);
+                write_attributes(attributes, out);
+            }
+            ClientFrame::LobbyUnwatch { request } => out.varint_u32(request),
+            ClientFrame::Ready { room, ready } => {
+                out.varint_u32(room);
+                out.bool(ready);
+            }
+            ClientFrame::HostAsk {
+                request,
+                room,
+                ref ask,
+            } => {
+                out.varint_u32(request);
+                out.varint_u32(room);
+                ask.write(out);
+            }
         }
     }
 
@@ -353,9 +453,15 @@ impl<'a> ClientFrame<'a> {
                 credentials: payload,
                 ..
             }
+            | ClientFrame::Credentials {
+                credentials: payload,
+                ..
+            }
             | ClientFrame::Command { payload, .. }
             | ClientFrame::Message { payload, .. }
             | ClientFrame::Volatile { payload, .. } => payload.len(),
+            ClientFrame::Ask(ask) => ask.payload.len(),
+            ClientFrame::Reply(reply) => reply.payload_len(),
             _ => 0,
         }
     }
@@ -366,12 +472,14 @@ impl ClientFrame<'_> {
     #[must_use]
     pub fn is_control(&self) -> bool {
         use ClientFrame::{
-            Attach, Detach, Follow, Join, KeyframeWanted, Leave, Lobby, NoticesDone, Report, Status,
+            Attach, Credentials, Detach, Follow, HostAsk, Join, KeyframeWanted, Leave, Lobby,
+            LobbyUnwatch, LobbyWatch, NoticesDone, Ready, Report, Status,
         };
         matches!(
             self,
             Attach { .. }
                 | Detach { .. }
+                | Credentials { .. }
                 | Join { .. }
                 | Leave { .. }
                 | Report { .. }
@@ -380,6 +488,10 @@ impl ClientFrame<'_> {
                 | Status { .. }
                 | Follow { .. }
                 | NoticesDone { .. }
+                | LobbyWatch { .. }
+                | LobbyUnwatch { .. }
+                | Ready { .. }
+                | HostAsk { .. }
         )
     }
 }
@@ -488,6 +600,31 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireError> {
             cursors: read_cursors(reader)?,
         },
         BYE => ClientFrame::Bye,
+        CREDENTIALS => ClientFrame::Credentials {
+            attachment: reader.at("attachment").u8()?,
+            credentials: reader.at("credentials").bytes(CREDENTIALS_MAX)?,
+        },
+        ASK => ClientFrame::Ask(Ask::read(reader)?),
+        REPLY => ClientFrame::Reply(Reply::read(reader)?),
+        CANCEL => ClientFrame::Cancel(Cancel::read(reader)?),
+        LOBBY_WATCH => ClientFrame::LobbyWatch {
+            request: reader.at("request").varint_u32()?,
+            attachment: reader.at("attachment").u8()?,
+            kind: reader.at("kind").str(NAME_MAX)?,
+            attributes: read_attributes(reader)?,
+        },
+        LOBBY_UNWATCH => ClientFrame::LobbyUnwatch {
+            request: reader.at("request").varint_u32()?,
+        },
+        READY => ClientFrame::Ready {
+            room: reader.at("room").varint_u32()?,
+            ready: reader.at("ready").bool()?,
+        },
+        HOST_ASK => ClientFrame::HostAsk {
+            request: reader.at("request").varint_u32()?,
+            room: reader.at("room").varint_u32()?,
+            ask: HostAsk::read(reader)?,
+        },
         other => return Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
     })
 }
@@ -528,6 +665,14 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         FOLLOW => "Follow",
         NOTICES_DONE => "NoticesDone",
         BYE => "Bye",
+        CREDENTIALS => "Credentials",
+        ASK => "Ask",
+        REPLY => "Reply",
+        CANCEL => "Cancel",
+        LOBBY_WATCH => "LobbyWatch",
+        LOBBY_UNWATCH => "LobbyUnwatch",
+        READY => "Ready",
+        HOST_ASK => "HostAsk",
         _ => "unknown",
     }
 }

@@ -4,13 +4,16 @@ use crate::wire::{Reader, WireError, WireFault};
 use thiserror::Error;
 
 pub mod area;
+pub mod ask;
 pub mod client;
 pub mod owned;
 pub mod parts;
 pub mod people;
+pub mod rooms;
 pub mod server;
 
 pub use area::AreaDelta;
+pub use ask::{Ask, AskOutcome, Cancel, Outcome, Reply};
 pub use client::ClientFrame;
 pub use owned::{
     Identity, JoinHowOwned, JoinedInfo, MemberChangeOwned, MemberInfoOwned, Refusal, RoomInfoOwned,
@@ -21,6 +24,7 @@ pub use parts::{
     RoomInfo,
 };
 pub use people::{PersonSeen, PersonSeenOwned};
+pub use rooms::{HostAsk, HostAskOwned, MemberFlags};
 pub use server::ServerFrame;
 
 /// Channels of a session, numbered from 0; 0 is the default one.
@@ -29,6 +33,8 @@ pub const CHANNELS_MAX: u8 = 8;
 pub const ROOMS_PER_SESSION_MAX: usize = 16;
 /// Attachments that one session may have at once.
 pub const ATTACHMENTS_MAX: usize = 8;
+/// The first number that a room may have: below it are attachments, numbered from 0, where a message names its namespace instead of a room.
+pub const ROOM_FIRST: u32 = ATTACHMENTS_MAX as u32;
 /// Attributes of a room.
 pub const ATTRIBUTES_MAX: usize = 8;
 /// Members in the list of one room.

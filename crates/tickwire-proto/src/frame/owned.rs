@@ -1,8 +1,9 @@
 //! Owned mirrors of the parts that events and callers hold on to.
 
 use super::parts::{JoinHow, LeaveReason, MemberChange, MemberInfo, Presence, RoomInfo};
+use super::rooms::MemberFlags;
 use super::server::ServerFrame;
-use crate::time::Tick;
+use crate::time::{Tick, Time};
 use bytes::Bytes;
 
 /// The codes of refusals that the framework itself gives; a game's auth may give others.
@@ -25,6 +26,10 @@ pub mod code {
     pub const STORE: &str = "Store";
     /// The credentials were not accepted.
     pub const REFUSED: &str = "Refused";
+    /// There is no session to ask by: the client's own word for what went down with one.
+    pub const AWAY: &str = "Away";
+    /// Whoever answers this request failed; the log of its side says how.
+    pub const FAILED: &str = "Failed";
 }
 
 /// Who somebody is, by auth.
@@ -36,6 +41,8 @@ pub struct Identity {
     pub name: String,
     /// What auth wants the game to know; never on the wire.
     pub data: Bytes,
+    /// From then on it is not believed any more: the client is asked for fresh credentials. `None`: for as long as the session lives.
+    pub expires: Option<Time>,
 }
 
 impl Identity {
@@ -47,6 +54,7 @@ impl Identity {
             name: id.clone(),
             id,
             data: Bytes::new(),
+            expires: None,
         }
     }
 }
@@ -96,6 +104,23 @@ pub enum JoinHowOwned {
         /// Attributes that the room gets.
         attributes: Vec<(String, String)>,
     },
+    /// A new one that is on no list: its id is a short code, for those who are told of it.
+    Private {
+        /// The kind of game.
+        kind: String,
+        /// Attributes that the room gets.
+        attributes: Vec<(String, String)>,
+    },
+    /// The one with this id, without a seat: to look on.
+    Watch {
+        /// The room's id.
+        id: String,
+    },
+    /// The one in which a seat is kept for whoever shows this token.
+    Reserved {
+        /// The token of the reservation.
+        token: String,
+    },
 }
 
 impl JoinHowOwned {
@@ -112,6 +137,12 @@ impl JoinHowOwned {
                 kind,
                 attributes: borrow_pairs(attributes),
             },
+            JoinHowOwned::Private { kind, attributes } => JoinHow::Private {
+                kind,
+                attributes: borrow_pairs(attributes),
+            },
+            JoinHowOwned::Watch { id } => JoinHow::Watch { id },
+            JoinHowOwned::Reserved { token } => JoinHow::Reserved { token },
         }
     }
 }
@@ -130,18 +161,28 @@ impl From<&JoinHow<'_>> for JoinHowOwned {
                 kind: (*kind).to_owned(),
                 attributes: own_pairs(attributes),
             },
+            JoinHow::Private { kind, attributes } => JoinHowOwned::Private {
+                kind: (*kind).to_owned(),
+                attributes: own_pairs(attributes),
+            },
+            JoinHow::Watch { id } => JoinHowOwned::Watch {
+                id: (*id).to_owned(),
+            },
+            JoinHow::Reserved { token } => JoinHowOwned::Reserved {
+                token: (*token).to_owned(),
+            },
         }
     }
 }
 
-fn borrow_pairs(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+pub(crate) fn borrow_pairs(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
     pairs
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()))
         .collect()
 }
 
-fn own_pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn own_pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -161,6 +202,8 @@ pub struct MemberInfoOwned {
     pub presence: Presence,
     /// What it says of itself; empty: nothing.
     pub status: String,
+    /// What else it is.
+    pub flags: MemberFlags,
 }
 
 impl MemberInfoOwned {
@@ -173,6 +216,7 @@ impl MemberInfoOwned {
             name: &self.name,
             presence: self.presence,
             status: &self.status,
+            flags: self.flags,
         }
     }
 }
@@ -185,6 +229,7 @@ impl From<&MemberInfo<'_>> for MemberInfoOwned {
             name: info.name.to_owned(),
             presence: info.presence,
             status: info.status.to_owned(),
+            flags: info.flags,
         }
     }
 }
@@ -215,6 +260,13 @@ pub enum MemberChangeOwned {
         /// What; empty: nothing any more.
         status: String,
     },
+    /// Somebody is ready or not any more, or is the host now.
+    Flags {
+        /// Who.
+        member: u32,
+        /// All of them.
+        flags: MemberFlags,
+    },
 }
 
 impl MemberChangeOwned {
@@ -235,6 +287,10 @@ impl MemberChangeOwned {
                 member: *member,
                 status,
             },
+            MemberChangeOwned::Flags { member, flags } => MemberChange::Flags {
+                member: *member,
+                flags: *flags,
+            },
         }
     }
 }
@@ -254,6 +310,10 @@ impl From<&MemberChange<'_>> for MemberChangeOwned {
             MemberChange::Status { member, status } => MemberChangeOwned::Status {
                 member: *member,
                 status: (*status).to_owned(),
+            },
+            MemberChange::Flags { member, flags } => MemberChangeOwned::Flags {
+                member: *member,
+                flags: *flags,
             },
         }
     }

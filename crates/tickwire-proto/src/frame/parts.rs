@@ -1,5 +1,6 @@
 //! The parts that frames are made of, borrowed from their bytes.
 
+use super::rooms::MemberFlags;
 use super::{ATTRIBUTES_MAX, CHANNELS_MAX, NAME_MAX, STATUS_MAX};
 use crate::time::Tick;
 use crate::wire::{Reader, WireError, WireFault, Writer};
@@ -110,6 +111,23 @@ pub enum JoinHow<'a> {
         /// Attributes that the room gets.
         attributes: Vec<(&'a str, &'a str)>,
     },
+    /// A new one that is on no list: its id is a short code, for those who are told of it.
+    Private {
+        /// The kind of game.
+        kind: &'a str,
+        /// Attributes that the room gets.
+        attributes: Vec<(&'a str, &'a str)>,
+    },
+    /// The one with this id, without a seat: to look on.
+    Watch {
+        /// The room's id.
+        id: &'a str,
+    },
+    /// The one in which a seat is kept for whoever shows this token.
+    Reserved {
+        /// The token of the reservation.
+        token: &'a str,
+    },
 }
 
 impl<'a> JoinHow<'a> {
@@ -129,6 +147,19 @@ impl<'a> JoinHow<'a> {
                 out.str(kind, NAME_MAX);
                 write_attributes(attributes, out);
             }
+            JoinHow::Private { kind, attributes } => {
+                out.u8(3);
+                out.str(kind, NAME_MAX);
+                write_attributes(attributes, out);
+            }
+            JoinHow::Watch { id } => {
+                out.u8(4);
+                out.str(id, NAME_MAX);
+            }
+            JoinHow::Reserved { token } => {
+                out.u8(5);
+                out.str(token, NAME_MAX);
+            }
         }
     }
 
@@ -145,12 +176,22 @@ impl<'a> JoinHow<'a> {
                 kind: reader.at("kind").str(NAME_MAX)?,
                 attributes: read_attributes(reader)?,
             }),
+            3 => Ok(JoinHow::Private {
+                kind: reader.at("kind").str(NAME_MAX)?,
+                attributes: read_attributes(reader)?,
+            }),
+            4 => Ok(JoinHow::Watch {
+                id: reader.at("id").str(NAME_MAX)?,
+            }),
+            5 => Ok(JoinHow::Reserved {
+                token: reader.at("token").str(NAME_MAX)?,
+            }),
             other => Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
         }
     }
 }
 
-fn write_attributes(attributes: &[(&str, &str)], out: &mut Writer) {
+pub(crate) fn write_attributes(attributes: &[(&str, &str)], out: &mut Writer) {
     let kept = &attributes[..attributes.len().min(ATTRIBUTES_MAX)];
     out.varint_u64(kept.len() as u64);
     for (key, value) in kept {
@@ -159,7 +200,9 @@ fn write_attributes(attributes: &[(&str, &str)], out: &mut Writer) {
     }
 }
 
-fn read_attributes<'a>(reader: &mut Reader<'a>) -> Result<Vec<(&'a str, &'a str)>, WireError> {
+pub(crate) fn read_attributes<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<Vec<(&'a str, &'a str)>, WireError> {
     let count = reader.at("attributes").count(ATTRIBUTES_MAX, 2)?;
     (0..count)
         .map(|_| {
@@ -196,6 +239,8 @@ pub enum LeaveReason {
     Kicked = 2,
     /// The session ended.
     Ended = 3,
+    /// Went on in another room.
+    Moved = 4,
 }
 
 /// Why a room is over for a session.
@@ -210,6 +255,8 @@ pub enum RoomEnd {
     Kicked = 2,
     /// The session left it, as asked.
     Left = 3,
+    /// The session was sent away from it, and may not come back.
+    Banned = 4,
 }
 
 /// Reads one of a closed list that is numbered from 0.
@@ -244,6 +291,7 @@ impl LeaveReason {
                 LeaveReason::Lost,
                 LeaveReason::Kicked,
                 LeaveReason::Ended,
+                LeaveReason::Moved,
             ],
         )
     }
@@ -259,6 +307,7 @@ impl RoomEnd {
                 RoomEnd::Failed,
                 RoomEnd::Kicked,
                 RoomEnd::Left,
+                RoomEnd::Banned,
             ],
         )
     }
@@ -277,6 +326,8 @@ pub struct MemberInfo<'a> {
     pub presence: Presence,
     /// What it says of itself ("in queue", "typing"); empty: nothing.
     pub status: &'a str,
+    /// What else it is.
+    pub flags: MemberFlags,
 }
 
 /// The seat of a member that has none.
@@ -292,6 +343,7 @@ impl<'a> MemberInfo<'a> {
         out.str(self.name, NAME_MAX);
         out.u8(self.presence as u8);
         out.str(self.status, STATUS_MAX);
+        self.flags.write(out);
     }
 
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<MemberInfo<'a>, WireError> {
@@ -301,6 +353,7 @@ impl<'a> MemberInfo<'a> {
             name: reader.at("name").str(NAME_MAX)?,
             presence: Presence::read(reader)?,
             status: reader.at("status").str(STATUS_MAX)?,
+            flags: MemberFlags::read(reader)?,
         })
     }
 }
@@ -331,6 +384,13 @@ pub enum MemberChange<'a> {
         /// What; empty: nothing any more.
         status: &'a str,
     },
+    /// Somebody is ready or not any more, or is the host now.
+    Flags {
+        /// Who.
+        member: u32,
+        /// All of them.
+        flags: MemberFlags,
+    },
 }
 
 impl<'a> MemberChange<'a> {
@@ -355,6 +415,11 @@ impl<'a> MemberChange<'a> {
                 out.varint_u32(*member);
                 out.str(status, STATUS_MAX);
             }
+            MemberChange::Flags { member, flags } => {
+                out.u8(4);
+                out.varint_u32(*member);
+                flags.write(out);
+            }
         }
     }
 
@@ -372,6 +437,10 @@ impl<'a> MemberChange<'a> {
             3 => Ok(MemberChange::Status {
                 member: reader.at("member").varint_u32()?,
                 status: reader.at("status").str(STATUS_MAX)?,
+            }),
+            4 => Ok(MemberChange::Flags {
+                member: reader.at("member").varint_u32()?,
+                flags: MemberFlags::read(reader)?,
             }),
             other => Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
         }

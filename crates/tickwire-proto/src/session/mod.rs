@@ -5,6 +5,7 @@ use crate::time::Tick;
 use bytes::Bytes;
 use thiserror::Error;
 
+pub mod asks;
 pub(crate) mod bucket;
 pub mod client;
 pub(crate) mod heartbeat;
@@ -118,6 +119,9 @@ pub enum SendError {
         /// The room's number.
         room: u32,
     },
+    /// As many requests wait for their reply as may.
+    #[error("{} requests wait for their reply: wait too", asks::ASKS_PENDING_MAX)]
+    Asking,
     /// The session has ended.
     #[error("the session has ended")]
     Ended,

@@ -38,6 +38,8 @@ pub(crate) struct Outbox {
 #[derive(Clone, Debug)]
 struct Entry {
     channel: u8,
+    /// It counts on the channel, and in this load: what a peer is owed must not wait for its own outbox.
+    control: bool,
     frame: Bytes,
 }
 
@@ -80,19 +82,30 @@ impl Outbox {
             return Err(Full);
         }
         self.reliable.add(frame.len());
-        self.waiting.push_back(Entry { channel, frame });
+        self.waiting.push_back(Entry {
+            channel,
+            control: false,
+            frame,
+        });
+        Ok(())
+    }
+
+    /// Queues what the peer is owed on a channel (a reply) or what gives it less to do: bounded as control is.
+    pub fn push_owed(&mut self, channel: u8, frame: Bytes) -> Result<(), Full> {
+        let entry = self.control(channel, frame)?;
+        self.waiting.push_back(entry);
         Ok(())
     }
 
     pub fn push_control(&mut self, frame: Bytes) -> Result<(), Full> {
-        let entry = self.control(frame)?;
+        let entry = self.control(CONTROL_CHANNEL, frame)?;
         self.waiting.push_back(entry);
         Ok(())
     }
 
     /// Control that goes before what waits, but for what was written before: it opens or gives up an attachment.
     pub fn push_opening(&mut self, frame: Bytes) -> Result<(), Full> {
-        let entry = self.control(frame)?;
+        let entry = self.control(CONTROL_CHANNEL, frame)?;
         self.waiting.insert(self.free, entry);
         self.free += 1;
         Ok(())
@@ -105,25 +118,26 @@ impl Outbox {
             return false;
         };
         self.free -= 1;
-        self.load(entry.channel).sub(entry.frame.len());
+        self.load(entry.control).sub(entry.frame.len());
         true
     }
 
-    fn control(&mut self, frame: Bytes) -> Result<Entry, Full> {
+    fn control(&mut self, channel: u8, frame: Bytes) -> Result<Entry, Full> {
         let too_long =
             self.control.bytes > 0 && self.control.bytes + frame.len() > CONTROL_BYTES_MAX;
-        if self.control.frames >= CONTROL_FRAMES_MAX || too_long {
+        if self.control.frames >= CONTROL_FRAMES_MAX || too_long || channel > CONTROL_CHANNEL {
             return Err(Full);
         }
         self.control.add(frame.len());
         Ok(Entry {
-            channel: CONTROL_CHANNEL,
+            channel,
+            control: true,
             frame,
         })
     }
 
-    fn load(&mut self, channel: u8) -> &mut Load {
-        if channel == CONTROL_CHANNEL {
+    fn load(&mut self, control: bool) -> &mut Load {
+        if control {
             &mut self.control
         } else {
             &mut self.reliable
@@ -166,16 +180,17 @@ impl Outbox {
             return Receipt::Stale;
         }
         self.received[slot] = count;
-        let load = if channel == CONTROL_CHANNEL {
-            &mut self.control
-        } else {
-            &mut self.reliable
-        };
         // With one channel in use the front goes; a message of another channel in between stays where it is.
+        let (reliable, control) = (&mut self.reliable, &mut self.control);
         self.unreceived.retain(|entry| {
             let done = gone > 0 && entry.channel == channel;
             if done {
                 gone -= 1;
+                let load = if entry.control {
+                    &mut *control
+                } else {
+                    &mut *reliable
+                };
                 load.sub(entry.frame.len());
             }
             !done
@@ -201,7 +216,7 @@ impl Outbox {
     /// Forgets what waits; what was written may still be received.
     pub fn drop_waiting(&mut self) {
         while let Some(entry) = self.waiting.pop_front() {
-            self.load(entry.channel).sub(entry.frame.len());
+            self.load(entry.control).sub(entry.frame.len());
         }
         (self.free, self.rewound) = (0, 0);
     }

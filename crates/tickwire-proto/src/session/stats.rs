@@ -73,6 +73,18 @@ counters! {
     reliable_lost,
     /// Answers from the server's houses that came after the session had no use for them.
     answers_late,
+    /// Requests of the peer refused by a limit of the session.
+    asks_limited,
+    /// Requests of the peer for a room that this side is not in (any more).
+    asks_no_room,
+    /// Requests of this side without a reply in their time.
+    asks_timed_out,
+    /// Requests of this side that it gave up itself.
+    asks_cancelled,
+    /// Replies to requests that were given up, timed out, or whose room has ended.
+    replies_late,
+    /// Replies to what was never asked.
+    replies_unasked,
 }
 
 #[cfg(test)]

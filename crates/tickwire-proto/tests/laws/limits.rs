@@ -281,7 +281,7 @@ fn attachments() {
         ended(&server),
         (
             Reason::Violation,
-            "Attach frame: more than 8 attachments".into()
+            "Attach frame: more than 8 attachments, numbered from 0".into()
         )
     );
 

@@ -290,6 +290,7 @@ pub fn joined_info(request: u32, room: u32) -> JoinedInfo {
             name: "Ann".into(),
             presence: Presence::Online,
             status: String::new(),
+            flags: tickwire_proto::frame::MemberFlags::default(),
         }],
     }
 }

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use tickwire_proto::frame::{
-    AreaDelta, ClientFrame, JoinHow, LeaveReason, Limits, MemberChange, MemberInfo, PersonSeen,
-    Presence, ResumeClaim, RoomEnd, RoomInfo, ServerFrame,
+    AreaDelta, Ask, Cancel, ClientFrame, HostAsk, JoinHow, LeaveReason, Limits, MemberChange,
+    MemberFlags, MemberInfo, Outcome, PersonSeen, Presence, Reply, ResumeClaim, RoomEnd, RoomInfo,
+    ServerFrame,
 };
 use tickwire_proto::{Reason, Retry, Tick};
 
@@ -108,6 +109,10 @@ impl Pool {
                 messages_hash: self.longs[1],
             },
             ClientFrame::Detach { attachment },
+            ClientFrame::Credentials {
+                attachment,
+                credentials: &self.blobs[0],
+            },
             join(JoinHow::Room { id: self.text(1) }),
             join(JoinHow::Quick {
                 kind: self.text(0),
@@ -171,12 +176,99 @@ impl Pool {
                 cursors: vec![self.longs[0], self.longs[2]],
             },
             ClientFrame::Bye,
+            join(JoinHow::Private {
+                kind: self.text(0),
+                attributes: self.attributes(),
+            }),
+            join(JoinHow::Watch { id: self.text(1) }),
+            join(JoinHow::Reserved {
+                token: self.text(2),
+            }),
+            ClientFrame::LobbyWatch {
+                request: b,
+                attachment,
+                kind: self.text(0),
+                attributes: self.attributes(),
+            },
+            ClientFrame::LobbyUnwatch { request: b },
+            ClientFrame::Ready {
+                room: a,
+                ready: self.flags[1],
+            },
+            self.host_ask(HostAsk::Kick { member: d }),
+            self.host_ask(HostAsk::Ban {
+                member: d,
+                seconds: c,
+            }),
+            self.host_ask(HostAsk::Lock {
+                locked: self.flags[0],
+            }),
+            self.host_ask(HostAsk::Attributes {
+                attributes: self.attributes(),
+            }),
+            self.host_ask(HostAsk::Close {
+                message: self.text(0),
+            }),
+            ClientFrame::Ask(self.ask()),
+            ClientFrame::Reply(self.replies()[0]),
+            ClientFrame::Reply(self.replies()[1]),
+            ClientFrame::Reply(self.replies()[2]),
+            ClientFrame::Cancel(self.cancel()),
         ]
+    }
+
+    fn ask(&self) -> Ask<'_> {
+        let [a, b, c, d, ..] = self.numbers;
+        Ask {
+            room: a,
+            channel: self.channel(),
+            number: b,
+            kind: c,
+            timeout_ms: d,
+            payload: &self.blobs[1],
+        }
+    }
+
+    fn replies(&self) -> [Reply<'_>; 3] {
+        let [a, b, ..] = self.numbers;
+        let refused = Outcome::Refused {
+            code: "Limit",
+            message: self.text(0),
+            data: &self.blobs[0],
+        };
+        let done = Outcome::Done {
+            payload: &self.blobs[1],
+        };
+        [done, refused, Outcome::Ended].map(|outcome| Reply {
+            room: a,
+            channel: self.channel(),
+            number: b,
+            outcome,
+        })
+    }
+
+    fn cancel(&self) -> Cancel {
+        Cancel {
+            room: self.numbers[4],
+            channel: self.channel(),
+            number: self.numbers[1],
+        }
+    }
+
+    fn host_ask<'a>(&self, ask: HostAsk<'a>) -> ClientFrame<'a> {
+        ClientFrame::HostAsk {
+            request: self.numbers[1],
+            room: self.numbers[0],
+            ask,
+        }
     }
 
     pub fn server_frames(&self) -> Vec<ServerFrame<'_>> {
         let mut frames = self.talk_frames();
         frames.extend(self.room_frames());
+        frames.push(ServerFrame::Ask(self.ask()));
+        frames.extend(self.replies().map(ServerFrame::Reply));
+        frames.push(ServerFrame::Cancel(self.cancel()));
         frames
     }
 
@@ -201,6 +293,17 @@ impl Pool {
             ServerFrame::AttachDone {
                 attachment: self.bytes[0],
                 identity: self.text(1),
+                schema: self.flags[1].then_some(&self.blobs[1][..]),
+            },
+            ServerFrame::CredentialsWanted {
+                attachment: self.bytes[0],
+                within_ms: c,
+            },
+            ServerFrame::AttachEnded {
+                attachment: self.bytes[0],
+                code: "Refused",
+                message: self.text(0),
+                data: &self.blobs[1],
             },
             ServerFrame::AttachRefused {
                 attachment: self.bytes[0],
@@ -257,6 +360,10 @@ impl Pool {
             name: self.text(1),
             presence: Presence::Online,
             status: self.text(2),
+            flags: MemberFlags {
+                ready: self.flags[2],
+                host: self.flags[3],
+            },
         };
         let tick = Tick(c.saturating_add(1));
         let basis = Some(tick.minus(d.max(1))).filter(|basis| *basis < tick);
@@ -274,6 +381,7 @@ impl Pool {
             locked: self.flags[1],
             attributes: self.attributes(),
         };
+        let listed = info.clone();
         vec![
             ServerFrame::Joined {
                 request: b,
@@ -400,6 +508,27 @@ impl Pool {
                 request: b,
                 rooms: vec![],
             },
+            ServerFrame::Member {
+                room: a,
+                change: MemberChange::Flags {
+                    member: b,
+                    flags: MemberFlags {
+                        ready: self.flags[0],
+                        host: false,
+                    },
+                },
+            },
+            ServerFrame::LobbyChange {
+                request: b,
+                whole: self.flags[0],
+                rooms: vec![listed],
+                gone: vec![self.text(1), self.text(2)],
+            },
+            ServerFrame::Moved {
+                from: a,
+                request: c,
+            },
+            ServerFrame::HostDone { request: b },
         ]
     }
 }

@@ -36,7 +36,8 @@ fn hello_attach_join_take_two_round_trips() {
         pair.seen[1],
         ClientEvent::Attached {
             attachment: 0,
-            identity: "ann".into()
+            identity: "ann".into(),
+            schema: None,
         }
     );
     assert_eq!(pair.seen[2], ClientEvent::Joined(joined_info(5, 5)));
@@ -45,6 +46,7 @@ fn hello_attach_join_take_two_round_trips() {
         namespace: "/".into(),
         credentials: Bytes::from_static(b"{\"guest\":\"Ann\"}"),
         messages_hash: 77,
+        renewal: false,
     };
     assert_eq!(pair.heard[0], auth);
     assert_eq!(pair.heard[1], ServerEvent::Attached { attachment: 0 });
@@ -329,8 +331,13 @@ fn another_server_begins_a_new_session_and_tells_what_was_lost() {
     again.client.link_open(again.now);
     again.run_ms(50);
     again.client.attach(0, "/", b"{}", 0);
+    assert_eq!(
+        again.client.send(0, 0, 1, b"early"),
+        Err(SendError::NoRoom { room: 0 })
+    );
+    again.run_ms(100);
     again.client.send(0, 0, 1, b"kept").unwrap();
-    again.run_ms(200);
+    again.run_ms(100);
     assert!(matches!(
         again
             .seen

@@ -1,16 +1,13 @@
 //! What the lobby, rooms and auth tell, and how it reaches the sessions it is for.
 
 use bytes::Bytes;
-use tickwire_proto::Time;
-use tickwire_proto::frame::{
-    Identity, JoinedInfo, LeaveReason, Refusal, RoomEnd, RoomInfoOwned, code,
-};
+use tickwire_proto::frame::{Identity, JoinedInfo, Refusal, RoomEnd, RoomInfoOwned, code};
+use tickwire_proto::{Reason, Time};
 
 use super::slots::{Asked, Part};
 use super::{Front, FrontInput, FrontOutput};
 use crate::auth::with_clean_name;
 use crate::key::{MemberId, SessionKey};
-use crate::lobby::LobbyInput;
 use crate::room::{Batch, RoomInput, RoomOutput};
 
 impl Front {
@@ -44,6 +41,37 @@ impl Front {
             FrontInput::FollowRefused { part, refusal } => {
                 self.follow_refused(now, part, &refusal);
             }
+            FrontInput::LobbyChange {
+                session,
+                request,
+                whole,
+                rooms,
+                gone,
+            } => {
+                if let Some(slot) = self.slots.get_mut(session) {
+                    slot.session.lobby_change(request, whole, &rooms, &gone);
+                    self.settle(now, session);
+                }
+            }
+            FrontInput::HostDone { session, request } => {
+                if let Some(slot) = self.slots.get_mut(session) {
+                    slot.session.host_done(request);
+                    self.settle(now, session);
+                }
+            }
+            FrontInput::Moving {
+                session,
+                from,
+                request,
+                room,
+                member,
+            } => self.moving(session, from, request, room, member),
+            FrontInput::Ban {
+                identity,
+                until,
+                message,
+            } => self.ban(now, &identity, until, &message),
+            FrontInput::Unban { identity } => self.unban(&identity),
             FrontInput::Room { room, output } => self.room_tells(now, room, output),
             FrontInput::RoomEnded {
                 room,
@@ -80,16 +108,40 @@ impl Front {
         if let Err(refusal) = &answer {
             self.stats.refusal(&refusal.code);
         }
-        match (self.slots.get_mut(key), answer) {
-            (None, _) => self.stats.inputs_late += 1,
-            (Some(_), Ok(identity)) => {
-                self.accept(now, key, attachment, with_clean_name(identity));
-            }
-            (Some(slot), Err(refusal)) => {
-                slot.named
-                    .retain(|named| named.part.attachment != attachment);
-                slot.session.attach_done(now, attachment, Err(refusal));
-            }
+        let banned = answer.as_ref().ok();
+        let banned = banned.and_then(|identity| self.bans.get(now, &identity.id));
+        if let Some(message) = banned.map(str::to_owned) {
+            return self.end(now, key, Reason::Banned, Reason::Banned.retry(), &message);
+        }
+        match answer.map(with_clean_name) {
+            Ok(identity) => self.accept(now, key, attachment, identity),
+            Err(refusal) => self.proven(now, key, attachment, Err(refusal)),
+        }
+        self.settle(now, key);
+    }
+
+    /// What is known now of who an attachment is: the session's client is told.
+    pub(super) fn proven(
+        &mut self,
+        now: Time,
+        key: SessionKey,
+        attachment: u8,
+        answer: Result<Identity, Refusal>,
+    ) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            self.stats.inputs_late += 1;
+            return;
+        };
+        let namespace = slot.namespace(attachment).cloned();
+        let schema = namespace
+            .as_ref()
+            .filter(|_| slot.generic & 1 << attachment != 0)
+            .and_then(|namespace| namespace.messages_bytes());
+        slot.session
+            .attach_done_with(now, attachment, answer, schema);
+        if slot.session.is_free(attachment) {
+            slot.entrances.retain(|(of, _)| *of != attachment);
+            self.unnamed(key, attachment);
         }
         self.settle(now, key);
     }
@@ -118,6 +170,8 @@ impl Front {
                     request: Some(request),
                     gauge,
                     link: 0,
+                    from: None,
+                    shut: false,
                 });
             }
             None => {
@@ -125,11 +179,7 @@ impl Front {
                     request,
                     Refusal::new(code::REFUSED, "the attachment was given up"),
                 );
-                self.tell_lobby(LobbyInput::Leave {
-                    session: key,
-                    room,
-                    reason: LeaveReason::Left,
-                });
+                self.give_back(key, room);
                 self.settle(now, key);
             }
         }
@@ -161,15 +211,13 @@ impl Front {
                 request,
                 refusal,
             } => {
-                if let Some(slot) = self.slots.get_mut(session) {
-                    slot.take_part(room);
+                let slot = self.slots.get_mut(session);
+                let part = slot.and_then(|slot| slot.take_part(room));
+                self.give_back(session, room);
+                // Who was on its way from another room stays there, and never asked.
+                if part.is_none_or(|part| part.from.is_none()) {
+                    self.refused(now, session, request, refusal);
                 }
-                self.tell_lobby(LobbyInput::Leave {
-                    session,
-                    room,
-                    reason: LeaveReason::Left,
-                });
-                self.refused(now, session, request, refusal);
             }
             RoomOutput::Updates(batch) => self.updates(batch),
             RoomOutput::ToMember { session, frame } => {
@@ -191,6 +239,10 @@ impl Front {
                     self.send(now, session, frame.clone());
                 }
             }
+            // For the lobby or the driver itself: one that brings it here has lost its way.
+            RoomOutput::Asks(_) | RoomOutput::Task(_) | RoomOutput::CancelTask(_) => {
+                self.stats.inputs_late += 1;
+            }
             RoomOutput::Ended { reason, message } => self.room_ended(now, room, reason, &message),
         }
     }
@@ -210,6 +262,9 @@ impl Front {
             self.stats.inputs_late += 1;
             return;
         };
+        if let Some(from) = part.from {
+            return self.moved(now, key, from, info);
+        }
         part.request = None;
         slot.told_rtt_ms = 0; // this room has not been told
         slot.session.joined(now, info);
@@ -276,6 +331,7 @@ impl Front {
         };
         self.leave_index(room, key);
         match part.request {
+            Some(_) if part.from.is_some() => self.settle(now, key),
             Some(request) => {
                 let refusal = Refusal::new(
                     code::NOT_FOUND,

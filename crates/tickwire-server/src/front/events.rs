@@ -1,6 +1,8 @@
 //! What sessions say, and where it goes: to auth, to the lobby, to rooms.
 
-use tickwire_proto::frame::{LeaveReason, Presence, Refusal, RoomEnd, code};
+use std::sync::Arc;
+
+use tickwire_proto::frame::{LeaveReason, Presence, ROOM_FIRST, Refusal, RoomEnd, code};
 use tickwire_proto::{ServerEvent, Tick, Time};
 
 use super::slots::Asked;
@@ -9,9 +11,6 @@ use crate::auth::AuthRequest;
 use crate::key::SessionKey;
 use crate::lobby::{LobbyInput, LobbyJoin};
 use crate::room::RoomInput;
-
-/// The one namespace there is so far.
-const NAMESPACE: &str = "/";
 
 impl Front {
     /// Takes all that a session has to say.
@@ -45,6 +44,7 @@ impl Front {
                 namespace,
                 credentials,
                 messages_hash,
+                renewal,
             } => {
                 let guest = self.slots.get(key).map_or(0, |slot| slot.guest);
                 let request = AuthRequest {
@@ -55,9 +55,10 @@ impl Front {
                     messages_hash,
                     guest,
                 };
-                self.auth_wanted(now, request);
+                self.auth_wanted(now, request, renewal);
             }
             ServerEvent::Attached { attachment } => self.attached(key, attachment),
+            ServerEvent::Renewed { .. } => self.stats.renewals += 1,
             ServerEvent::Detached { attachment } => {
                 self.detached(key, attachment);
                 self.unnamed(key, attachment);
@@ -71,7 +72,10 @@ impl Front {
                 let Some(slot) = self.slots.get_mut(key) else {
                     return;
                 };
-                let Some(identity) = slot.session.identity(attachment).cloned() else {
+                let (Some(identity), Some(namespace)) = (
+                    slot.session.identity(attachment).cloned(),
+                    slot.namespace(attachment).cloned(),
+                ) else {
                     return;
                 };
                 let gauge = slot.gauge.of_another_room();
@@ -83,6 +87,7 @@ impl Front {
                 let join = LobbyJoin {
                     session: key,
                     request,
+                    namespace,
                     how,
                     schema_hash,
                     identity,
@@ -90,11 +95,53 @@ impl Front {
                 };
                 self.tell_lobby(LobbyInput::Join(Box::new(join)));
             }
-            ServerEvent::LobbyWanted { request, kind, .. } => self.tell_lobby(LobbyInput::List {
-                session: key,
+            ServerEvent::LobbyWanted {
                 request,
+                attachment,
                 kind,
-            }),
+            } => {
+                let slot = self.slots.get(key);
+                if let Some(namespace) = slot.and_then(|slot| slot.namespace(attachment)).cloned() {
+                    self.tell_lobby(LobbyInput::List {
+                        session: key,
+                        request,
+                        namespace,
+                        kind,
+                    });
+                }
+            }
+            ServerEvent::LobbyWatchWanted {
+                request,
+                attachment,
+                kind,
+                attributes,
+            } => {
+                let slot = self.slots.get(key);
+                if let Some(namespace) = slot.and_then(|slot| slot.namespace(attachment)).cloned() {
+                    self.tell_lobby(LobbyInput::Watch {
+                        session: key,
+                        request,
+                        namespace,
+                        kind,
+                        attributes,
+                    });
+                }
+            }
+            ServerEvent::LobbyUnwatched { request } => {
+                let session = key;
+                self.tell_lobby(LobbyInput::Unwatch { session, request });
+            }
+            ServerEvent::Ready { room, ready } => {
+                self.tell_room(key, room, |member| RoomInput::Ready { member, ready });
+            }
+            ServerEvent::HostAsks { request, room, ask } => {
+                self.tell_lobby(LobbyInput::HostAsks {
+                    session: key,
+                    request,
+                    room,
+                    ask,
+                });
+            }
             ServerEvent::LeaveWanted { room } => self.leave(key, room, "left as asked"),
             ServerEvent::Command {
                 room,
@@ -109,7 +156,9 @@ impl Front {
                     payload,
                 });
             }
-            ServerEvent::Message { room: 0, .. } => self.stats.messages_unheard += 1,
+            ServerEvent::Message { room, .. } if room < ROOM_FIRST => {
+                self.stats.messages_unheard += 1
+            }
             ServerEvent::Message {
                 room,
                 channel,
@@ -135,6 +184,17 @@ impl Front {
                 attachment,
                 cursors,
             } => self.notices_done(key, attachment, cursors),
+            ServerEvent::Ask {
+                room, number, kind, ..
+            } => {
+                let text = format!("nobody here answers requests of kind {kind:#010x}");
+                if let Some(slot) = self.slots.get_mut(key) {
+                    let refusal = Refusal::new(code::NOT_FOUND, text);
+                    slot.session.answer(room, number, Err(refusal));
+                }
+            }
+            // Nothing is asked from here, and what is asked is answered at once.
+            ServerEvent::AskCancelled { .. } | ServerEvent::Reply { .. } => {}
             ServerEvent::Held { room, tick } => {
                 self.tell_room(key, room, |member| RoomInput::Held { member, tick })
             }
@@ -167,29 +227,34 @@ impl Front {
         }
     }
 
-    /// Credentials are checked outside, but for a namespace or messages that there are not.
-    fn auth_wanted(&mut self, now: Time, request: AuthRequest) {
-        let (ours, theirs) = (self.config.messages_hash, request.messages_hash);
-        let refusal = if request.namespace != NAMESPACE {
-            let message = format!(
-                "there is no namespace {:?} on this server. It has: {NAMESPACE}",
-                request.namespace
-            );
-            Refusal::new(code::NOT_FOUND, message)
-        } else if ours != 0 && theirs != 0 && ours != theirs {
-            let message = format!(
-                "client and server disagree about the messages of {NAMESPACE}: {theirs:016x} of the client, {ours:016x} of the server. \
-                 Rebuild the client from the same source as the server"
-            );
-            Refusal::new(code::VERSION, message)
-        } else {
-            self.outputs.push_back(FrontOutput::AuthWanted(request));
+    /// Credentials are checked outside, but for a namespace or messages that there are not, and a namespace that is full.
+    fn auth_wanted(&mut self, now: Time, request: AuthRequest, renewal: bool) {
+        let (session, attachment) = (request.session, request.attachment);
+        let Some(slot) = self.slots.get_mut(session) else {
             return;
         };
-        self.stats.refusal(&refusal.code);
-        if let Some(slot) = self.slots.get_mut(request.session) {
-            slot.session
-                .attach_done(now, request.attachment, Err(refusal));
+        let entered = match slot.namespace(attachment) {
+            Some(namespace) if renewal => Ok(Arc::clone(namespace)),
+            _ => self.namespaces.find(&request.namespace).and_then(|found| {
+                found.check_messages(request.messages_hash)?;
+                let entrance = found.enter()?;
+                slot.entrances.retain(|(of, _)| *of != attachment);
+                slot.entrances.push((attachment, entrance));
+                slot.generic = match request.messages_hash {
+                    0 => slot.generic | 1 << attachment,
+                    _ => slot.generic & !(1 << attachment),
+                };
+                Ok(found)
+            }),
+        };
+        match entered {
+            Ok(namespace) => self
+                .outputs
+                .push_back(FrontOutput::AuthWanted { request, namespace }),
+            Err(refusal) => {
+                self.stats.refusal(&refusal.code);
+                slot.session.attach_done(now, attachment, Err(refusal));
+            }
         }
     }
 
@@ -199,6 +264,7 @@ impl Front {
             return;
         };
         slot.asked.retain(|asked| asked.attachment != attachment);
+        slot.entrances.retain(|(of, _)| *of != attachment);
         let rooms: Vec<u32> = slot
             .parts
             .iter()
@@ -206,7 +272,7 @@ impl Front {
             .map(|part| part.room)
             .collect();
         for room in rooms {
-            self.leave(key, room, "the attachment was given up");
+            self.leave(key, room, "its namespace was left");
         }
     }
 

@@ -1,13 +1,16 @@
 //! What a front is told and what it tells: plain values that may cross threads. Frames and links come by calls of their own.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tickwire_proto::frame::{Identity, Refusal, RoomEnd, RoomInfoOwned};
-use tickwire_proto::{Reason, Retry};
+use tickwire_proto::{Reason, Retry, Time};
 
 use crate::auth::AuthRequest;
 use crate::directory::{DirectoryInput, Part};
 use crate::key::{MemberId, SessionKey};
 use crate::lobby::LobbyInput;
+use crate::namespace::NamespaceSpec;
 use crate::room::{RoomInput, RoomOutput};
 
 /// What a front is told by the lobby, by rooms and by whoever is in charge.
@@ -76,6 +79,53 @@ pub enum FrontInput {
         part: Part,
         /// Why.
         refusal: Refusal,
+    },
+    /// What is new on a list that a session watches.
+    LobbyChange {
+        /// Whose.
+        session: SessionKey,
+        /// The number of the request that began it.
+        request: u32,
+        /// This is the whole list.
+        whole: bool,
+        /// Rooms that are new or look different.
+        rooms: Vec<RoomInfoOwned>,
+        /// Rooms that are not on it any more.
+        gone: Vec<String>,
+    },
+    /// What a session asked for as the host of a room is done.
+    HostDone {
+        /// Whose.
+        session: SessionKey,
+        /// The session's number for it.
+        request: u32,
+    },
+    /// The lobby has given a seat in another room to a session in a room; that room's answer follows.
+    Moving {
+        /// Whose.
+        session: SessionKey,
+        /// Where it is.
+        from: u32,
+        /// The lobby's number for it.
+        request: u32,
+        /// Where it goes.
+        room: u32,
+        /// The member's number there.
+        member: MemberId,
+    },
+    /// An identity is kept out of the whole server, and its sessions end.
+    Ban {
+        /// Whose.
+        identity: String,
+        /// Until then; `None`: until the server's end.
+        until: Option<Time>,
+        /// For people.
+        message: String,
+    },
+    /// An identity may come again.
+    Unban {
+        /// Whose.
+        identity: String,
     },
     /// A room tells something.
     Room {
@@ -149,6 +199,18 @@ impl FrontInput {
                 retry: *retry,
                 message: message.clone(),
             }),
+            FrontInput::Ban {
+                identity,
+                until,
+                message,
+            } => Some(FrontInput::Ban {
+                identity: identity.clone(),
+                until: *until,
+                message: message.clone(),
+            }),
+            FrontInput::Unban { identity } => Some(FrontInput::Unban {
+                identity: identity.clone(),
+            }),
             _ => None,
         }
     }
@@ -168,8 +230,13 @@ pub enum FrontOutput {
         /// What.
         input: RoomInput,
     },
-    /// Credentials to be checked; answer with [`FrontInput::AuthDone`].
-    AuthWanted(AuthRequest),
+    /// Credentials to be checked by the auth of the namespace; answer with [`FrontInput::AuthDone`].
+    AuthWanted {
+        /// What is shown, and by whom.
+        request: AuthRequest,
+        /// Where it wants to be let in.
+        namespace: Arc<NamespaceSpec>,
+    },
     /// The client of one session has come on the link of another, which was never more than that link: the link is this session's from here
     /// on, and one that it had before is closed.
     Relinked {

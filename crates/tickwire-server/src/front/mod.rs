@@ -1,28 +1,34 @@
 //! A front: the sessions of one io shard, and the roads between them, the lobby and the rooms. It moves no bytes; a driver does.
 
+mod bans;
 mod deliver;
 mod events;
 mod io;
+mod moving;
 mod people;
+mod polled;
 mod resume;
 mod settle;
 mod slots;
 mod stats;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tickwire_proto::frame::{Identity, kind_name};
+use tickwire_proto::frame::{Identity, code, kind_name};
 use tickwire_proto::{
     Ending, Outgoing, Reason, Retry, RttEstimate, ServerSession, SessionConfig, Time,
 };
 
+pub use bans::SERVER_BANS_MAX;
 pub use io::{FrontInput, FrontOutput};
 pub use resume::{FAREWELLS_MAX, SESSIONS_AWAY_MAX};
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
+use crate::namespace::Namespaces;
 use resume::of_session;
 use slots::{Slot, Slots};
 
@@ -40,10 +46,6 @@ pub struct FrontConfig {
     pub shards: u16,
     /// Of its sessions.
     pub session: SessionConfig,
-    /// The hash of the messages that clients must know; 0: it is not asked for.
-    pub messages_hash: u64,
-    /// Only one session of an identity may be at a time: the newest wins, and older ones end first.
-    pub one_session: bool,
 }
 
 impl Default for FrontConfig {
@@ -53,8 +55,6 @@ impl Default for FrontConfig {
             shard: 0,
             shards: 1,
             session: SessionConfig::default(),
-            messages_hash: 0,
-            one_session: false,
         }
     }
 }
@@ -98,9 +98,10 @@ pub struct SessionInfo {
 /// [`Loopback`](crate::Loopback) for a whole driver on one page.
 ///
 /// ```
+/// use std::sync::Arc;
 /// use tickwire_proto::{ClientFrame, PROTOCOL_VERSION, ServerFrame, Time};
 /// use tickwire_server::{Front, FrontConfig};
-/// let mut front = Front::new(FrontConfig::default());
+/// let mut front = Front::new(FrontConfig::default(), Arc::default());
 /// let session = front.link_opened(Time(0), [7; 32]);
 /// front.frame(Time(0), session, &ClientFrame::Hello { version: PROTOCOL_VERSION, resume: None }.encode());
 /// assert_eq!(front.pop_dirty(), Some(session));
@@ -110,6 +111,7 @@ pub struct SessionInfo {
 #[derive(Debug)]
 pub struct Front {
     config: FrontConfig,
+    namespaces: Arc<Namespaces>,
     slots: Slots,
     /// Who of this front is in which room.
     in_room: BTreeMap<u32, Vec<SessionKey>>,
@@ -122,6 +124,7 @@ pub struct Front {
     farewells: VecDeque<(SessionKey, Ending)>,
     /// Of the last attachment that the directory was told of.
     serial: u32,
+    bans: bans::Bans,
     stats: FrontStats,
     /// Frames and bytes of updates, with their tick frames.
     updates_out: (u64, u64),
@@ -130,15 +133,17 @@ pub struct Front {
 impl Front {
     /// A front without sessions.
     #[must_use]
-    pub fn new(config: FrontConfig) -> Front {
+    pub fn new(config: FrontConfig, namespaces: Arc<Namespaces>) -> Front {
         Front {
             config,
+            namespaces,
             slots: Slots::default(),
             in_room: BTreeMap::new(),
             timers: BTreeSet::new(),
             dirty: VecDeque::new(),
             outputs: VecDeque::new(),
             stats: FrontStats::default(),
+            bans: bans::Bans::default(),
             away: 0,
             farewells: VecDeque::new(),
             serial: 0,
@@ -163,6 +168,8 @@ impl Front {
                 .wrapping_mul(u32::from(config.shards))
                 .wrapping_add(u32::from(config.shard) + 1),
             link: true,
+            entrances: Vec::new(),
+            generic: 0,
             parts: Vec::new(),
             asked: Vec::new(),
             told_rtt_ms: 0,
@@ -341,13 +348,21 @@ impl Front {
         self.len() == 0
     }
 
-    /// What was counted so far.
+    /// What was counted so far, by the sessions that there are too.
     #[must_use]
     pub fn stats(&self) -> FrontStats {
         let mut stats = FrontStats {
             sessions: self.slots.len(),
             ..self.stats.clone()
         };
+        for slot in self.slots.iter() {
+            stats.counted += slot.session.stats();
+        }
+        if stats.counted.requests_limited > 0 {
+            // Refused by the sessions themselves.
+            let limited = stats.refusals.entry(code::LIMIT.to_owned()).or_default();
+            *limited += stats.counted.requests_limited;
+        }
         if self.updates_out.0 > 0 {
             stats.frames_out.insert("Update", self.updates_out.0);
             stats.bytes_out.insert("Update", self.updates_out.1);

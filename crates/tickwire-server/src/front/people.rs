@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use tickwire_proto::Time;
-use tickwire_proto::frame::{Identity, Presence, Refusal};
+use tickwire_proto::frame::{Identity, Presence, ROOM_FIRST, Refusal, code};
 use tickwire_proto::{Reason, Retry};
 
 use super::{Front, FrontOutput};
 use crate::directory::{DirectoryInput, Part, Person};
 use crate::key::SessionKey;
 use crate::name::clean_text;
+use crate::room::RoomInput;
 
 /// An attachment, as the directory knows it.
 #[derive(Debug)]
@@ -29,11 +30,9 @@ impl Front {
     ) {
         let slot = self.slots.get(key);
         let accepted = slot.is_some_and(|slot| slot.session.identity(attachment).is_some());
-        if !self.config.one_session || accepted {
-            if let Some(slot) = self.slots.get_mut(key) {
-                slot.session.attach_done(now, attachment, Ok(identity));
-            }
-            return;
+        let namespace = slot.and_then(|slot| slot.namespace(attachment));
+        if !namespace.is_some_and(|it| it.one_session()) || accepted {
+            return self.proven(now, key, attachment, Ok(identity));
         }
         let Some(person) = self.person(key, attachment, &identity) else {
             return;
@@ -136,18 +135,27 @@ impl Front {
         };
         let named = slot.named.iter_mut().find(|named| named.part == part);
         match named.and_then(|named| named.claims.take()) {
-            Some(identity) => slot.session.attach_done(now, part.attachment, Ok(identity)),
+            Some(identity) => self.proven(now, key, part.attachment, Ok(identity)),
             None => self.stats.inputs_late += 1,
         }
         self.settle(now, key);
     }
 
-    /// A newer session of the same identity has come, and only one may be: this one goes first.
+    /// A newer session of the same identity has come, and only one may be: this one goes first. One that is in other namespaces too leaves this one alone.
     pub(super) fn replaced(&mut self, now: Time, part: Part, message: &str) {
-        if self.has_part(part) {
-            self.end(now, part.session, Reason::Kicked, Retry::Never, message);
-        } else {
+        if !self.has_part(part) {
             self.stats.inputs_late += 1;
+            return;
+        }
+        let key = part.session;
+        let slot = self.slots.get_mut(key);
+        match slot.filter(|slot| slot.entrances.len() > 1) {
+            Some(slot) => {
+                let refusal = Refusal::new(code::REPLACED, message);
+                slot.session.end_attachment(now, part.attachment, &refusal);
+                self.settle(now, key);
+            }
+            None => self.end(now, key, Reason::Kicked, Retry::Never, message),
         }
     }
 
@@ -182,13 +190,17 @@ impl Front {
     /// What a session says of itself, in a room or in a namespace.
     pub(super) fn status(&mut self, key: SessionKey, room: u32, text: &str) {
         let status = clean_text(text);
-        if room != 0 {
-            let input = |member| crate::room::RoomInput::Status { member, status };
+        let attachment = u8::try_from(room).ok().filter(|_| room < ROOM_FIRST);
+        let Some(attachment) = attachment else {
+            let input = |member| RoomInput::Status { member, status };
             return self.tell_room(key, room, input);
-        }
-        if let Some(slot) = self.slots.get_mut(key) {
+        };
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        if attachment == 0 {
             slot.status.clone_from(&status);
         }
-        self.says(key, 0, status);
+        self.says(key, attachment, status);
     }
 }

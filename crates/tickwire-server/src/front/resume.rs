@@ -20,11 +20,6 @@ pub(super) fn of_session(key: SessionKey, mut token: [u8; 32]) -> [u8; 32] {
     token
 }
 
-/// The session that a token is of.
-fn session_of(token: &[u8; 32]) -> SessionKey {
-    SessionKey(u64::from_le_bytes(std::array::from_fn(|at| token[at])))
-}
-
 impl Front {
     /// A new link's hello claims a session: that one goes on with the link, here or on its own front. False: there is none to go on.
     pub(super) fn take_over(
@@ -34,7 +29,7 @@ impl Front {
         claim: &ResumeClaim,
         hello: &[u8],
     ) -> bool {
-        let to = session_of(&claim.token);
+        let to = SessionKey::of_token(&claim.token);
         if to.shard() != self.config.shard && to.shard() < self.config.shards {
             self.drop_link(from);
             self.outputs.push_back(FrontOutput::Elsewhere {
@@ -126,7 +121,7 @@ impl Front {
         if let Some(at) = slot.timer {
             self.timers.remove(&(at, key));
         }
-        self.stats.ended += slot.session.stats();
+        self.stats.counted += slot.session.stats();
         slot.token
     }
 
@@ -141,6 +136,7 @@ impl Front {
             return;
         };
         part.gauge = gauge.clone();
+        part.shut = false;
         part.link = part.link.wrapping_add(1);
         let link = part.link;
         self.tell_room(key, room, |member| RoomInput::Resumed {

@@ -37,7 +37,7 @@ impl Front {
         if let Some(at) = slot.timer {
             self.timers.remove(&(at, key));
         }
-        self.stats.ended += slot.session.stats();
+        self.stats.counted += slot.session.stats();
         let reason = slot
             .session
             .is_ended()
@@ -93,6 +93,7 @@ impl Front {
             return;
         };
         slot.asked.clear();
+        slot.entrances.clear();
         let rooms: Vec<u32> = slot.parts.iter().map(|part| part.room).collect();
         for room in &rooms {
             slot.take_part(*room);

@@ -1,11 +1,14 @@
 //! The sessions of a front, by their keys: found at once, and a key of one that is gone finds nothing.
 
+use std::sync::Arc;
+
 use tickwire_proto::frame::RoomEnd;
 use tickwire_proto::{ServerSession, Time};
 
 use super::people::Named;
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
+use crate::namespace::{Entrance, NamespaceSpec};
 
 /// A session, and what its front keeps beside it.
 #[derive(Debug)]
@@ -23,6 +26,10 @@ pub(crate) struct Slot {
     pub guest: u32,
     /// The driver still has a link for it.
     pub link: bool,
+    /// The namespaces it is in, or is being let into, by attachment; the session bounds them.
+    pub entrances: Vec<(u8, Entrance)>,
+    /// Attachments, by bits, whose client wants to be given the messages of the namespace.
+    pub generic: u8,
     /// The rooms it is in, or is being let into; the session bounds them.
     pub parts: Vec<Part>,
     /// Joins that wait for the lobby, by attachment; the session bounds them.
@@ -64,9 +71,19 @@ pub(crate) struct Part {
     pub gauge: Gauge,
     /// The number of the session's link, as the room was told.
     pub link: u16,
+    /// The room that the session is in until this one has answered.
+    pub from: Option<u32>,
+    /// No update is to be made before the next poll.
+    pub shut: bool,
 }
 
 impl Slot {
+    /// The namespace of an attachment.
+    pub fn namespace(&self, attachment: u8) -> Option<&Arc<NamespaceSpec>> {
+        let entrance = self.entrances.iter().find(|(of, _)| *of == attachment)?;
+        Some(&entrance.1)
+    }
+
     /// Its part in a room that has let it in.
     pub fn joined(&mut self, room: u32) -> Option<&mut Part> {
         self.parts

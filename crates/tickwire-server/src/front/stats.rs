@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use tickwire_proto::Reason;
 use tickwire_proto::session::SessionStats;
 
+/// Codes of refusals that are told apart. Games have codes of their own: beyond so many they count as one.
+const CODES_MAX: usize = 64;
+
 /// The upper bounds of the classes of [`AgeHistogram`], in milliseconds; one more class is above them all.
 pub const AGE_BOUNDS_MS: [u32; 13] = [
     10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1_000, 3_000,
@@ -47,9 +50,11 @@ pub struct FrontStats {
     pub resumes: u64,
     /// Attachments accepted.
     pub attaches: u64,
+    /// Identities that expired and were renewed.
+    pub renewals: u64,
     /// Sessions ended, by reason.
     pub endings: BTreeMap<Reason, u64>,
-    /// Attaches, joins and lists refused here, by code. What a session refuses by its own limits is in `requests_limited` of `ended`.
+    /// Attaches, joins and lists refused, by code: here, or by the sessions' own limits.
     pub refusals: BTreeMap<String, u64>,
     /// Bytes of frames handed to links, by the name of the frame; an update counts with its tick frame.
     pub bytes_out: BTreeMap<&'static str, u64>,
@@ -63,8 +68,8 @@ pub struct FrontStats {
     pub inputs_late: u64,
     /// What clients report about the age of what they see.
     pub ages: AgeHistogram,
-    /// The sum of what ended sessions counted.
-    pub ended: SessionStats,
+    /// The sum of what all sessions counted, those that have ended and those that there are.
+    pub counted: SessionStats,
 }
 
 impl FrontStats {
@@ -73,13 +78,28 @@ impl FrontStats {
     }
 
     pub(crate) fn refusal(&mut self, code: &str) {
-        /// Games have codes of their own: beyond so many they count as one.
-        const CODES_MAX: usize = 64;
         let code = if self.refusals.contains_key(code) || self.refusals.len() < CODES_MAX {
             code
         } else {
             "other"
         };
         *self.refusals.entry(code.to_owned()).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_game_with_ever_new_codes_makes_one_line_of_them() {
+        let mut stats = FrontStats::default();
+        for number in 0..CODES_MAX + 9 {
+            stats.refusal(&format!("Code{number}"));
+        }
+        stats.refusal("Code0");
+        assert_eq!(stats.refusals.len(), CODES_MAX + 1);
+        assert_eq!(stats.refusals["Code0"], 2, "what is known goes on");
+        assert_eq!(stats.refusals["other"], 9);
     }
 }

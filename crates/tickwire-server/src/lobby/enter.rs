@@ -1,188 +1,430 @@
-//! Ways into a room: by id, by a quick match, by making one. Each ends in the one place where a seat is given, or in a typed refusal.
+//! Ways into a room: by id or code, by a quick match, by making one, by a kept seat. Each ends in the one place where a seat is given, or in a typed refusal.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tickwire_proto::Time;
 use tickwire_proto::frame::{JoinHowOwned, Refusal, code};
 
+use super::rooms::{Entry, Inside};
 use super::{Lobby, LobbyJoin, LobbyOutput};
 use crate::front::FrontInput;
+use crate::gauge::Gauge;
+use crate::key::{MemberId, SessionKey};
 use crate::kind::Kind;
 use crate::name::clean_text;
+use crate::namespace::NamespaceSpec;
 use crate::room::{RoomInput, RoomJoin, RoomSpec};
 
+/// Letters of private codes: none that looks or sounds like another, and no vowels, so that no code is a word.
+const CODE_LETTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWXZ";
+/// The fewest and the most of them.
+const CODE_LENGTHS: std::ops::RangeInclusive<u32> = 4..=6;
+/// A code is so long that a guess hits one of the rooms with at most this chance, while the longest allows it.
+const CODES_PER_ROOM: u64 = 100_000;
+
+/// A room that was found for somebody, and whose kept seat it is.
+pub(super) struct Found {
+    room: u32,
+    watches: bool,
+    /// The token of the reservation that is used up by one.
+    kept: Option<String>,
+}
+
+impl Found {
+    fn seat(room: u32) -> Found {
+        Found {
+            room,
+            watches: false,
+            kept: None,
+        }
+    }
+}
+
 impl Lobby {
-    pub(super) fn join(&mut self, join: LobbyJoin) {
+    pub(super) fn join(&mut self, now: Time, join: LobbyJoin) {
         let found = match &join.how {
-            JoinHowOwned::Room { id } => self.find(&join, id),
-            JoinHowOwned::Quick { kind, attributes } => self.quick(&join, kind, attributes),
-            JoinHowOwned::Create { kind, attributes } => self.create(&join, kind, attributes),
+            JoinHowOwned::Room { id } => self.by_id(now, &join, id, false),
+            JoinHowOwned::Watch { id } => self.by_id(now, &join, id, true),
+            JoinHowOwned::Quick { kind, attributes } => self.quick(now, &join, kind, attributes),
+            JoinHowOwned::Create { kind, attributes } => {
+                self.create(&join, kind, attributes, false)
+            }
+            JoinHowOwned::Private { kind, attributes } => {
+                self.create(&join, kind, attributes, true)
+            }
+            JoinHowOwned::Reserved { token } => self.by_token(now, &join, token),
         };
         match found {
-            Ok(room) => self.admit(room, join),
-            Err(refusal) => {
-                *self.stats.refusals.entry(refusal.code.clone()).or_default() += 1;
-                let input = FrontInput::RequestRefused {
-                    session: join.session,
-                    request: join.request,
-                    refusal,
-                };
-                self.tell_front(join.session, input);
-            }
+            Ok(found) => self.admit(found, join),
+            Err(refusal) => self.refuse(join.session, join.request, refusal),
         }
     }
 
-    /// A room by its id, if it takes this session.
-    fn find(&self, join: &LobbyJoin, id: &str) -> Result<u32, Refusal> {
-        let entry = self.rooms.by_id(id).filter(|entry| !entry.ending);
-        let id = clean_text(id);
+    pub(super) fn refuse(&mut self, session: SessionKey, request: u32, refusal: Refusal) {
+        *self.stats.refusals.entry(refusal.code.clone()).or_default() += 1;
+        let input = FrontInput::RequestRefused {
+            session,
+            request,
+            refusal,
+        };
+        self.tell_front(session, input);
+    }
+
+    /// A room by its id or private code, as people type it.
+    fn by_id(
+        &mut self,
+        now: Time,
+        join: &LobbyJoin,
+        id: &str,
+        watches: bool,
+    ) -> Result<Found, Refusal> {
+        self.guesses.check(now, &join.identity.id)?;
+        let typed = id.trim().to_ascii_uppercase();
+        let here = join.namespace.name();
+        let entry = self.rooms.by_id(id).or_else(|| self.rooms.by_id(&typed));
+        let entry = entry.filter(|entry| !entry.ending && entry.spec.namespace == *here);
         let Some(entry) = entry else {
+            self.guesses.missed(now, &join.identity.id);
+            let id = clean_text(id);
             return Err(Refusal::new(
                 code::NOT_FOUND,
                 format!("there is no room {id}. It may have been closed: look at the list"),
             ));
         };
-        entry.spec.kind.check_schema(join.schema_hash)?;
-        if entry.members.contains_key(&join.session) {
+        let room = entry.spec.no;
+        let kept = self.kept_for(room, &join.identity.id);
+        let who = (join.session, join.identity.id.as_str(), join.schema_hash);
+        self.may_enter(now, room, who, watches, kept.is_some())?;
+        Ok(Found {
+            room,
+            watches,
+            kept: kept.filter(|_| !watches),
+        })
+    }
+
+    /// The room in which a seat is kept for whoever shows the token.
+    fn by_token(&mut self, now: Time, join: &LobbyJoin, token: &str) -> Result<Found, Refusal> {
+        self.guesses.check(now, &join.identity.id)?;
+        let here = join.namespace.name();
+        let Some(room) = self.room_of_token(here, token, &join.identity.id) else {
+            self.guesses.missed(now, &join.identity.id);
+            let message = "no seat is kept for this token: its time has passed, or all of its seats are taken. Ask for another one";
+            return Err(Refusal::new(code::NOT_FOUND, message));
+        };
+        let who = (join.session, join.identity.id.as_str(), join.schema_hash);
+        self.may_enter(now, room, who, false, true)?;
+        Ok(Found {
+            room,
+            watches: false,
+            kept: Some(token.to_owned()),
+        })
+    }
+
+    /// Whether a room takes this session. `kept`: a seat is kept for it, even where the room is locked.
+    pub(super) fn may_enter(
+        &self,
+        now: Time,
+        room: u32,
+        (session, identity, schema_hash): (SessionKey, &str, u64),
+        watches: bool,
+        kept: bool,
+    ) -> Result<(), Refusal> {
+        let Some(entry) = self.rooms.get(room) else {
+            return Err(Refusal::new(code::NOT_FOUND, "the room has ended"));
+        };
+        let id = &entry.spec.id;
+        entry.spec.kind.check_schema(schema_hash)?;
+        if entry.members.contains_key(&session) {
             return Err(Refusal::new(
                 code::FORBIDDEN,
                 format!("this session is in room {id} already"),
             ));
         }
-        if entry.locked {
+        if entry.bans(now, identity) {
+            return Err(Refusal::new(
+                code::FORBIDDEN,
+                format!("you were sent away from room {id}. Try another room"),
+            ));
+        }
+        if watches {
+            return match entry.has_place() {
+                true => Ok(()),
+                false => Err(no_place(entry)),
+            };
+        }
+        if entry.locked && !kept {
             return Err(Refusal::new(
                 code::LOCKED,
                 format!("room {id} is locked. Try another room"),
             ));
         }
-        if !entry.has_seat() {
+        if !kept && !entry.has_seat() {
             let seats = entry.spec.seats;
             return Err(Refusal::new(
                 code::FULL,
                 format!("room {id} is full: all of its {seats} seats are taken. Try another room"),
             ));
         }
-        Ok(entry.spec.no)
+        Ok(())
     }
 
     /// A room with a seat, or a new one.
     fn quick(
         &mut self,
+        now: Time,
         join: &LobbyJoin,
         kind: &str,
         attributes: &[(String, String)],
+    ) -> Result<Found, Refusal> {
+        let (kind, attributes) = check(&join.namespace, join.schema_hash, kind, attributes)?;
+        let who = (join.session, join.identity.id.as_str());
+        self.match_or_make(now, who, &join.namespace, &kind, attributes)
+            .map(Found::seat)
+    }
+
+    pub(super) fn match_or_make(
+        &mut self,
+        now: Time,
+        who: (SessionKey, &str),
+        namespace: &Arc<NamespaceSpec>,
+        kind: &Arc<Kind>,
+        attributes: Vec<(String, String)>,
     ) -> Result<u32, Refusal> {
-        let (kind, attributes) = self.check(join, kind, attributes)?;
-        match self.rooms.match_for(join.session, kind.name(), &attributes) {
+        let here = namespace.name();
+        let found = self
+            .rooms
+            .match_for(now, who, here, kind.name(), &attributes);
+        match found {
             Some(room) => Ok(room),
-            None => self.make(&kind, attributes),
+            None => self.make(namespace, kind, attributes, RoomKind::Open),
         }
     }
 
-    /// A new room.
+    /// A new room, whose first member is its host.
     fn create(
         &mut self,
         join: &LobbyJoin,
         kind: &str,
         attributes: &[(String, String)],
-    ) -> Result<u32, Refusal> {
-        let (kind, attributes) = self.check(join, kind, attributes)?;
-        self.make(&kind, attributes)
+        private: bool,
+    ) -> Result<Found, Refusal> {
+        let (kind, attributes) = check(&join.namespace, join.schema_hash, kind, attributes)?;
+        let of = match private {
+            true => RoomKind::Private,
+            false => RoomKind::Hosted,
+        };
+        self.make(&join.namespace, &kind, attributes, of)
+            .map(Found::seat)
     }
 
-    /// The kind of that name, and the attributes in their one order.
-    fn check(
-        &self,
-        join: &LobbyJoin,
-        name: &str,
-        attributes: &[(String, String)],
-    ) -> Result<(Arc<Kind>, Vec<(String, String)>), Refusal> {
-        let kind = match name {
-            "" => self.kinds.first(),
-            name => self.kinds.iter().find(|kind| kind.name() == name),
-        };
-        let Some(kind) = kind else {
-            let known: Vec<&str> = self.kinds.iter().map(|kind| kind.name()).collect();
-            let (name, known) = (clean_text(name), known.join(", "));
-            return Err(Refusal::new(
-                code::NOT_FOUND,
-                format!("there is no game `{name}` on this server. It has: {known}"),
-            ));
-        };
-        kind.check_schema(join.schema_hash)?;
-        let clean = attributes
-            .iter()
-            .map(|(key, value)| (clean_text(key), clean_text(value)));
-        let by_key: BTreeMap<String, String> = clean.collect();
-        let attributes: Vec<(String, String)> = by_key.into_iter().collect();
-        kind.check_attributes(&attributes)?;
-        Ok((kind.clone(), attributes))
-    }
-
-    fn make(
+    pub(super) fn make(
         &mut self,
+        namespace: &Arc<NamespaceSpec>,
         kind: &Arc<Kind>,
         attributes: Vec<(String, String)>,
+        of: RoomKind,
     ) -> Result<u32, Refusal> {
-        let of_kind = self.rooms.of_kind(kind.name()).count();
-        if self.rooms.len() >= self.config.rooms_max || of_kind >= kind.rooms_max() {
+        let here = namespace.name();
+        let of_kind = self.rooms.of_kind(here, kind.name()).count();
+        if self.rooms.len() >= self.config.rooms_max
+            || of_kind >= kind.rooms_max()
+            || self.rooms.of(here).count() >= namespace.limits().rooms
+        {
             let message = "the server has as many rooms as it takes. Join one of the list, or try again later";
             return Err(Refusal::new(code::LIMIT, message));
         }
         let no = self.rooms.next_no();
         let seed = mix(self.config.seed ^ (u64::from(no) << 32) ^ self.stats.rooms_made);
+        let private = of == RoomKind::Private;
+        let length = code_length(self.rooms.iter().filter(|entry| entry.private).count());
         let id = (0..)
-            .map(|attempt| room_id(mix(seed ^ attempt)))
+            .map(|attempt| match private {
+                true => code_of(mix(seed ^ attempt), length),
+                false => room_id(mix(seed ^ attempt)),
+            })
             .find(|id| !self.rooms.has_id(id))
             .unwrap_or_default();
         let spec = RoomSpec {
             no,
             id,
+            namespace: here.clone(),
             kind: kind.clone(),
             seats: kind.seats(),
             attributes,
             seed,
         };
         self.stats.rooms_made += 1;
-        self.rooms.insert(spec.clone());
+        let mut entry = Entry::new(spec.clone(), Arc::clone(namespace));
+        (entry.private, entry.hosted) = (private, of != RoomKind::Open);
+        self.rooms.insert(entry);
+        self.live.changed(no);
         self.outputs
             .push_back(LobbyOutput::CreateRoom(Box::new(spec)));
         Ok(no)
     }
 
-    /// The one place where somebody gets a seat.
-    fn admit(&mut self, room: u32, join: LobbyJoin) {
+    /// The one place where somebody who asks gets a seat.
+    fn admit(&mut self, found: Found, join: LobbyJoin) {
+        let Found {
+            room,
+            watches,
+            kept,
+        } = found;
+        if let Some(token) = kept {
+            self.use_kept(&token, &join.identity.id);
+        }
+        let inside = Inside {
+            member: MemberId(0), // given by the room's entry
+            identity: join.identity,
+            generic: join.schema_hash == 0,
+            watches,
+            moving: false,
+        };
+        self.stats.joins += 1;
+        self.seat(room, join.session, join.request, inside, Err(join.gauge));
+    }
+
+    /// Gives a seat or a place in a room that has one. `from`: the room that the session is moved from, whose front has the gauge, or that.
+    pub(super) fn seat(
+        &mut self,
+        room: u32,
+        session: SessionKey,
+        request: u32,
+        inside: Inside,
+        from: Result<u32, Gauge>,
+    ) {
         let Some(entry) = self.rooms.get_mut(room) else {
             return;
         };
-        let (session, request) = (join.session, join.request);
-        let member = entry.admit(session);
-        self.sessions.entry(session).or_default().insert(room);
-        self.stats.joins += 1;
-        // The front first: it can then tell what became of the request, whatever happens to the room.
-        self.tell_front(
+        let join = RoomJoin {
+            member: MemberId(0),
             session,
-            FrontInput::Entered {
+            request,
+            identity: inside.identity.clone(),
+            gauge: from.as_ref().err().cloned().unwrap_or_default(),
+            generic: inside.generic,
+            watches: inside.watches,
+            host: false,
+        };
+        let member = entry.admit(session, inside);
+        let host = entry.host == Some(member);
+        self.sessions.entry(session).or_default().insert(room);
+        self.live.changed(room);
+        // The front first: it can then tell what became of the request, whatever happens to the room.
+        let input = match from {
+            Err(_) => FrontInput::Entered {
                 session,
                 request,
                 room,
                 member,
             },
-        );
-        let generic = join.schema_hash == 0;
+            Ok(from) => FrontInput::Moving {
+                session,
+                from,
+                request,
+                room,
+                member,
+            },
+        };
+        self.tell_front(session, input);
         let join = RoomJoin {
             member,
-            session,
-            request,
-            identity: join.identity,
-            gauge: join.gauge,
-            generic,
+            host,
+            ..join
         };
         self.outputs.push_back(LobbyOutput::ToRoom {
             room,
             input: RoomInput::Join(Box::new(join)),
         });
     }
+}
+
+/// The kind of that name, and the attributes in their one order.
+pub(super) fn check(
+    namespace: &NamespaceSpec,
+    schema_hash: u64,
+    name: &str,
+    attributes: &[(String, String)],
+) -> Result<(Arc<Kind>, Vec<(String, String)>), Refusal> {
+    let kinds = namespace.kinds();
+    let kind = match name {
+        "" => kinds.first(),
+        name => kinds.iter().find(|kind| kind.name() == name),
+    };
+    let Some(kind) = kind else {
+        let known: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+        let (name, known) = (clean_text(name), known.join(", "));
+        let what = match known.as_str() {
+            "" => format!("there are no games in {}", namespace.name()),
+            known => format!("there is no game `{name}` on this server. It has: {known}"),
+        };
+        return Err(Refusal::new(code::NOT_FOUND, what));
+    };
+    kind.check_schema(schema_hash)?;
+    Ok((kind.clone(), in_order(kind, attributes)?))
+}
+
+/// Who may find a room, and who is in charge of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum RoomKind {
+    /// Quick matches find it, and it has no host.
+    Open,
+    /// Its first member is its host.
+    Hosted,
+    /// The same, and it is on no list.
+    Private,
+}
+
+fn no_place(entry: &Entry) -> Refusal {
+    let (id, places) = (&entry.spec.id, entry.spec.kind.game().watchers());
+    if places == 0 {
+        let message = format!(
+            "the rooms of `{}` have no spectators",
+            entry.spec.kind.name()
+        );
+        return Refusal::new(code::FORBIDDEN, message);
+    }
+    Refusal::new(
+        code::FULL,
+        format!("all of the {places} places for spectators of room {id} are taken. Try later"),
+    )
+}
+
+pub(super) fn pairs_in_order(attributes: &[(String, String)]) -> Vec<(String, String)> {
+    let clean = attributes
+        .iter()
+        .map(|(key, value)| (clean_text(key), clean_text(value)));
+    let by_key: BTreeMap<String, String> = clean.collect();
+    by_key.into_iter().collect()
+}
+
+/// Attributes that a kind allows, in their one order.
+pub(super) fn in_order(
+    kind: &Kind,
+    attributes: &[(String, String)],
+) -> Result<Vec<(String, String)>, Refusal> {
+    let attributes = pairs_in_order(attributes);
+    kind.check_attributes(&attributes)?;
+    Ok(attributes)
+}
+
+/// How long codes are while there are so many private rooms.
+fn code_length(rooms: usize) -> u32 {
+    let wanted = (rooms as u64 + 1) * CODES_PER_ROOM;
+    let long_enough = |length: &u32| (CODE_LETTERS.len() as u64).pow(*length) >= wanted;
+    let shortest = CODE_LENGTHS.clone().find(long_enough);
+    shortest.unwrap_or(*CODE_LENGTHS.end())
+}
+
+fn code_of(mut bits: u64, length: u32) -> String {
+    let letters = CODE_LETTERS.len() as u64;
+    let letter = |_| {
+        let letter = CODE_LETTERS[(bits % letters) as usize];
+        bits /= letters;
+        char::from(letter)
+    };
+    (0..length).map(letter).collect()
 }
 
 /// Six characters that people can read to each other.
@@ -202,4 +444,18 @@ fn mix(value: u64) -> u64 {
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     value ^ (value >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_as_short_as_a_guess_allows() {
+        let lengths: Vec<u32> = [0, 1, 10, 31, 32, 600, 60_000].map(code_length).into();
+        assert_eq!(lengths, [4, 5, 5, 5, 6, 6, 6]);
+        let code = code_of(mix(7), 5);
+        assert_eq!(code.len(), 5);
+        assert!(code.bytes().all(|letter| CODE_LETTERS.contains(&letter)));
+    }
 }

@@ -18,7 +18,8 @@ impl Room {
             self.stats.inputs_late += 1;
             return;
         };
-        let Some(record) = &self.spec.kind.game().schema().command else {
+        let record = self.spec.kind.game().schema().command.as_ref();
+        let Some(record) = record.filter(|_| !member.watches()) else {
             self.stats.commands_refused += 1;
             return;
         };

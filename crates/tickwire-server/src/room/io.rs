@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tickwire_proto::Tick;
 use tickwire_proto::frame::{Identity, JoinedInfo, LeaveReason, Presence, Refusal, RoomEnd};
+use tickwire_sim::{MoveTo, NewTask, TaskId, TaskResult};
 
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
@@ -14,10 +15,12 @@ use crate::kind::Kind;
 /// All that is needed to make a room.
 #[derive(Clone, Debug)]
 pub struct RoomSpec {
-    /// Its number on this server, from 1: in frames.
+    /// Its number on this server, from [`ROOM_FIRST`](tickwire_proto::frame::ROOM_FIRST): in frames.
     pub no: u32,
     /// Its id, for people and links.
     pub id: String,
+    /// The namespace that it is in.
+    pub namespace: Arc<str>,
     /// The kind of game.
     pub kind: Arc<Kind>,
     /// Seats in all.
@@ -43,6 +46,65 @@ pub struct RoomJoin {
     pub gauge: Gauge,
     /// Whether it wants to be given the schema.
     pub generic: bool,
+    /// Whether it only looks on: without a seat.
+    pub watches: bool,
+    /// Whether it is the room's host.
+    pub host: bool,
+}
+
+/// Somebody in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The member with this number.
+    Member(MemberId),
+    /// This session.
+    Session(SessionKey),
+    /// All sessions of this identity.
+    Identity(String),
+}
+
+/// What is to be done with a room: by its game, by its host, or by whoever is in charge of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoomAsk {
+    /// Sends somebody away, who may come back.
+    Kick {
+        /// Who.
+        who: Who,
+        /// For people.
+        message: String,
+    },
+    /// Sends somebody away, whose identity is not let in again.
+    Ban {
+        /// Who.
+        who: Who,
+        /// For so many seconds; `None`: as long as the room lives.
+        seconds: Option<u32>,
+        /// For people.
+        message: String,
+    },
+    /// Lets an identity in again.
+    Unban {
+        /// Whose.
+        identity: String,
+    },
+    /// Nobody may join, or again everybody.
+    Lock(bool),
+    /// Other attributes on the list.
+    Attributes(Vec<(String, String)>),
+    /// Somebody is the host now, or nobody.
+    Host(Option<MemberId>),
+    /// Somebody goes on in another room, without a new link or session. Where that has no seat, they stay.
+    Move {
+        /// Who.
+        who: Who,
+        /// Where to.
+        to: MoveTo,
+    },
+    /// The room ends.
+    Close {
+        /// For people.
+        message: String,
+    },
 }
 
 /// What a room is told.
@@ -56,6 +118,18 @@ pub enum RoomInput {
         member: MemberId,
         /// Why.
         reason: LeaveReason,
+    },
+    /// A member says that it is ready, or is not any more.
+    Ready {
+        /// Who.
+        member: MemberId,
+        /// Whether.
+        ready: bool,
+    },
+    /// Somebody is the host from now on, or nobody.
+    Host {
+        /// Who.
+        member: Option<MemberId>,
     },
     /// A member's link was lost, or is back.
     Presence {
@@ -127,6 +201,13 @@ pub enum RoomInput {
         /// In milliseconds.
         least_ms: u32,
     },
+    /// What became of work that the game had started.
+    TaskDone {
+        /// Which.
+        task: TaskId,
+        /// The bytes of its result, or why there is none.
+        result: TaskResult,
+    },
     /// Time goes slower from now on, or as before again: members are told.
     Slowed {
         /// Microseconds of a tick.
@@ -141,6 +222,17 @@ pub enum RoomInput {
         /// For people.
         message: String,
     },
+}
+
+impl RoomInput {
+    /// Whether a room that [rests](crate::Room::rests) has to hear it now. The rest may wait for its next tick.
+    #[must_use]
+    pub fn wakes(&self) -> bool {
+        !matches!(
+            self,
+            RoomInput::Held { .. } | RoomInput::Rtt { .. } | RoomInput::Recycle(_)
+        )
+    }
 }
 
 /// What a room tells. [`RoomOutput::shard`] says to whom it goes.
@@ -180,6 +272,12 @@ pub enum RoomOutput {
         /// But not for this one.
         except: Option<SessionKey>,
     },
+    /// What the game wants done: for the lobby.
+    Asks(RoomAsk),
+    /// Work that the game started: for whoever drives the room, who runs it, tells [`RoomInput::TaskDone`], and drops it with the room.
+    Task(NewTask),
+    /// Work of which no result is wanted any more.
+    CancelTask(TaskId),
     /// The room is over: for the lobby, which tells all fronts.
     Ended {
         /// Why.
@@ -199,7 +297,10 @@ impl RoomOutput {
             | RoomOutput::ToMember { session, .. } => Some(session.shard()),
             RoomOutput::Updates(batch) => Some(batch.shard),
             RoomOutput::ToAll { shard, .. } => Some(*shard),
-            RoomOutput::Ended { .. } => None,
+            RoomOutput::Asks(_)
+            | RoomOutput::Task(_)
+            | RoomOutput::CancelTask(_)
+            | RoomOutput::Ended { .. } => None,
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use tickwire_proto::Tick;
-use tickwire_proto::frame::{Identity, MemberInfoOwned, Presence};
+use tickwire_proto::frame::parts::NO_SEAT;
+use tickwire_proto::frame::{Identity, MemberFlags, MemberInfoOwned, Presence};
 
 use super::commands::CommandBuffer;
 use super::viewer::Viewer;
@@ -29,9 +30,15 @@ pub(crate) struct Member {
     pub heard: Option<Tick>,
     /// When it is looked at next, whether one came since. While `heard` is some.
     pub look_at: Tick,
+    pub flags: MemberFlags,
 }
 
 impl Member {
+    /// Whether it only looks on.
+    pub fn watches(&self) -> bool {
+        self.seat == NO_SEAT
+    }
+
     pub fn info(&self) -> MemberInfoOwned {
         MemberInfoOwned {
             member: self.id.0,
@@ -39,6 +46,7 @@ impl Member {
             name: self.identity.name.clone(),
             presence: self.presence,
             status: self.status.clone(),
+            flags: self.flags,
         }
     }
 }
@@ -50,7 +58,7 @@ pub struct MemberStatus {
     pub member: MemberId,
     /// Its session.
     pub session: SessionKey,
-    /// Its seat.
+    /// Its seat; [`NO_SEAT`]: it only looks on.
     pub seat: u16,
     /// Its name.
     pub name: String,
@@ -60,6 +68,8 @@ pub struct MemberStatus {
     pub status: String,
     /// No command for a second.
     pub lagging: bool,
+    /// Whether it is ready, and the host.
+    pub flags: MemberFlags,
 }
 
 /// The members of a room.
@@ -74,10 +84,12 @@ impl Members {
     pub fn insert(&mut self, member: Member) {
         *self.shards.entry(member.session.shard()).or_default() += 1;
         let seat = usize::from(member.seat);
-        if self.by_seat.len() <= seat {
-            self.by_seat.resize(seat + 1, None);
+        if !member.watches() {
+            if self.by_seat.len() <= seat {
+                self.by_seat.resize(seat + 1, None);
+            }
+            self.by_seat[seat] = Some(member.id);
         }
-        self.by_seat[seat] = Some(member.id);
         self.by_id.insert(member.id, member);
     }
 

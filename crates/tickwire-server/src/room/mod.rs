@@ -4,9 +4,12 @@ mod asks;
 mod beat;
 mod commands;
 mod drafts;
+mod flags;
 mod io;
 mod lagging;
 mod member;
+mod orders;
+mod rest;
 mod share;
 mod stats;
 mod talk;
@@ -25,7 +28,7 @@ use tickwire_sim::{SimOptions, Simulation};
 use tickwire_snapshot::{OwnedRow, Snapshot};
 
 pub use commands::COMMANDS_AHEAD_MAX;
-pub use io::{Batch, RoomInput, RoomJoin, RoomOutput, RoomSpec, ViewerUpdate};
+pub use io::{Batch, RoomAsk, RoomInput, RoomJoin, RoomOutput, RoomSpec, ViewerUpdate, Who};
 pub use lagging::LAGGING_MS;
 pub use member::MemberStatus;
 pub use share::ENCODES_PER_TICK_MAX;
@@ -54,7 +57,7 @@ use window::Pace;
 /// use tickwire_sim::{Game, GameKind};
 ///
 /// let kind = Arc::new(Kind::from(GameKind::new("empty", |game: &mut Game| { game.rate(30); })));
-/// let spec = RoomSpec { no: 1, id: "K7".into(), seats: 2, kind, attributes: vec![], seed: 7 };
+/// let spec = RoomSpec { no: 8, id: "K7".into(), namespace: "/".into(), seats: 2, kind, attributes: vec![], seed: 7 };
 /// let mut room = Room::new(spec);
 /// room.tick(Time(0), None);
 /// assert_eq!(room.tick_now(), Tick(1));
@@ -75,6 +78,8 @@ pub struct Room {
     outputs: VecDeque<RoomOutput>,
     stats: RoomStats,
     over: bool,
+    /// Whether it needed no next tick after the last one.
+    rested: bool,
 }
 
 impl fmt::Debug for Room {
@@ -105,6 +110,7 @@ impl Room {
             pace: Pace {
                 tick_us: game.tick_us(),
                 send_every: u32::from(game.send_every()).max(1),
+                watch_every: u32::from(game.watch_every()).max(1),
             },
             beat: Beat::new(game.tick_us()),
             members: Members::default(),
@@ -115,6 +121,7 @@ impl Room {
             outputs: VecDeque::new(),
             stats: RoomStats::default(),
             over: false,
+            rested: false,
             spec,
         }
     }
@@ -125,6 +132,7 @@ impl Room {
         if self.over {
             return;
         }
+        self.wake(now);
         self.beat.ticked(now);
         self.give_commands();
         self.sim.step();
@@ -135,9 +143,16 @@ impl Room {
         if !self.sim.outbox_is_empty() {
             self.pass_messages();
         }
+        if !self.sim.gave_no_orders() {
+            self.pass_orders();
+        }
+        if !self.sim.started_no_tasks() {
+            self.pass_tasks();
+        }
         if tick.0.is_multiple_of(self.pace.send_every) && !self.members.is_empty() {
             self.send_updates(stamp);
         }
+        self.rested = self.rests();
     }
 
     /// The next thing that the room tells, in order.
@@ -145,7 +160,7 @@ impl Room {
         self.outputs.pop_front()
     }
 
-    /// When the next tick is due; `None`: at once.
+    /// When the next tick is due; `None`: at once. Unless it [rests](Self::rests).
     #[must_use]
     pub fn next_due(&self) -> Option<Time> {
         self.beat.next_due()
@@ -189,6 +204,8 @@ impl Room {
             messages_dropped: drops.messages + drops.unfit_messages,
             events_dropped: drops.events,
             entities_unseen: drops.entities,
+            orders_dropped: drops.orders,
+            results_dropped: drops.results,
             ..self.stats
         }
     }
@@ -215,6 +232,7 @@ impl Room {
             presence: member.presence,
             status: member.status.clone(),
             lagging: member.heard.is_none(),
+            flags: member.flags,
         })
     }
 
@@ -240,6 +258,8 @@ impl Room {
         match input {
             RoomInput::Join(join) => self.join(*join),
             RoomInput::Leave { member, reason } => self.leave(member, reason),
+            RoomInput::Ready { member, ready } => self.ready(member, ready),
+            RoomInput::Host { member } => self.host(member),
             RoomInput::Presence { member, presence } => self.presence(member, presence),
             RoomInput::Status { member, status } => self.status(member, status),
             RoomInput::Resumed {
@@ -269,6 +289,10 @@ impl Room {
                 if let Some(member) = self.members.get_mut(member) {
                     member.viewer.window.set_heartbeat(least_ms);
                 }
+            }
+            RoomInput::TaskDone { task, result } => {
+                self.stats.tasks_done += 1;
+                self.sim.task_done(task, result);
             }
             RoomInput::Slowed { tick_us } => self.slow(tick_us),
             RoomInput::Recycle(batch) => self.updates.recycle(batch),

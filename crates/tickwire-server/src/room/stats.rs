@@ -29,6 +29,8 @@ macro_rules! counters {
 counters! {
     /// Ticks stepped.
     steps,
+    /// Times that it was stepped again after a rest.
+    wakes,
     /// Times that the world was looked at for changes.
     captures,
     /// Captures that found something new.
@@ -92,6 +94,14 @@ counters! {
     messages_dropped,
     /// Tick events of the game dropped: too many in one tick.
     events_dropped,
+    /// Tasks that the game started.
+    tasks,
+    /// Results of tasks, and failures, that came back.
+    tasks_done,
+    /// Results of tasks that no system of the game listens to.
+    results_dropped,
+    /// Orders of the game dropped: too many in one tick.
+    orders_dropped,
     /// Entities that nobody sees, since an area is full.
     entities_unseen,
 

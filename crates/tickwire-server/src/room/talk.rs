@@ -1,8 +1,9 @@
 //! Members coming and going, and messages between them and the game.
 
+use tickwire_proto::frame::parts::NO_SEAT;
 use tickwire_proto::frame::{
-    JoinedInfo, LeaveReason, MEMBERS_MAX, MemberChange, MemberChangeOwned, Presence, Refusal,
-    ServerFrame, code,
+    JoinedInfo, LeaveReason, MEMBERS_MAX, MemberChange, MemberChangeOwned, MemberFlags, Presence,
+    Refusal, ServerFrame, code,
 };
 use tickwire_sim::{Player, PlayerInfo, To};
 
@@ -50,6 +51,9 @@ impl Room {
                 "this member is in the room already",
             ));
         }
+        if join.watches {
+            return Ok(NO_SEAT);
+        }
         let seat = self.sim.seat_for_person().ok_or_else(full)?;
         let info = PlayerInfo {
             seat,
@@ -79,6 +83,17 @@ impl Room {
             commands: CommandBuffer::default(),
             heard: None,
             look_at: now,
+            flags: MemberFlags {
+                ready: false,
+                host: join.host,
+            },
+        };
+        if join.host {
+            self.sim.flags(seat, member.flags);
+        }
+        let send_every = match join.watches {
+            true => self.pace.watch_every,
+            false => self.pace.send_every,
         };
         self.updates.unsettle(&mut member);
         let change = MemberChangeOwned::Joined(member.info());
@@ -103,7 +118,7 @@ impl Room {
             member: join.member.0,
             tick: now,
             tick_us: self.pace.tick_us,
-            send_every: self.pace.send_every as u8,
+            send_every: send_every as u8,
             schema_hash: kind.schema_hash(),
             schema: join.generic.then(|| kind.schema_bytes().clone()),
             members: self.members.iter().map(Member::info).collect(),

@@ -44,6 +44,8 @@ struct Round<'a> {
     stamp: Option<u64>,
     pace: Pace,
     keyframes_left: usize,
+    /// Whether it is the spectators' turn too.
+    for_watchers: bool,
     share: &'a mut Share,
     drafts: &'a mut Drafts,
     lone: &'a mut Vec<MemberId>,
@@ -66,6 +68,11 @@ impl Updates {
     /// The last capture.
     pub fn newest(&self) -> Option<&Arc<Snapshot>> {
         self.newest.as_ref()
+    }
+
+    /// Whether no viewer needs anything until something changes.
+    pub fn all_settled(&self) -> bool {
+        self.unsettled.is_empty()
     }
 
     /// A viewer needs something, even if nothing changes.
@@ -132,6 +139,7 @@ impl Updates {
             stamp,
             pace,
             keyframes_left: KEYFRAMES_PER_TICK_MAX,
+            for_watchers: tick.0.is_multiple_of(pace.watch_every),
             share: &mut self.share,
             drafts: &mut self.drafts,
             lone: &mut self.lone,
@@ -168,6 +176,12 @@ fn note_lone(lone: &mut Vec<MemberId>, member: &mut Member) {
 impl Round<'_> {
     /// Looks at one viewer: sends it what it needs, if its link and its window take it.
     fn visit(&mut self, member: &mut Member, unsettled: &mut Vec<MemberId>) {
+        if member.watches() && !self.for_watchers && member.presence == Presence::Online {
+            // Not its turn. When it comes, it is looked at whether anything changes or not.
+            member.viewer.unsettled = true;
+            unsettled.push(member.id);
+            return;
+        }
         self.stats.viewer_visits += 1;
         if member.presence == Presence::Online
             && let Some(need) = member.viewer.need(self.subject.tick, self.subject.area)

@@ -35,6 +35,8 @@ pub(crate) struct Window {
 pub(crate) struct Pace {
     pub tick_us: u32,
     pub send_every: u32,
+    /// The same for spectators: a multiple of it.
+    pub watch_every: u32,
 }
 
 impl Pace {
@@ -165,6 +167,7 @@ mod tests {
     const PACE: Pace = Pace {
         tick_us: 33_333,
         send_every: 1,
+        watch_every: 6,
     };
 
     #[test]

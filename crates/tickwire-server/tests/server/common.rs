@@ -1,13 +1,13 @@
 //! Games to play, and a client that plays them over the loopback and compares each update with the truth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bevy_ecs::prelude::*;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tickwire_proto::frame::{
-    AreaDelta, JoinHow, JoinedInfo, MemberChangeOwned, PersonSeenOwned, Refusal, RoomEnd,
+    AreaDelta, HostAsk, JoinHow, JoinedInfo, MemberChangeOwned, PersonSeenOwned, Refusal, RoomEnd,
     RoomInfoOwned,
 };
 use tickwire_proto::{ClientEvent, ClientSession, Ending, ServerFrame, SessionConfig, Tick, Time};
@@ -111,6 +111,32 @@ pub fn slow(game: &mut Game) {
     game.rate(60).send(20);
 }
 
+/// Nothing but talk: no component, no command, no beat.
+pub fn chat(game: &mut Game) {
+    game.on_demand().rate(20).seats(1_000).on_message(echo);
+}
+
+/// Moves on demand: what is said moves a dot, and all see where it went.
+pub fn board(game: &mut Game) {
+    fn walk(In(said): In<FromPlayer<Say>>, mut dots: Query<(&mut Dot, &OwnedBy)>) {
+        for (mut dot, owner) in &mut dots {
+            if owner.0 == said.player {
+                dot.x += said.message.text.len() as f32;
+            }
+        }
+    }
+    game.on_demand()
+        .replicate::<Dot>()
+        .on_join(join)
+        .on_message(walk);
+}
+
+/// Like `hello`, but asleep while nobody is online.
+pub fn dreams(game: &mut Game) {
+    hello(game);
+    game.sleeps();
+}
+
 pub fn kinds() -> Vec<Kind> {
     vec![
         Kind::from(GameKind::new("hello", hello)),
@@ -160,6 +186,8 @@ pub struct Peer {
     pub joined: Vec<JoinedInfo>,
     pub refused: Vec<(u32, Refusal)>,
     pub attach_refused: Vec<Refusal>,
+    /// Attachments that the server ended.
+    pub attach_ended: Vec<(u8, Refusal)>,
     pub members: Vec<MemberChangeOwned>,
     pub messages: Vec<(u32, Bytes)>,
     pub lists: Vec<Vec<RoomInfoOwned>>,
@@ -170,6 +198,15 @@ pub struct Peer {
     /// Cursor, kind, payload.
     pub notices: Vec<(u64, String, Bytes)>,
     pub over: Option<Ending>,
+    /// The rooms that it was moved from.
+    pub moved: Vec<u32>,
+    /// The rooms that it is in, as far as it was told.
+    pub inside: BTreeSet<u32>,
+    /// Lists that it watches, by request.
+    pub live: BTreeMap<u32, BTreeMap<String, RoomInfoOwned>>,
+    /// Changes of them that were told.
+    pub changes: u32,
+    pub host_done: Vec<u32>,
     pub applied: Option<Tick>,
     pub slack: i8,
     pub tick_frames: u32,
@@ -204,6 +241,7 @@ impl Peer {
             joined: vec![],
             refused: vec![],
             attach_refused: vec![],
+            attach_ended: vec![],
             members: vec![],
             messages: vec![],
             lists: vec![],
@@ -212,6 +250,11 @@ impl Peer {
             follow_refused: vec![],
             notices: vec![],
             over: None,
+            moved: vec![],
+            inside: BTreeSet::new(),
+            live: BTreeMap::new(),
+            changes: 0,
+            host_done: vec![],
             applied: None,
             slack: 0,
             tick_frames: 0,
@@ -268,6 +311,24 @@ impl Peer {
     pub fn list(&mut self, kind: &str) {
         self.requests += 1;
         self.session.lobby(self.requests, 0, kind);
+    }
+
+    pub fn watch_list(&mut self, kind: &str, attributes: &[(&str, &str)]) -> u32 {
+        self.requests += 1;
+        self.session.lobby_watch(self.requests, 0, kind, attributes);
+        self.requests
+    }
+
+    /// Asks as the host of its last room.
+    pub fn host_ask(&mut self, ask: &HostAsk) -> u32 {
+        self.requests += 1;
+        self.session.host_ask(self.requests, self.room(), ask);
+        self.requests
+    }
+
+    /// The code of the last refusal.
+    pub fn refusal(&self) -> &str {
+        self.refused.last().map_or("", |(_, it)| it.code.as_str())
     }
 
     pub fn room(&self) -> u32 {
@@ -338,10 +399,15 @@ impl Peer {
                     .expect("a generic client is given the schema");
                 self.schema = Some(Arc::new(Schema::from_bytes(bytes).expect("a schema")));
                 self.areas.remove(&info.room);
+                self.inside.insert(info.room);
                 self.joined.push(info);
             }
             ClientEvent::JoinRefused { request, refusal } => self.refused.push((request, refusal)),
             ClientEvent::AttachRefused { refusal, .. } => self.attach_refused.push(refusal),
+            ClientEvent::AttachEnded {
+                attachment,
+                refusal,
+            } => self.attach_ended.push((attachment, refusal)),
             ClientEvent::TickFrame { applied, slack, .. } => {
                 self.applied = applied;
                 self.slack = slack;
@@ -354,8 +420,32 @@ impl Peer {
                 room,
                 reason,
                 message,
-            } => self.ended.push((room, reason, message)),
+            } => {
+                self.inside.remove(&room);
+                self.ended.push((room, reason, message));
+            }
             ClientEvent::LobbyList { rooms, .. } => self.lists.push(rooms),
+            ClientEvent::Moved { room, .. } => {
+                self.inside.remove(&room);
+                self.moved.push(room);
+            }
+            ClientEvent::HostDone { request } => self.host_done.push(request),
+            ClientEvent::LobbyChange {
+                request,
+                whole,
+                rooms,
+                gone,
+            } => {
+                self.changes += 1;
+                let list = self.live.entry(request).or_default();
+                if whole {
+                    list.clear();
+                }
+                for id in gone {
+                    assert!(list.remove(&id).is_some(), "{id} was on the list");
+                }
+                list.extend(rooms.into_iter().map(|room| (room.id.clone(), room)));
+            }
             ClientEvent::Ended(ending) => self.over = Some(ending),
             ClientEvent::Followed { people, .. } => self.people.extend(people),
             ClientEvent::FollowRefused { refusal, .. } => self.follow_refused.push(refusal),

@@ -9,9 +9,9 @@ use tickwire_proto::frame::{Presence, code};
 use tickwire_proto::session::server::FOLLOWS_AT_ONCE_MAX;
 use tickwire_proto::{Reason, Retry, Time};
 use tickwire_server::{
-    AcceptAll, Directory, DirectoryInput, DirectoryOutput, FAREWELLS_MAX, FOLLOWS_MAX, FrontConfig,
-    FrontInput, KEPT_MAX, LOADED_MAX, LobbyConfig, Loopback, MemoryStore, NOTICES_OUT_MAX, Notice,
-    Part, Person, SessionKey, Store, StoreAnswer, StoreJob,
+    Directory, DirectoryInput, DirectoryOutput, FAREWELLS_MAX, FOLLOWS_MAX, FrontConfig,
+    FrontInput, HOME, KEPT_MAX, LOADED_MAX, LobbyConfig, Loopback, MemoryStore, NOTICES_OUT_MAX,
+    NamespaceSpec, Namespaces, Notice, Part, Person, SessionKey, Store, StoreAnswer, StoreJob,
 };
 
 use crate::common::{Peer, World, kinds, sharded};
@@ -23,10 +23,12 @@ fn ann() -> Person {
 fn alone(shards: u16) -> Loopback {
     let front = FrontConfig {
         shards,
-        one_session: true,
         ..FrontConfig::default()
     };
-    Loopback::with(kinds(), AcceptAll, front, LobbyConfig::default())
+    let kinds = kinds().into_iter().map(Arc::new).collect();
+    let home = NamespaceSpec::new(HOME, kinds).with_one_session();
+    let namespaces = Arc::new(Namespaces::new([home]));
+    Loopback::of(namespaces, front, LobbyConfig::default())
 }
 
 /// So many guests, on fronts in turn.

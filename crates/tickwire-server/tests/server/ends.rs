@@ -205,7 +205,7 @@ fn what_a_room_that_ended_had_under_way_holds_no_other_room_up() {
 
 #[test]
 fn a_link_that_is_never_empty_is_cut_and_one_that_is_sometimes_is_not() {
-    let mut front = Front::new(FrontConfig::default());
+    let mut front = Front::new(FrontConfig::default(), std::sync::Arc::default());
     let second = |n: u64| Time::from_millis(1_000 * n);
     let hello = ClientFrame::Hello {
         version: PROTOCOL_VERSION,

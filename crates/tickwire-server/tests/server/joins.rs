@@ -11,7 +11,7 @@ use tickwire_proto::frame::{
 };
 use tickwire_server::{
     AcceptAll, FrontConfig, FrontInput, Gauge, Kind, KindOptions, Lobby, LobbyConfig, LobbyInput,
-    LobbyJoin, LobbyOutput, Loopback, RoomInput, SessionKey,
+    LobbyJoin, LobbyOutput, Loopback, NamespaceSpec, RoomInput, SessionKey,
 };
 use tickwire_sim::GameKind;
 use tickwire_sim::prelude::*;
@@ -105,7 +105,7 @@ fn quick_matches_fill_rooms_of_equal_attributes_up_to_the_limit() {
         world.peers.push(peer);
     }
     world.run(200);
-    let rooms: Vec<_> = world.server.lobby().list("hello").collect();
+    let rooms: Vec<_> = world.server.lobby().list("/", "hello").collect();
     let mut told: Vec<_> = rooms
         .iter()
         .map(|room| (room.attributes[0].1.as_str(), room.members))
@@ -429,7 +429,8 @@ proptest! {
         let kind = Arc::new(Kind::new(GameKind::new("empty", |game: &mut Game| { game.rate(30); }),
             KindOptions { seats: Some(3), ..KindOptions::default() }));
         let config = LobbyConfig { rooms_max: 5, empty_grace: Duration::from_secs(10), seed: 1 };
-        let mut lobby = Lobby::new(config, vec![kind]);
+        let namespace = Arc::new(NamespaceSpec::new("/", vec![kind]));
+        let mut lobby = Lobby::new(config);
         let (mut now, mut request) = (Time(0), 0);
         let mut rooms: BTreeMap<u32, (String, BTreeSet<u32>)> = BTreeMap::new();
         for step in steps {
@@ -437,7 +438,7 @@ proptest! {
             let ids: Vec<(u32, String)> = rooms.iter().map(|(no, (id, _))| (*no, id.clone())).collect();
             let nth = |at: usize| ids.get(at).cloned().unwrap_or((999, "NONE".into()));
             let join = |who: u64, how: JoinHowOwned| LobbyInput::Join(Box::new(LobbyJoin {
-                session: SessionKey(who), request, how, schema_hash: 0, identity: Identity::new("x"), gauge: Gauge::default(),
+                session: SessionKey(who), request, namespace: Arc::clone(&namespace), how, schema_hash: 0, identity: Identity::new("x"), gauge: Gauge::default(),
             }));
             let reason = LeaveReason::Left;
             let (input, answers) = match step {

@@ -1,7 +1,13 @@
 //! Messages between members and the game, and who may attach at all.
 
+use std::sync::Arc;
+
 use tickwire_proto::frame::code;
-use tickwire_server::{AuthAnswer, AuthRequest, FrontConfig, LobbyConfig, Loopback, TokenAuth};
+use tickwire_server::{
+    AuthAnswer, AuthRequest, FrontConfig, HOME, LobbyConfig, Loopback, NamespaceSpec, Namespaces,
+    TokenAuth,
+};
+use tickwire_snapshot::Schema;
 use tickwire_snapshot::message::{self, Message};
 
 use crate::common::{Peer, QUICK, Say, World, kinds, server, sharded};
@@ -67,7 +73,7 @@ fn an_unknown_namespace_is_refused_and_a_second_try_may_do() {
     assert_eq!(world.peers[0].attach_refused[0].code, code::NOT_FOUND);
     assert_eq!(
         world.peers[0].attach_refused[0].message,
-        r#"there is no namespace "/chat" on this server. It has: /"#
+        r#"there is no namespace "/chat" on this server. Its own is "/"; others must be registered with it"#
     );
     world.peers[0].session.attach(1, "/", b"", 0);
     world.peers[0].session.join(1, 1, &QUICK, 0);
@@ -77,17 +83,17 @@ fn an_unknown_namespace_is_refused_and_a_second_try_may_do() {
 
 #[test]
 fn other_messages_are_refused_where_they_are_asked_for() {
-    let front = FrontConfig {
-        messages_hash: 77,
-        ..FrontConfig::default()
-    };
-    let mut world = World::new(Loopback::with(
-        kinds(),
-        tickwire_server::AcceptAll,
-        front,
+    let mut schema = Schema::new("/", 33_333);
+    schema.messages.push(Say::schema());
+    schema.seal().unwrap();
+    let hash = schema.hash();
+    let spec = NamespaceSpec::new(HOME, vec![]).with_messages(Arc::new(schema));
+    let mut world = World::new(Loopback::of(
+        Arc::new(Namespaces::new([spec])),
+        FrontConfig::default(),
         LobbyConfig::default(),
     ));
-    for hash in [0, 77, 78] {
+    for hash in [0, hash, hash ^ 1] {
         let mut peer = Peer::open(&mut world.server, world.now);
         peer.session.attach(0, "/", b"", hash);
         world.peers.push(peer);

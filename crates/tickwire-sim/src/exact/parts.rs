@@ -1,5 +1,6 @@
 //! The parts of an exact capture, each written and read beside its twin: seats, what waits, names, events, the published area.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bevy_ecs::change_detection::Mut;
@@ -7,7 +8,7 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::world::World;
 use bytes::Bytes;
 use tickwire_proto::Tick;
-use tickwire_proto::frame::Presence;
+use tickwire_proto::frame::{AskOutcome, MemberFlags, Presence, Refusal};
 use tickwire_proto::wire::{Reader, Writer};
 use tickwire_snapshot::{
     Area, AreaId, Basis, ENTITIES_MAX, Encoder, HISTORY_MAX, NetId, OwnedRow, Schema,
@@ -15,15 +16,19 @@ use tickwire_snapshot::{
 };
 
 use super::RestoreError;
+use crate::ask::{QUESTIONS_MAX, Question, Questions};
 use crate::event::{EVENTS_WAITING_MAX, EventQueue};
 use crate::ids::{Ids, Known, NetEntity};
 use crate::inbox::{INBOX_MAX, Inbox, Input, Plan};
 use crate::player::{PlayerInfo, Roster, SEATS_MAX, Seated};
+use crate::task::{TaskFailed, TaskId, Tasks};
 
 /// Bytes of a name or message in an exact capture at most.
 const TEXT_MAX: usize = 1 << 16;
 /// Entities that are gone and still referred to, at most.
 const GONE_MAX: usize = 1 << 20;
+/// Tasks in an exact capture at most: those that run, and those that were refused in one tick.
+const TASKS_KEPT_MAX: usize = 1 << 16;
 /// Bytes of the published area in an exact capture at most.
 const AREA_MAX: usize = 1 << 28;
 
@@ -52,6 +57,7 @@ pub(crate) fn write_roster(roster: &Roster, out: &mut Writer) {
             out.str(&who.name, TEXT_MAX);
             out.u8(who.presence as u8);
             out.bool(who.computer);
+            write_flags(who.ready, who.host, out);
         }
     }
 }
@@ -64,10 +70,17 @@ pub(crate) fn read_roster(input: &mut Reader, seats: u16) -> Result<Roster, Rest
                 name: input.at("name").str(TEXT_MAX)?.to_owned(),
                 presence: presence(input)?,
                 computer: input.at("computer").bool()?,
+                ready: input.at("ready").bool()?,
+                host: input.at("host").bool()?,
             });
         }
     }
     Ok(roster)
+}
+
+fn write_flags(ready: bool, host: bool, out: &mut Writer) {
+    out.bool(ready);
+    out.bool(host);
 }
 
 fn presence(input: &mut Reader) -> Result<Presence, RestoreError> {
@@ -108,6 +121,43 @@ pub(crate) fn write_inbox(inbox: &Inbox, out: &mut Writer) {
                 out.u32_le(*kind);
                 out.bytes(payload);
             }
+            Input::Request {
+                seat,
+                kind,
+                ticket,
+                payload,
+            } => {
+                out.u8(4);
+                out.u16_le(*seat);
+                out.u32_le(*kind);
+                out.u32_le(*ticket);
+                out.bytes(payload);
+            }
+            Input::Reply {
+                seat,
+                number,
+                outcome,
+            } => {
+                out.u8(5);
+                out.u16_le(*seat);
+                out.u32_le(*number);
+                write_outcome(outcome, out);
+            }
+            Input::Done(task, result) => {
+                out.u8(7);
+                out.u16_le(0);
+                out.u32_le(task.0);
+                out.bool(result.is_ok());
+                match result {
+                    Ok(bytes) => out.bytes(bytes),
+                    Err(failed) => out.u8(*failed as u8),
+                }
+            }
+            Input::Flags(seat, flags) => {
+                out.u8(6);
+                out.u16_le(*seat);
+                write_flags(flags.ready, flags.host, out);
+            }
         }
     }
     for seat in 0..SEATS_MAX {
@@ -122,10 +172,9 @@ pub(crate) fn write_inbox(inbox: &Inbox, out: &mut Writer) {
 
 pub(crate) fn read_inbox(input: &mut Reader, seats: u16) -> Result<Inbox, RestoreError> {
     let mut inbox = Inbox::new(seats);
-    // Leaves may go past the bound of the inbox, by one for each seat.
-    let count = input
-        .at("inbox")
-        .count(INBOX_MAX + usize::from(SEATS_MAX), 3)?;
+    // Leaves may go past the bound of the inbox, by one for each seat; replies, by one for each question; results, by one for each task.
+    let past = usize::from(SEATS_MAX) + QUESTIONS_MAX + TASKS_KEPT_MAX;
+    let count = input.at("inbox").count(INBOX_MAX + past, 3)?;
     for _ in 0..count {
         let one = read_input(input)?;
         inbox.put_back(one);
@@ -163,8 +212,134 @@ fn read_input(input: &mut Reader) -> Result<Input, RestoreError> {
             kind: input.at("kind").u32_le()?,
             payload: Bytes::copy_from_slice(input.at("payload").bytes(TEXT_MAX)?),
         }),
+        4 => Ok(Input::Request {
+            seat,
+            kind: input.at("kind").u32_le()?,
+            ticket: input.at("ticket").u32_le()?,
+            payload: Bytes::copy_from_slice(input.at("payload").bytes(TEXT_MAX)?),
+        }),
+        5 => Ok(Input::Reply {
+            seat,
+            number: input.at("number").u32_le()?,
+            outcome: read_outcome(input)?,
+        }),
+        6 => Ok(Input::Flags(
+            seat,
+            MemberFlags {
+                ready: input.at("ready").bool()?,
+                host: input.at("host").bool()?,
+            },
+        )),
+        7 => Ok(Input::Done(
+            TaskId(input.at("task").u32_le()?),
+            match input.at("done").bool()? {
+                true => Ok(Bytes::copy_from_slice(input.at("result").bytes(TEXT_MAX)?)),
+                false => {
+                    let number = usize::from(input.at("failed").u8()?);
+                    let failed = TaskFailed::ALL.get(number).copied();
+                    Err(failed.ok_or(RestoreError::Damaged("a failed task"))?)
+                }
+            },
+        )),
         _ => Err(RestoreError::Damaged("an input")),
     }
+}
+
+fn write_outcome(outcome: &AskOutcome, out: &mut Writer) {
+    match outcome {
+        AskOutcome::Done(payload) => {
+            out.u8(0);
+            out.bytes(payload);
+        }
+        AskOutcome::Refused(refusal) => {
+            out.u8(1);
+            out.str(&refusal.code, TEXT_MAX);
+            out.str(&refusal.message, TEXT_MAX);
+            out.bytes(&refusal.data);
+        }
+        AskOutcome::Timeout => out.u8(2),
+        AskOutcome::Ended => out.u8(3),
+    }
+}
+
+fn read_outcome(input: &mut Reader) -> Result<AskOutcome, RestoreError> {
+    match input.at("outcome").u8()? {
+        0 => {
+            let payload = input.at("payload").bytes(TEXT_MAX)?;
+            Ok(AskOutcome::Done(Bytes::copy_from_slice(payload)))
+        }
+        1 => Ok(AskOutcome::Refused(Refusal {
+            code: input.at("code").str(TEXT_MAX)?.to_owned(),
+            message: input.at("message").str(TEXT_MAX)?.to_owned(),
+            data: Bytes::copy_from_slice(input.at("data").bytes(TEXT_MAX)?),
+        })),
+        2 => Ok(AskOutcome::Timeout),
+        3 => Ok(AskOutcome::Ended),
+        _ => Err(RestoreError::Damaged("an outcome")),
+    }
+}
+
+/// The questions that wait: who has not answered, and until when.
+pub(crate) fn write_questions(questions: &Questions, out: &mut Writer) {
+    out.u32_le(questions.last());
+    out.varint_u32(questions.open.len() as u32);
+    for (number, question) in &questions.open {
+        out.u32_le(*number);
+        out.u32_le(question.kind);
+        out.u32_le(question.until.0);
+        out.varint_u32(question.seats.len() as u32);
+        for seat in &question.seats {
+            out.u16_le(*seat);
+        }
+    }
+}
+
+pub(crate) fn read_questions(
+    input: &mut Reader,
+    questions: &mut Questions,
+) -> Result<(), RestoreError> {
+    let last = input.at("last question").u32_le()?;
+    let mut open = std::collections::BTreeMap::new();
+    for _ in 0..input.at("questions").count(QUESTIONS_MAX, 13)? {
+        let number = input.at("question").u32_le()?;
+        let kind = input.at("kind").u32_le()?;
+        let until = Tick(input.at("until").u32_le()?);
+        let seats: Result<Vec<u16>, _> = (0..input.at("seats").count(QUESTIONS_MAX, 2)?)
+            .map(|_| input.at("seat").u16_le())
+            .collect();
+        let seats = seats?;
+        open.insert(number, Question { kind, until, seats });
+    }
+    questions.put_back(last, open);
+    Ok(())
+}
+
+pub(crate) fn write_tasks(tasks: &Tasks, out: &mut Writer) {
+    let (last, running) = tasks.parts();
+    out.u32_le(last);
+    out.varint_u32(running.len() as u32);
+    for (task, kind) in running {
+        out.u32_le(task.0);
+        out.u32_le(*kind);
+    }
+}
+
+/// Nobody runs them any more: those whose result does not wait in the inbox are lost, and the game hears of it.
+pub(crate) fn read_tasks(input: &mut Reader, inbox: &mut Inbox) -> Result<Tasks, RestoreError> {
+    let last = input.at("last task").u32_le()?;
+    let count = input.at("tasks").count(TASKS_KEPT_MAX, 8)?;
+    let mut running = BTreeMap::new();
+    for _ in 0..count {
+        let task = TaskId(input.at("task").u32_le()?);
+        running.insert(task, input.at("kind").u32_le()?);
+    }
+    for task in running.keys() {
+        let done = |it: &Input| matches!(it, Input::Done(other, _) if other == task);
+        if !inbox.waiting().any(done) {
+            inbox.put_back(Input::Done(*task, Err(TaskFailed::Lost)));
+        }
+    }
+    Ok(Tasks::restored(last, running))
 }
 
 pub(crate) fn write_ids(ids: &Ids, out: &mut Writer) {

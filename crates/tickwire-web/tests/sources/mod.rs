@@ -12,14 +12,23 @@ const FOLDERS: [&str; 5] = [
     "crates/tickwire-web/js",
 ];
 
-/// What begins the tests at the end of a file: they do not reach the browser.
-const TESTS: &str = "#[cfg(test)]\nmod tests";
+/// What the build is told beside its sources. Not the lock file: it changes with every crate that the browser never sees.
+const MANIFESTS: [&str; 4] = [
+    "crates/tickwire-proto/Cargo.toml",
+    "crates/tickwire-snapshot/Cargo.toml",
+    "crates/tickwire-client/Cargo.toml",
+    "crates/tickwire-web/Cargo.toml",
+];
 
-/// Hexadecimal digits of the hash over names and contents of all sources.
+/// What begins the tests at the end of a file: they do not reach the browser.
+const TESTS: &str = "#[cfg(test)]\nmod tests {";
+
+/// Hexadecimal digits of the hash over names and contents of all sources, and of the profile that they are built by.
 pub fn hash(root: &Path) -> String {
     let mut files: Vec<PathBuf> = FOLDERS
         .iter()
         .flat_map(|folder| files_below(&root.join(folder)))
+        .chain(MANIFESTS.iter().map(|file| root.join(file)))
         .collect();
     files.sort();
     let mut hasher = blake3::Hasher::new();
@@ -39,6 +48,10 @@ pub fn hash(root: &Path) -> String {
             .update(counted.as_bytes())
             .update(&[0]);
     }
+    let workspace = fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+    let profile = workspace.split("[profile.wasm-release]").nth(1);
+    let profile = profile.and_then(|rest| rest.split("\n[").next());
+    hasher.update(profile.unwrap_or_default().trim().as_bytes());
     hasher.finalize().to_hex().to_string()
 }
 

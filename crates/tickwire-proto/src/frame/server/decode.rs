@@ -1,17 +1,19 @@
 //! Server's frames out of their bytes, in their canonical form alone.
 
 use super::{
-    ATTACH_DONE, ATTACH_REFUSED, ENDING, FOLLOW_REFUSED, FOLLOWED, HAS_APPLIED, HAS_STAMP,
-    JOIN_REFUSED, JOINED, LOBBY_LIST, MEMBER, MESSAGE, NOTICE, PING, PONG, RATES, RECEIPTS,
+    ASK, ATTACH_DONE, ATTACH_ENDED, ATTACH_REFUSED, CANCEL, CREDENTIALS_WANTED, ENDING,
+    FOLLOW_REFUSED, FOLLOWED, HAS_APPLIED, HAS_STAMP, HOST_DONE, JOIN_REFUSED, JOINED,
+    LOBBY_CHANGE, LOBBY_LIST, MEMBER, MESSAGE, MOVED, NOTICE, PING, PONG, RATES, RECEIPTS, REPLY,
     ROOM_ENDED, STATUS_REFUSED, ServerFrame, TICK_FRAME, UPDATE, VOLATILE, WELCOME, name_of,
 };
 use crate::ending::{Reason, Retry};
 use crate::frame::area::AreaDelta;
+use crate::frame::ask::{Ask, Cancel, Reply, read_refusal};
 use crate::frame::parts::{Limits, MemberChange, MemberInfo, RoomEnd, RoomInfo};
 use crate::frame::people::PersonSeen;
 use crate::frame::{
     AREAS_MAX, CODE_MAX, FOLLOWED_MAX, FrameError, MEMBERS_MAX, MessageParts, NAME_MAX, NOTICE_MAX,
-    REFUSAL_DATA_MAX, ROOMS_LISTED_MAX, SCHEMA_MAX, TEXT_MAX, read_received,
+    ROOMS_LISTED_MAX, SCHEMA_MAX, TEXT_MAX, read_received,
 };
 use crate::time::Tick;
 use crate::wire::{Reader, WireError, WireFault};
@@ -42,11 +44,26 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
         ATTACH_DONE => ServerFrame::AttachDone {
             attachment: reader.at("attachment").u8()?,
             identity: reader.at("identity").str(NAME_MAX)?,
+            schema: read_schema(reader)?,
         },
         ATTACH_REFUSED => {
             let attachment = reader.at("attachment").u8()?;
             let (code, message, data) = read_refusal(reader)?;
             ServerFrame::AttachRefused {
+                attachment,
+                code,
+                message,
+                data,
+            }
+        }
+        CREDENTIALS_WANTED => ServerFrame::CredentialsWanted {
+            attachment: reader.at("attachment").u8()?,
+            within_ms: reader.at("within_ms").varint_u32()?,
+        },
+        ATTACH_ENDED => {
+            let attachment = reader.at("attachment").u8()?;
+            let (code, message, data) = read_refusal(reader)?;
+            ServerFrame::AttachEnded {
                 attachment,
                 code,
                 message,
@@ -116,17 +133,6 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
             room: reader.at("room").varint_u32()?,
             tick_us: reader.at("tick_us").varint_u32()?,
         },
-        LOBBY_LIST => {
-            let request = reader.at("request").varint_u32()?;
-            let count = reader
-                .at("rooms")
-                .count(ROOMS_LISTED_MAX, RoomInfo::LEAST)?;
-            let rooms: Result<_, _> = (0..count).map(|_| RoomInfo::read(reader)).collect();
-            ServerFrame::LobbyList {
-                request,
-                rooms: rooms?,
-            }
-        }
         STATUS_REFUSED => ServerFrame::StatusRefused {
             room: reader.at("room").varint_u32()?,
             code: reader.at("code").str(CODE_MAX)?,
@@ -152,21 +158,52 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
             kind: reader.at("kind").str(NAME_MAX)?,
             payload: reader.at("payload").bytes(NOTICE_MAX)?,
         },
+        LOBBY_LIST => ServerFrame::LobbyList {
+            request: reader.at("request").varint_u32()?,
+            rooms: read_rooms(reader)?,
+        },
         ENDING => ServerFrame::Ending {
             reason: Reason::read(reader)?,
             retry: Retry::read(reader)?,
             message: reader.at("message").str(TEXT_MAX)?,
         },
+        ASK => ServerFrame::Ask(Ask::read(reader)?),
+        REPLY => ServerFrame::Reply(Reply::read(reader)?),
+        CANCEL => ServerFrame::Cancel(Cancel::read(reader)?),
+        LOBBY_CHANGE => ServerFrame::LobbyChange {
+            request: reader.at("request").varint_u32()?,
+            whole: reader.at("whole").bool()?,
+            rooms: read_rooms(reader)?,
+            gone: {
+                let count = reader.at("gone").count(ROOMS_LISTED_MAX, 1)?;
+                let ids: Result<_, _> = (0..count).map(|_| reader.at("id").str(NAME_MAX)).collect();
+                ids?
+            },
+        },
+        MOVED => ServerFrame::Moved {
+            from: reader.at("from").varint_u32()?,
+            request: reader.at("request").varint_u32()?,
+        },
+        HOST_DONE => ServerFrame::HostDone {
+            request: reader.at("request").varint_u32()?,
+        },
         other => return Err(reader.error(WireFault::OutOfRange(u64::from(other)))),
     })
 }
 
-fn read_refusal<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, &'a str, &'a [u8]), WireError> {
-    Ok((
-        reader.at("code").str(CODE_MAX)?,
-        reader.at("message").str(TEXT_MAX)?,
-        reader.at("data").bytes(REFUSAL_DATA_MAX)?,
-    ))
+fn read_schema<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, WireError> {
+    if reader.at("has schema").bool()? {
+        reader.at("schema").bytes(SCHEMA_MAX).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+fn read_rooms<'a>(reader: &mut Reader<'a>) -> Result<Vec<RoomInfo<'a>>, WireError> {
+    let count = reader
+        .at("rooms")
+        .count(ROOMS_LISTED_MAX, RoomInfo::LEAST)?;
+    (0..count).map(|_| RoomInfo::read(reader)).collect()
 }
 
 fn read_joined<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
@@ -181,11 +218,7 @@ fn read_joined<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError
         tick_us: reader.at("tick_us").varint_u32()?,
         send_every: reader.at("send_every").u8()?,
         schema_hash: reader.at("schema_hash").u64_le()?,
-        schema: if reader.at("has schema").bool()? {
-            Some(reader.at("schema").bytes(SCHEMA_MAX)?)
-        } else {
-            None
-        },
+        schema: read_schema(reader)?,
         members: {
             let count = reader.at("members").count(MEMBERS_MAX, MemberInfo::LEAST)?;
             (0..count)

@@ -1,11 +1,12 @@
 //! The bytes of a server's frames.
 
 use super::{HAS_APPLIED, HAS_STAMP, ServerFrame};
+use crate::frame::ask::write_refusal;
 use crate::frame::parts::{MemberInfo, RoomInfo};
 use crate::frame::people::PersonSeen;
 use crate::frame::{
-    AREAS_MAX, CODE_MAX, FOLLOWED_MAX, MEMBERS_MAX, MessageParts, NAME_MAX, REFUSAL_DATA_MAX,
-    ROOMS_LISTED_MAX, TEXT_MAX, write_received,
+    AREAS_MAX, CODE_MAX, FOLLOWED_MAX, MEMBERS_MAX, MessageParts, NAME_MAX, ROOMS_LISTED_MAX,
+    TEXT_MAX, write_received,
 };
 use crate::time::Tick;
 use crate::wire::Writer;
@@ -47,11 +48,29 @@ impl ServerFrame<'_> {
             ServerFrame::AttachDone {
                 attachment,
                 identity,
+                schema,
             } => {
                 out.u8(attachment);
                 out.str(identity, NAME_MAX);
+                write_schema(schema, out);
             }
             ServerFrame::AttachRefused {
+                attachment,
+                code,
+                message,
+                data,
+            } => {
+                out.u8(attachment);
+                write_refusal(code, message, data, out);
+            }
+            ServerFrame::CredentialsWanted {
+                attachment,
+                within_ms,
+            } => {
+                out.u8(attachment);
+                out.varint_u32(within_ms);
+            }
+            ServerFrame::AttachEnded {
                 attachment,
                 code,
                 message,
@@ -174,6 +193,25 @@ impl ServerFrame<'_> {
                 retry.write(out);
                 out.str(message, TEXT_MAX);
             }
+            ServerFrame::Ask(ref ask) => ask.write(out),
+            ServerFrame::Reply(ref reply) => reply.write(out),
+            ServerFrame::Cancel(ref cancel) => cancel.write(out),
+            ServerFrame::LobbyChange {
+                request,
+                whole,
+                ref rooms,
+                ref gone,
+            } => {
+                out.varint_u32(request);
+                out.bool(whole);
+                write_list(rooms, ROOMS_LISTED_MAX, out, RoomInfo::write);
+                write_list(gone, ROOMS_LISTED_MAX, out, |id, out| out.str(id, NAME_MAX));
+            }
+            ServerFrame::Moved { from, request } => {
+                out.varint_u32(from);
+                out.varint_u32(request);
+            }
+            ServerFrame::HostDone { request } => out.varint_u32(request),
         }
     }
 
@@ -203,10 +241,7 @@ impl ServerFrame<'_> {
             out.varint_u32(*tick_us);
             out.u8(*send_every);
             out.u64_le(*schema_hash);
-            out.bool(schema.is_some());
-            if let Some(schema) = schema {
-                out.bytes(schema);
-            }
+            write_schema(*schema, out);
             write_list(members, MEMBERS_MAX, out, MemberInfo::write);
         }
     }
@@ -226,8 +261,18 @@ impl ServerFrame<'_> {
             ServerFrame::Joined {
                 schema, members, ..
             } => 256 + schema.map_or(0, <[u8]>::len) + members.len() * 32,
+            ServerFrame::AttachDone { schema, .. } => 80 + schema.map_or(0, <[u8]>::len),
+            ServerFrame::Ask(ask) => 32 + ask.payload.len(),
+            ServerFrame::Reply(reply) => 32 + reply.payload_len(),
             _ => 64,
         }
+    }
+}
+
+fn write_schema(schema: Option<&[u8]>, out: &mut Writer) {
+    out.bool(schema.is_some());
+    if let Some(schema) = schema {
+        out.bytes(schema);
     }
 }
 
@@ -242,17 +287,6 @@ fn write_list<T>(items: &[T], max: usize, out: &mut Writer, write: impl Fn(&T, &
     for item in kept {
         write(item, out);
     }
-}
-
-fn write_refusal(code: &str, message: &str, data: &[u8], out: &mut Writer) {
-    out.str(code, CODE_MAX);
-    out.str(message, TEXT_MAX);
-    // Half of some data is no data.
-    out.bytes(if data.len() <= REFUSAL_DATA_MAX {
-        data
-    } else {
-        &[]
-    });
 }
 
 fn write_tick_frame(

@@ -1,6 +1,7 @@
 //! What a server says, frame by frame; encoded in `encode`, decoded in `decode`.
 
 use super::area::AreaDelta;
+use super::ask::{Ask, Cancel, Reply};
 use super::parts::{Limits, MemberChange, MemberInfo, RoomEnd, RoomInfo};
 use super::people::PersonSeen;
 use crate::ending::{Reason, Retry};
@@ -31,6 +32,14 @@ const STATUS_REFUSED: u8 = 0x5a;
 const FOLLOWED: u8 = 0x5b;
 const NOTICE: u8 = 0x5c;
 const FOLLOW_REFUSED: u8 = 0x5d;
+const CREDENTIALS_WANTED: u8 = 0x55;
+const ATTACH_ENDED: u8 = 0x56;
+const ASK: u8 = 0x52;
+const REPLY: u8 = 0x53;
+const CANCEL: u8 = 0x54;
+const LOBBY_CHANGE: u8 = 0x57;
+const MOVED: u8 = 0x58;
+const HOST_DONE: u8 = 0x59;
 
 /// The parts of a tick frame that may be absent.
 const HAS_APPLIED: u8 = 1;
@@ -56,9 +65,29 @@ pub enum ServerFrame<'a> {
         attachment: u8,
         /// Who the client is there.
         identity: &'a str,
+        /// The messages of the namespace as a schema, for a generic client, where it has any.
+        schema: Option<&'a [u8]>,
     },
     /// An attachment is refused; the session goes on.
     AttachRefused {
+        /// Which.
+        attachment: u8,
+        /// For programs.
+        code: &'a str,
+        /// For people.
+        message: &'a str,
+        /// Whatever else.
+        data: &'a [u8],
+    },
+    /// An identity expires: fresh credentials are wanted for an attachment, which ends without them.
+    CredentialsWanted {
+        /// Which.
+        attachment: u8,
+        /// So long the server waits for credentials that are accepted.
+        within_ms: u32,
+    },
+    /// An attachment is over, and its rooms are left; the session goes on.
+    AttachEnded {
         /// Which.
         attachment: u8,
         /// For programs.
@@ -130,7 +159,7 @@ pub enum ServerFrame<'a> {
     },
     /// A reliable message.
     Message {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) an attachment.
         room: u32,
         /// The channel that keeps its order.
         channel: u8,
@@ -141,7 +170,7 @@ pub enum ServerFrame<'a> {
     },
     /// A volatile message.
     Volatile {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) an attachment.
         room: u32,
         /// The channel.
         channel: u8,
@@ -240,6 +269,35 @@ pub enum ServerFrame<'a> {
         /// For people.
         message: &'a str,
     },
+    /// A request of the server's.
+    Ask(Ask<'a>),
+    /// The reply to a request of the client's.
+    Reply(Reply<'a>),
+    /// Gives a request of the server's up.
+    Cancel(Cancel),
+    /// What changed on a list of rooms that the client watches.
+    LobbyChange {
+        /// The number of the request that began it.
+        request: u32,
+        /// This is the whole list: what was told before is void.
+        whole: bool,
+        /// Rooms that are new on the list or look different now.
+        rooms: Vec<RoomInfo<'a>>,
+        /// The ids of rooms that are not on it any more.
+        gone: Vec<&'a str>,
+    },
+    /// The session is out of a room, and in another by the [`Joined`](ServerFrame::Joined) that comes next.
+    Moved {
+        /// The room that it was in.
+        from: u32,
+        /// The number of that Joined, given by the server: from 2^31 on.
+        request: u32,
+    },
+    /// What the host asked for is done.
+    HostDone {
+        /// The number of the request.
+        request: u32,
+    },
 }
 
 impl ServerFrame<'_> {
@@ -253,13 +311,16 @@ impl ServerFrame<'_> {
     #[must_use]
     pub fn is_control(&self) -> bool {
         use ServerFrame::{
-            AttachDone, AttachRefused, FollowRefused, Followed, JoinRefused, Joined, LobbyList,
-            Member, Notice, Rates, RoomEnded, StatusRefused,
+            AttachDone, AttachEnded, AttachRefused, CredentialsWanted, FollowRefused, Followed,
+            HostDone, JoinRefused, Joined, LobbyChange, LobbyList, Member, Moved, Notice, Rates,
+            RoomEnded, StatusRefused,
         };
         matches!(
             self,
             AttachDone { .. }
                 | AttachRefused { .. }
+                | AttachEnded { .. }
+                | CredentialsWanted { .. }
                 | Joined { .. }
                 | JoinRefused { .. }
                 | Member { .. }
@@ -270,6 +331,9 @@ impl ServerFrame<'_> {
                 | Followed { .. }
                 | FollowRefused { .. }
                 | Notice { .. }
+                | LobbyChange { .. }
+                | Moved { .. }
+                | HostDone { .. }
         )
     }
 
@@ -296,6 +360,14 @@ impl ServerFrame<'_> {
             ServerFrame::FollowRefused { .. } => FOLLOW_REFUSED,
             ServerFrame::Notice { .. } => NOTICE,
             ServerFrame::Ending { .. } => ENDING,
+            ServerFrame::CredentialsWanted { .. } => CREDENTIALS_WANTED,
+            ServerFrame::AttachEnded { .. } => ATTACH_ENDED,
+            ServerFrame::Ask(_) => ASK,
+            ServerFrame::Reply(_) => REPLY,
+            ServerFrame::Cancel(_) => CANCEL,
+            ServerFrame::LobbyChange { .. } => LOBBY_CHANGE,
+            ServerFrame::Moved { .. } => MOVED,
+            ServerFrame::HostDone { .. } => HOST_DONE,
         }
     }
 }
@@ -303,9 +375,13 @@ impl ServerFrame<'_> {
 /// How a session treats a frame that was encoded elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Treatment {
-    Reliable { channel: u8 },
+    Reliable {
+        channel: u8,
+    },
     Volatile,
     Control,
+    /// A request of a room's, the same for several of its members.
+    Ask,
 }
 
 /// Reads only as much of a frame as tells how it must be sent.
@@ -315,6 +391,7 @@ pub(crate) fn treatment(frame: &[u8]) -> Treatment {
             Treatment::Reliable { channel }
         }),
         Some(&VOLATILE) => Treatment::Volatile,
+        Some(&ASK) => Treatment::Ask,
         _ => Treatment::Control,
     }
 }
@@ -348,6 +425,14 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         FOLLOW_REFUSED => "FollowRefused",
         NOTICE => "Notice",
         ENDING => "Ending",
+        CREDENTIALS_WANTED => "CredentialsWanted",
+        ATTACH_ENDED => "AttachEnded",
+        ASK => "Ask",
+        REPLY => "Reply",
+        CANCEL => "Cancel",
+        LOBBY_CHANGE => "LobbyChange",
+        MOVED => "Moved",
+        HOST_DONE => "HostDone",
         _ => "unknown",
     }
 }

@@ -5,8 +5,8 @@ use super::{
     ATTACH, COMMANDS_WAITING_MAX, ClientEvent, ClientSession, HELD_BACK_MAX, HeldBack, Waiting,
 };
 use crate::frame::{
-    ATTACHMENTS_MAX, CHANNELS_MAX, COMMAND_MAX, CREDENTIALS_MAX, ClientFrame, JoinHow, Refusal,
-    code,
+    ATTACHMENTS_MAX, CHANNELS_MAX, COMMAND_MAX, CREDENTIALS_MAX, ClientFrame, HostAsk, JoinHow,
+    Refusal, code,
 };
 use crate::time::Tick;
 use bytes::Bytes;
@@ -23,10 +23,14 @@ impl ClientSession {
         if self.is_ended().is_some() || self.attachments.contains_key(&attachment) {
             return;
         }
-        let refusal = if self.attachments.len() >= ATTACHMENTS_MAX {
+        let refusal = if self.attachments.len() >= ATTACHMENTS_MAX
+            || usize::from(attachment) >= ATTACHMENTS_MAX
+        {
             Refusal::new(
                 code::LIMIT,
-                format!("a session has at most {ATTACHMENTS_MAX} attachments: detach one first"),
+                format!(
+                    "a session has at most {ATTACHMENTS_MAX} attachments, numbered from 0: detach one first"
+                ),
             )
         } else if credentials.len() > CREDENTIALS_MAX {
             Refusal::new(
@@ -65,6 +69,17 @@ impl ClientSession {
         }
     }
 
+    /// The answer to [`ClientEvent::CredentialsWanted`]. Longer ones than [`CREDENTIALS_MAX`] are cut, and then refused by whoever reads them.
+    pub fn credentials(&mut self, attachment: u8, credentials: &[u8]) {
+        if self.attachments.get(&attachment) == Some(&true) {
+            let credentials = &credentials[..credentials.len().min(CREDENTIALS_MAX)];
+            self.push_control(&ClientFrame::Credentials {
+                attachment,
+                credentials,
+            });
+        }
+    }
+
     fn push_opening(&mut self, frame: Bytes) {
         if self.outbox.push_opening(frame).is_err() {
             self.overflow();
@@ -94,6 +109,43 @@ impl ClientSession {
                 kind,
             },
         );
+    }
+
+    /// Wants the list of rooms of a kind (empty: of all) that have these attributes, and then every change of it.
+    pub fn lobby_watch(
+        &mut self,
+        request: u32,
+        attachment: u8,
+        kind: &str,
+        attributes: &[(&str, &str)],
+    ) {
+        let frame = ClientFrame::LobbyWatch {
+            request,
+            attachment,
+            kind,
+            attributes: attributes.to_vec(),
+        };
+        self.request(request, attachment, &frame);
+    }
+
+    /// Wants no more changes of that list.
+    pub fn lobby_unwatch(&mut self, request: u32) {
+        let before = self.held_back.len();
+        self.held_back.retain(|it| it.request != request);
+        if self.held_back.len() == before && self.is_attached() {
+            self.push_control(&ClientFrame::LobbyUnwatch { request });
+        }
+    }
+
+    /// Says that the player of this room is ready, or is not any more.
+    pub fn ready(&mut self, room: u32, ready: bool) {
+        self.about_room(room, &ClientFrame::Ready { room, ready });
+    }
+
+    /// Asks for what the host of a room may ask for. [`ClientEvent::HostDone`] or [`ClientEvent::JoinRefused`] answers.
+    pub fn host_ask(&mut self, request: u32, room: u32, ask: &HostAsk<'_>) {
+        let ask = ask.clone();
+        self.about_room(room, &ClientFrame::HostAsk { request, room, ask });
     }
 
     fn request(&mut self, request: u32, attachment: u8, frame: &ClientFrame<'_>) {
@@ -190,7 +242,13 @@ impl ClientSession {
         Ok(())
     }
 
-    fn check(&self, room: u32, channel: u8, len: usize) -> Result<(), SendError> {
+    /// Whether there is such a room, or such an attachment, accepted.
+    fn is_there(&self, room: u32) -> bool {
+        let accepted = |attachment| self.attachments.get(&attachment) == Some(&true);
+        self.rooms.contains_key(&room) || u8::try_from(room).is_ok_and(accepted)
+    }
+
+    pub(super) fn check(&self, room: u32, channel: u8, len: usize) -> Result<(), SendError> {
         debug_assert!(
             channel < CHANNELS_MAX,
             "channels are numbered below {CHANNELS_MAX}"
@@ -198,7 +256,7 @@ impl ClientSession {
         let max = self.limits.message_max as usize;
         if self.is_ended().is_some() {
             Err(SendError::Ended)
-        } else if room != 0 && !self.rooms.contains_key(&room) {
+        } else if !self.is_there(room) {
             Err(SendError::NoRoom { room })
         } else if len > max {
             Err(SendError::TooLong { len, max })
@@ -207,9 +265,10 @@ impl ClientSession {
         }
     }
 
-    /// Says something of oneself in a room, or where one is followed (`room` 0); for so many milliseconds, or for good (0).
+    /// Says something of oneself in a room, or (below [`ROOM_FIRST`](crate::frame::ROOM_FIRST)) to those who follow one in an attachment's
+    /// namespace; for so many milliseconds, or for good (0).
     pub fn status(&mut self, room: u32, text: &str, expires_ms: u32) {
-        if room == 0 || self.rooms.contains_key(&room) {
+        if self.is_there(room) {
             self.push_control(&ClientFrame::Status {
                 room,
                 text,

@@ -2,7 +2,8 @@
 
 use crate::ending::Ending;
 use crate::frame::{
-    JoinedInfo, Limits, MemberChangeOwned, PersonSeenOwned, Refusal, RoomEnd, RoomInfoOwned,
+    AskOutcome, JoinedInfo, Limits, MemberChangeOwned, PersonSeenOwned, Refusal, RoomEnd,
+    RoomInfoOwned,
 };
 use crate::time::Tick;
 use bytes::Bytes;
@@ -27,6 +28,27 @@ pub enum ClientEvent {
         attachment: u8,
         /// Who the client is there.
         identity: String,
+        /// The messages of the namespace, where the client had no hash of them and there are any.
+        schema: Option<Bytes>,
+    },
+    /// The identity of an attachment expires: show fresh credentials ([`credentials`](super::ClientSession::credentials)).
+    CredentialsWanted {
+        /// Which.
+        attachment: u8,
+        /// So long the server waits for some that it accepts.
+        within_ms: u32,
+    },
+    /// Fresh credentials were accepted.
+    Renewed {
+        /// Of which attachment.
+        attachment: u8,
+    },
+    /// The server ended an attachment; its rooms end too.
+    AttachEnded {
+        /// Which.
+        attachment: u8,
+        /// Why.
+        refusal: Refusal,
     },
     /// An attachment is refused.
     AttachRefused {
@@ -68,7 +90,7 @@ pub enum ClientEvent {
     },
     /// A message.
     Message {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) the attachment whose namespace it is for, outside of rooms.
         room: u32,
         /// The channel.
         channel: u8,
@@ -78,6 +100,37 @@ pub enum ClientEvent {
         payload: Bytes,
         /// Whether it was sent as a volatile one.
         volatile: bool,
+    },
+    /// A request; answer with [`answer`](super::ClientSession::answer), once and at any time.
+    Ask {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The channel.
+        channel: u8,
+        /// The server's number for it.
+        number: u32,
+        /// The hash of the request type's name.
+        kind: u32,
+        /// For how long the server waits, from when it asked.
+        timeout_ms: u32,
+        /// The request.
+        payload: Bytes,
+    },
+    /// The server gave a request up, or its room has ended: an answer is dropped and counted.
+    AskCancelled {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The server's number for it.
+        number: u32,
+    },
+    /// What became of a request of this side.
+    Reply {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The number that it was asked by.
+        number: u32,
+        /// What became of it.
+        outcome: AskOutcome,
     },
     /// The members of a room changed.
     Member {
@@ -140,6 +193,29 @@ pub enum ClientEvent {
         request: u32,
         /// The rooms.
         rooms: Vec<RoomInfoOwned>,
+    },
+    /// What changed on a list of rooms that is watched.
+    LobbyChange {
+        /// The number of the request that began it.
+        request: u32,
+        /// This is the whole list.
+        whole: bool,
+        /// Rooms that are new or look different.
+        rooms: Vec<RoomInfoOwned>,
+        /// Rooms that are not on it any more.
+        gone: Vec<String>,
+    },
+    /// The session is out of a room, and in another by the [`Joined`](ClientEvent::Joined) that comes next with this number.
+    Moved {
+        /// The room that it was in.
+        room: u32,
+        /// The number.
+        request: u32,
+    },
+    /// What was asked for as the host is done.
+    HostDone {
+        /// The number of the request.
+        request: u32,
     },
     /// Nothing was heard for too long: drop the link and open another.
     LinkDead,

@@ -2,6 +2,7 @@
 //!
 //! Frames are taken in `receive`, the next write is chosen in `write`.
 
+use super::asks::{Asked, Owed};
 use super::bucket::Pace;
 use super::heartbeat::Heartbeat;
 use super::outbox::{Outbox, Tally};
@@ -16,6 +17,7 @@ use crate::time::{Tick, Time};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
+mod ask;
 mod call;
 mod event;
 mod receive;
@@ -66,6 +68,8 @@ pub struct ClientSession {
     claims: bool,
     held_back: Vec<HeldBack>,
     outbox: Outbox,
+    asked: Asked,
+    owed: Owed,
     commands: VecDeque<Waiting>,
     volatiles: Volatiles,
     tally: Tally,
@@ -137,6 +141,8 @@ impl ClientSession {
             claims: false,
             held_back: Vec::new(),
             outbox: Outbox::default(),
+            asked: Asked::default(),
+            owed: Owed::default(),
             commands: VecDeque::new(),
             volatiles: Volatiles::default(),
             tally: Tally::default(),
@@ -245,6 +251,7 @@ impl ClientSession {
         self.rooms.clear();
         self.held_back.clear();
         self.outbox = Outbox::default();
+        self.end_asks();
         self.tally = Tally::default();
     }
 
@@ -296,17 +303,20 @@ impl ClientSession {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Time> {
         let beat = match self.stage {
-            Stage::NoLink | Stage::Ended { bye: false, .. } => return None,
+            Stage::NoLink => None,
+            Stage::Ended { bye: false, .. } => return None,
             Stage::Ended { bye: true, .. } => None,
             Stage::Hello => Some(self.heartbeat.dead_at()),
             Stage::Open => Some(self.heartbeat.next_timeout()),
         };
-        beat.into_iter().chain(self.pace_until).min()
+        let asks = self.asked.next_deadline();
+        beat.into_iter().chain(self.pace_until).chain(asks).min()
     }
 
     /// Time passed. Hand in frames that have arrived before it, lest a live link be taken for dead.
     pub fn handle_timeout(&mut self, now: Time) {
         self.pace_until = self.pace_until.filter(|at| now < *at);
+        self.time_asks(now);
         let dead = match self.stage {
             Stage::NoLink | Stage::Ended { .. } => false,
             Stage::Hello => now >= self.heartbeat.dead_at(),
@@ -345,6 +355,7 @@ impl ClientSession {
             return;
         }
         let bye = bye && matches!(self.stage, Stage::Open);
+        self.end_asks();
         self.events.push_back(ClientEvent::Ended(ending.clone()));
         let left = ending.reason == Reason::Left;
         self.stage = Stage::Ended { ending, bye };

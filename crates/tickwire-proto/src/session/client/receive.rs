@@ -70,8 +70,7 @@ impl ClientSession {
             ))),
             (frame, _) => {
                 if frame.is_control() {
-                    self.tally.count(CONTROL_CHANNEL);
-                    self.receipts_due |= self.tally.is_pressing();
+                    self.count(CONTROL_CHANNEL);
                 }
                 self.dispatch(now, frame, bytes);
                 Ok(())
@@ -124,7 +123,23 @@ impl ClientSession {
             ServerFrame::AttachDone {
                 attachment,
                 identity,
-            } => self.attached(attachment, identity),
+                schema,
+            } => {
+                let schema = schema.map(|schema| bytes.slice_ref(schema));
+                self.attached(attachment, identity, schema);
+            }
+            ServerFrame::CredentialsWanted {
+                attachment,
+                within_ms,
+            } => self.credentials_wanted(attachment, within_ms),
+            ServerFrame::AttachEnded {
+                attachment,
+                code,
+                message,
+                data,
+            } => {
+                self.attach_ended(attachment, own_refusal(code, message, data, bytes));
+            }
             ServerFrame::AttachRefused {
                 attachment,
                 code,
@@ -169,8 +184,7 @@ impl ClientSession {
                 kind,
                 payload,
             } => {
-                self.tally.count(channel);
-                self.receipts_due |= self.tally.is_pressing();
+                self.count(channel);
                 self.message(room, channel, kind, bytes.slice_ref(payload), false);
             }
             ServerFrame::Volatile {
@@ -179,6 +193,18 @@ impl ClientSession {
                 kind,
                 payload,
             } => self.message(room, channel, kind, bytes.slice_ref(payload), true),
+            ServerFrame::Ask(ask) => {
+                self.count(ask.channel);
+                self.asked_by_server(&ask, bytes);
+            }
+            ServerFrame::Reply(reply) => {
+                self.count(reply.channel);
+                self.replied_by_server(&reply);
+            }
+            ServerFrame::Cancel(cancel) => {
+                self.count(cancel.channel);
+                self.cancelled_by_server(&cancel);
+            }
             ServerFrame::Receipts { received } => received
                 .iter()
                 .for_each(|(channel, count)| self.receipt(*channel, *count)),
@@ -237,6 +263,7 @@ impl ClientSession {
                 message,
             } => {
                 let message = message.to_owned();
+                self.end_asks_of(room);
                 self.about(
                     room,
                     ClientEvent::RoomEnded {
@@ -245,13 +272,38 @@ impl ClientSession {
                         message,
                     },
                 );
-                self.rooms.remove(&room);
-                let before = self.commands.len();
-                self.commands.retain(|command| command.room != room);
-                self.stats.commands_unsent += (before - self.commands.len()) as u64;
+                self.forget_room(room);
             }
             ServerFrame::Rates { room, tick_us } => {
                 self.about(room, ClientEvent::Rates { room, tick_us })
+            }
+            ServerFrame::LobbyChange {
+                request,
+                whole,
+                ref rooms,
+                ref gone,
+            } => {
+                let rooms = rooms.iter().map(RoomInfoOwned::from).collect();
+                let gone = gone.iter().map(|id| (*id).to_owned()).collect();
+                self.events.push_back(ClientEvent::LobbyChange {
+                    request,
+                    whole,
+                    rooms,
+                    gone,
+                });
+            }
+            ServerFrame::Moved { from, request } => {
+                self.about(
+                    from,
+                    ClientEvent::Moved {
+                        room: from,
+                        request,
+                    },
+                );
+                self.forget_room(from);
+            }
+            ServerFrame::HostDone { request } => {
+                self.events.push_back(ClientEvent::HostDone { request });
             }
             ServerFrame::LobbyList { request, ref rooms } => {
                 let rooms = rooms.iter().map(RoomInfoOwned::from).collect();
@@ -261,15 +313,32 @@ impl ClientSession {
         }
     }
 
-    fn attached(&mut self, attachment: u8, identity: &str) {
+    /// One more that the server wants to know of.
+    fn count(&mut self, channel: u8) {
+        self.tally.count(channel);
+        self.receipts_due |= self.tally.is_pressing();
+    }
+
+    fn forget_room(&mut self, room: u32) {
+        self.rooms.remove(&room);
+        let before = self.commands.len();
+        self.commands.retain(|command| command.room != room);
+        self.stats.commands_unsent += (before - self.commands.len()) as u64;
+    }
+
+    fn attached(&mut self, attachment: u8, identity: &str, schema: Option<Bytes>) {
         let Some(accepted) = self.attachments.get_mut(&attachment) else {
             self.stats.frames_late += 1;
             return;
         };
-        *accepted = true;
+        if std::mem::replace(accepted, true) {
+            self.events.push_back(ClientEvent::Renewed { attachment });
+            return;
+        }
         self.events.push_back(ClientEvent::Attached {
             attachment,
             identity: identity.to_owned(),
+            schema,
         });
         let (ready, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.held_back)
             .into_iter()
@@ -285,11 +354,43 @@ impl ClientSession {
         }
     }
 
+    fn credentials_wanted(&mut self, attachment: u8, within_ms: u32) {
+        if self.attachments.get(&attachment) == Some(&true) {
+            self.events.push_back(ClientEvent::CredentialsWanted {
+                attachment,
+                within_ms,
+            });
+        } else {
+            self.stats.frames_late += 1;
+        }
+    }
+
     fn attach_refused(&mut self, attachment: u8, refusal: Refusal) {
         if self.attachments.remove(&attachment).is_none() {
             self.stats.frames_late += 1;
             return;
         }
+        self.refuse_held_back(attachment, &refusal);
+        self.events.push_back(ClientEvent::AttachRefused {
+            attachment,
+            refusal,
+        });
+    }
+
+    fn attach_ended(&mut self, attachment: u8, refusal: Refusal) {
+        if self.attachments.remove(&attachment).is_none() {
+            self.stats.frames_late += 1;
+            return;
+        }
+        self.refuse_held_back(attachment, &refusal);
+        self.events.push_back(ClientEvent::AttachEnded {
+            attachment,
+            refusal,
+        });
+    }
+
+    /// Requests that waited for an attachment that does not come.
+    fn refuse_held_back(&mut self, attachment: u8, refusal: &Refusal) {
         let (refused, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.held_back)
             .into_iter()
             .partition(|it| it.attachment == attachment);
@@ -300,10 +401,6 @@ impl ClientSession {
                 refusal: refusal.clone(),
             });
         }
-        self.events.push_back(ClientEvent::AttachRefused {
-            attachment,
-            refusal,
-        });
     }
 
     pub(super) fn refuse(&mut self, request: u32, message: String) {
@@ -367,7 +464,9 @@ impl ClientSession {
     }
 
     fn message(&mut self, room: u32, channel: u8, kind: u32, payload: Bytes, volatile: bool) {
-        if room == 0 || self.rooms.contains_key(&room) {
+        let attached = u8::try_from(room)
+            .is_ok_and(|attachment| self.attachments.get(&attachment) == Some(&true));
+        if attached || self.rooms.contains_key(&room) {
             self.events.push_back(ClientEvent::Message {
                 room,
                 channel,

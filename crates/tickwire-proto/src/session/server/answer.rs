@@ -4,13 +4,14 @@ use super::super::SendError;
 use super::super::bucket::Bucket;
 use super::super::outbox::Full;
 use super::{
-    ATTACH_REFUSALS_MAX, Attachment, Pair, Proof, RoomSlot, ServerEvent, ServerSession, Stage,
+    ATTACH_REFUSALS_MAX, Attachment, Pair, Proof, Renewal, RoomSlot, SERVER_REQUESTS, ServerEvent,
+    ServerSession, Stage,
 };
 use crate::ending::{Ending, Reason};
 use crate::frame::server::{Treatment, treatment};
 use crate::frame::{
     CHANNELS_MAX, Identity, JoinedInfo, MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned,
-    ServerFrame,
+    ServerFrame, code,
 };
 use crate::time::{Tick, Time};
 use bytes::Bytes;
@@ -18,10 +19,32 @@ use bytes::Bytes;
 impl ServerSession {
     /// The answer to [`ServerEvent::AuthWanted`].
     pub fn attach_done(&mut self, now: Time, attachment: u8, answer: Result<Identity, Refusal>) {
+        self.attach_done_with(now, attachment, answer, None);
+    }
+
+    /// The same, with the schema of the namespace's messages for a client that does not know them.
+    pub fn attach_done_with(
+        &mut self,
+        now: Time,
+        attachment: u8,
+        answer: Result<Identity, Refusal>,
+        schema: Option<&Bytes>,
+    ) {
+        let answer = answer.and_then(|identity| match identity.expires {
+            Some(at) if at <= now => Err(Refusal::new(
+                code::REFUSED,
+                "these credentials have expired: sign in again",
+            )),
+            _ => Ok(identity),
+        });
         let state = self.attachments.get(&attachment).map(|it| &it.state);
         if matches!(state, Some(Proof::GivenUp)) {
             self.attachments.remove(&attachment);
             self.await_credentials(now);
+        }
+        let renewal = self.attachments.get(&attachment).map(|it| it.renewal);
+        if matches!(renewal, Some(Renewal::Pending(_))) && self.is_ended().is_none() {
+            return self.renewed(now, attachment, answer);
         }
         if self.is_ended().is_some()
             || !matches!(
@@ -40,12 +63,14 @@ impl ServerSession {
                 let frame = ServerFrame::AttachDone {
                     attachment,
                     identity: &identity.id,
+                    schema: schema.map(|schema| &schema[..]),
                 }
                 .encode();
                 if let Some(it) = self.attachments.get_mut(&attachment) {
                     it.state = Proof::Checked(identity);
                 }
                 self.credentials_by = None;
+                self.bared = false;
                 self.events.push_back(ServerEvent::Attached { attachment });
                 // Last, since it may end the session, and nothing comes after that.
                 self.push_control(frame);
@@ -113,7 +138,8 @@ impl ServerSession {
 
     /// The other answer to [`ServerEvent::JoinWanted`] and [`ServerEvent::LobbyWanted`].
     pub fn join_refused(&mut self, request: u32, refusal: Refusal) {
-        if self.is_ended().is_some() || !self.pending.remove(&request) {
+        let waits = self.pending.remove(&request) || self.watches.remove(&request).is_some();
+        if self.is_ended().is_some() || !waits {
             self.stats.answers_late += 1;
             return;
         }
@@ -145,6 +171,59 @@ impl ServerSession {
         self.push_control(ServerFrame::LobbyList { request, rooms }.encode());
     }
 
+    /// What is new on a list that the client watches; the first time all of it. At most
+    /// [`ROOMS_LISTED_MAX`](crate::frame::ROOMS_LISTED_MAX) rooms and as many ids: what is more comes in another one.
+    pub fn lobby_change(
+        &mut self,
+        request: u32,
+        whole: bool,
+        rooms: &[RoomInfoOwned],
+        gone: &[String],
+    ) {
+        if self.is_ended().is_some() || !self.watches.contains_key(&request) {
+            self.stats.answers_late += 1;
+            return;
+        }
+        let frame = ServerFrame::LobbyChange {
+            request,
+            whole,
+            rooms: rooms.iter().map(RoomInfoOwned::borrow).collect(),
+            gone: gone.iter().map(String::as_str).collect(),
+        };
+        self.push_control(frame.encode());
+    }
+
+    /// The answer to [`ServerEvent::HostAsks`]: it is done.
+    pub fn host_done(&mut self, request: u32) {
+        if self.is_ended().is_some() || !self.pending.remove(&request) {
+            self.stats.answers_late += 1;
+            return;
+        }
+        self.push_control(ServerFrame::HostDone { request }.encode());
+    }
+
+    /// The session goes on in another room: it is out of `from` and in the new one at once. The number of the join is the server's.
+    pub fn moved(&mut self, now: Time, from: u32, mut info: JoinedInfo) {
+        let slot = if self.is_ended().is_some() {
+            None
+        } else {
+            self.rooms.remove(&from)
+        };
+        let Some(slot) = slot else {
+            self.stats.answers_late += 1;
+            return;
+        };
+        self.stats.updates_dropped += u64::from(slot.update.is_some());
+        self.stats.tick_frames_dropped += u64::from(slot.tick_frame.is_some());
+        info.request |= SERVER_REQUESTS;
+        let request = info.request;
+        self.push_control(ServerFrame::Moved { from, request }.encode());
+        if self.is_ended().is_none() {
+            self.pending.insert(request);
+            self.joined(now, info);
+        }
+    }
+
     /// Tells of the members of a room. For many sessions encode once and use [`ServerSession::send_frame`].
     pub fn member_change(&mut self, room: u32, change: &MemberChangeOwned) {
         if self.is_ended().is_some() || !self.rooms.contains_key(&room) {
@@ -173,6 +252,7 @@ impl ServerSession {
         };
         self.stats.updates_dropped += u64::from(slot.update.is_some());
         self.stats.tick_frames_dropped += u64::from(slot.tick_frame.is_some());
+        self.end_asks_of(room);
         self.push_control(
             ServerFrame::RoomEnded {
                 room,
@@ -229,7 +309,8 @@ impl ServerSession {
 
     /// Sends a frame that was encoded elsewhere, once for many: a message, a change of members, rates.
     ///
-    /// What it is decides how it goes: messages are reliable, volatile ones volatile, all else is control.
+    /// What it is decides how it goes: messages and requests are reliable, volatile ones volatile, all else is control.
+    /// A request has its room's own number, unused by any other of that room; the room keeps its time.
     pub fn send_frame(&mut self, now: Time, shared: Bytes) -> Result<(), SendError> {
         if self.is_ended().is_some() {
             return Err(SendError::Ended);
@@ -238,11 +319,12 @@ impl ServerSession {
             Treatment::Reliable { channel } => self.outbox.push_reliable(channel, shared),
             Treatment::Control => self.outbox.push_control(shared),
             Treatment::Volatile => return self.queue_volatile(now, shared),
+            Treatment::Ask => return self.ask_shared(shared),
         };
         pushed.map_err(|Full| self.overflow())
     }
 
-    fn check(&self, len: usize, channel: u8) -> Result<(), SendError> {
+    pub(super) fn check(&self, len: usize, channel: u8) -> Result<(), SendError> {
         debug_assert!(
             channel < CHANNELS_MAX,
             "channels are numbered below {CHANNELS_MAX}"
@@ -276,7 +358,7 @@ impl ServerSession {
         }
     }
 
-    fn overflow(&mut self) -> SendError {
+    pub(super) fn overflow(&mut self) -> SendError {
         let (messages, bytes) = self.outbox.reliable_load();
         let message = format!(
             "more waits for the client than the outbox holds ({messages} messages, {bytes} bytes not received)"

@@ -1,7 +1,7 @@
 //! What a server's session tells its owner.
 
 use crate::ending::Ending;
-use crate::frame::JoinHowOwned;
+use crate::frame::{AskOutcome, HostAskOwned, JoinHowOwned};
 use crate::time::Tick;
 use bytes::Bytes;
 
@@ -18,13 +18,20 @@ pub enum ServerEvent {
         credentials: Bytes,
         /// The hash of the client's messages; 0: a generic client.
         messages_hash: u64,
+        /// Fresh ones for an attachment whose identity has expired; it stays accepted meanwhile.
+        renewal: bool,
     },
     /// An attachment was accepted.
     Attached {
         /// Which.
         attachment: u8,
     },
-    /// The client gave an attachment up.
+    /// An attachment has fresh credentials: its identity holds for longer.
+    Renewed {
+        /// Which.
+        attachment: u8,
+    },
+    /// The client gave an attachment up, or it was ended ([`end_attachment`](super::ServerSession::end_attachment)).
     Detached {
         /// Which.
         attachment: u8,
@@ -58,7 +65,7 @@ pub enum ServerEvent {
     },
     /// A message.
     Message {
-        /// The room, or 0: the session.
+        /// The room, or below [`ROOM_FIRST`](crate::frame::ROOM_FIRST) the attachment whose namespace it is for, outside of rooms.
         room: u32,
         /// The channel.
         channel: u8,
@@ -92,6 +99,37 @@ pub enum ServerEvent {
         /// Which.
         cursors: Vec<u64>,
     },
+    /// A request; answer with [`answer`](super::ServerSession::answer), once and at any time.
+    Ask {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The channel.
+        channel: u8,
+        /// The client's number for it.
+        number: u32,
+        /// The hash of the request type's name.
+        kind: u32,
+        /// For how long the client waits, from when it asked.
+        timeout_ms: u32,
+        /// The request.
+        payload: Bytes,
+    },
+    /// The client gave a request up: an answer is dropped and counted.
+    AskCancelled {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The client's number for it.
+        number: u32,
+    },
+    /// What became of a request of this side.
+    Reply {
+        /// The room, or 0: the session.
+        room: u32,
+        /// The number that it was asked by.
+        number: u32,
+        /// What became of it.
+        outcome: AskOutcome,
+    },
     /// The client holds a newer tick of a room.
     Held {
         /// Which room.
@@ -121,6 +159,40 @@ pub enum ServerEvent {
         attachment: u8,
         /// Of this kind alone; empty: all.
         kind: String,
+    },
+    /// Answer with [`lobby_change`](super::ServerSession::lobby_change), first with the whole list, until the client gives it up or the
+    /// attachment or the session ends; or with [`join_refused`](super::ServerSession::join_refused).
+    LobbyWatchWanted {
+        /// The client's number for it.
+        request: u32,
+        /// By which attachment.
+        attachment: u8,
+        /// Of this kind alone; empty: all.
+        kind: String,
+        /// Only rooms that have these.
+        attributes: Vec<(String, String)>,
+    },
+    /// The client gave a list up that it watched.
+    LobbyUnwatched {
+        /// The number of the request that began it.
+        request: u32,
+    },
+    /// The client is ready, or not any more.
+    Ready {
+        /// Which room.
+        room: u32,
+        /// Whether.
+        ready: bool,
+    },
+    /// The client wants what a host may want: answer with [`host_done`](super::ServerSession::host_done) or
+    /// [`join_refused`](super::ServerSession::join_refused).
+    HostAsks {
+        /// The client's number for it.
+        request: u32,
+        /// Which room.
+        room: u32,
+        /// What.
+        ask: HostAskOwned,
     },
     /// The link is lost, and the session waits for its client (only with a resume window).
     LinkLost,

@@ -2,6 +2,7 @@
 //!
 //! Frames are taken in `receive`, the next write is chosen in `write`.
 
+use super::asks::{ASKS_PER_S_MAX, Asked, Owed};
 use super::bucket::{Allowance, Bucket};
 use super::heartbeat::Heartbeat;
 use super::outbox::{Outbox, Tally};
@@ -17,9 +18,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 mod answer;
+mod ask;
 mod event;
 mod people;
 mod receive;
+mod renewal;
 mod request;
 mod resume;
 mod status;
@@ -27,6 +30,8 @@ mod write;
 
 pub use event::ServerEvent;
 pub use people::{FOLLOWS_AT_ONCE_MAX, FOLLOWS_PER_S_MAX};
+pub use renewal::RENEWAL_MS_MAX;
+use renewal::Renewal;
 use status::Status;
 pub use status::{STATUS_MS_MAX, STATUSES_AT_ONCE_MAX, STATUSES_PER_S_MAX};
 
@@ -38,7 +43,11 @@ pub const AUTH_MS_MAX: u64 = 10_000;
 pub const REQUESTS_PENDING_MAX: usize = 16;
 /// Joins and lists a second; saved up for five.
 pub const REQUESTS_PER_S_MAX: u64 = 4;
-/// Reports and wanted keyframes a second; saved up for five.
+/// Lists of rooms that a session watches at once.
+pub const LOBBY_WATCHES_MAX: usize = 4;
+/// Numbers of requests from here on are the server's, for what nobody asked for.
+pub const SERVER_REQUESTS: u32 = 1 << 31;
+/// Reports, wanted keyframes and changes of being ready a second; saved up for five.
 pub const WISHES_PER_S_MAX: u64 = 8;
 
 /// The server's side of one session.
@@ -79,17 +88,22 @@ pub struct ServerSession {
     wishes: Bucket,
     statuses: Bucket,
     follows: Bucket,
-    /// What the client says of itself outside of rooms.
-    status: Status,
     /// When the time of some passing status is over, at the earliest.
     status_due: Option<Time>,
+    asks: Bucket,
     attachments: BTreeMap<u8, Attachment>,
     refusals: u32,
+    /// The last attachment was ended from here: its client may not know that yet.
+    bared: bool,
     pending: BTreeSet<u32>,
+    /// Lists that the client watches, and by which attachment.
+    watches: BTreeMap<u32, u8>,
     rooms: BTreeMap<u32, RoomSlot>,
     /// The answer to a hello, before all else.
     welcome: Option<Bytes>,
     outbox: Outbox,
+    asked: Asked,
+    owed: Owed,
     tally: Tally,
     receipts_due: bool,
     volatiles: Volatiles,
@@ -121,6 +135,9 @@ enum Stage {
 struct Attachment {
     namespace: String,
     state: Proof,
+    renewal: Renewal,
+    /// What the client says of itself in the namespace, outside of rooms.
+    status: Status,
 }
 
 /// How far an attachment's credentials have come.
@@ -175,14 +192,18 @@ impl ServerSession {
             wishes: Bucket::new(now, WISHES_PER_S_MAX, WISHES_PER_S_MAX * 5),
             statuses: Bucket::new(now, STATUSES_PER_S_MAX, STATUSES_AT_ONCE_MAX),
             follows: Bucket::new(now, FOLLOWS_PER_S_MAX, FOLLOWS_AT_ONCE_MAX),
-            status: Status::default(),
             status_due: None,
+            asks: Bucket::new(now, ASKS_PER_S_MAX, ASKS_PER_S_MAX * 5),
             attachments: BTreeMap::new(),
             refusals: 0,
+            bared: false,
             pending: BTreeSet::new(),
+            watches: BTreeMap::new(),
             rooms: BTreeMap::new(),
             welcome: None,
             outbox: Outbox::default(),
+            asked: Asked::default(),
+            owed: Owed::default(),
             tally: Tally::default(),
             receipts_due: false,
             volatiles: Volatiles::default(),
@@ -215,6 +236,12 @@ impl ServerSession {
         self.attachments
             .get(&attachment)
             .map(|it| it.namespace.as_str())
+    }
+
+    /// Whether an attachment's number is not in use.
+    #[must_use]
+    pub fn is_free(&self, attachment: u8) -> bool {
+        !self.attachments.contains_key(&attachment)
     }
 
     /// What is known of the round trip.
@@ -258,21 +285,23 @@ impl ServerSession {
     /// The earliest time at which [`ServerSession::handle_timeout`] has something to do.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Time> {
-        match self.stage {
+        let own = match self.stage {
             Stage::Hello => self.credentials_by,
             Stage::Open => {
                 let beat = self.heartbeat.next_timeout();
-                let others = self.credentials_by.into_iter().chain(self.status_due);
-                Some(others.fold(beat, Time::min))
+                let others = [self.credentials_by, self.next_renewal(), self.status_due];
+                Some(others.into_iter().flatten().fold(beat, Time::min))
             }
             Stage::Away { until } => Some(self.status_due.map_or(until, |due| due.min(until))),
-            Stage::Ended { .. } => None,
-        }
+            Stage::Ended { .. } => return None,
+        };
+        own.into_iter().chain(self.asked.next_deadline()).min()
     }
 
     /// Time passed: deadlines and heartbeats. Hand in frames that have arrived before it, lest a live link be taken for dead.
     pub fn handle_timeout(&mut self, now: Time) {
         self.expire_statuses(now);
+        self.time_asks(now);
         match self.stage {
             Stage::Away { until } if now >= until => {
                 self.expire("the link was lost for longer than the resume window")
@@ -286,6 +315,8 @@ impl ServerSession {
                     self.finish(Ending::with_retry(Reason::Refused, retry, message));
                 } else if matches!(self.stage, Stage::Open) && self.heartbeat.timeout(now) {
                     self.link_lost(now);
+                } else {
+                    self.renew(now);
                 }
             }
         }
@@ -384,6 +415,8 @@ impl ServerSession {
         self.drop_unwritten();
         self.rooms.clear();
         self.pending.clear();
+        self.end_asks();
+        self.watches.clear();
         self.events.push_back(ServerEvent::Ended(ending.clone()));
         self.stage = Stage::Ended { ending, owed };
     }

@@ -46,7 +46,7 @@ impl ServerSession {
             return self.accept_hello(now, bytes);
         }
         let frame = ClientFrame::decode(bytes).map_err(|error| violation(error.to_string()))?;
-        if !self.is_attached() && !is_allowed_before_attach(&frame) {
+        if !self.is_attached() && !self.bared && !is_allowed_before_attach(&frame) {
             return Err(violation(format!(
                 "{} frame before an accepted attach",
                 frame.name()
@@ -103,6 +103,10 @@ impl ServerSession {
                 self.accept_attach(now, attachment, namespace, credentials, messages_hash)?;
             }
             ClientFrame::Detach { attachment } => self.accept_detach(now, attachment),
+            ClientFrame::Credentials {
+                attachment,
+                credentials,
+            } => self.accept_credentials(attachment, credentials),
             ClientFrame::Join {
                 request,
                 attachment,
@@ -167,6 +171,34 @@ impl ServerSession {
                 attachment,
                 cursors,
             } => self.accept_notices_done(attachment, cursors),
+            ClientFrame::Ask(ask) => {
+                self.tally.count(ask.channel);
+                self.receipts_due |= self.tally.is_pressing();
+                self.accept_ask(now, &ask)?;
+            }
+            ClientFrame::Reply(reply) => {
+                self.tally.count(reply.channel);
+                self.receipts_due |= self.tally.is_pressing();
+                self.accept_reply(&reply)?;
+            }
+            ClientFrame::Cancel(cancel) => {
+                self.tally.count(cancel.channel);
+                self.receipts_due |= self.tally.is_pressing();
+                self.accept_cancel(&cancel);
+            }
+            ClientFrame::LobbyWatch {
+                request,
+                attachment,
+                kind,
+                attributes,
+            } => self.accept_lobby_watch(now, request, attachment, kind, &attributes)?,
+            ClientFrame::LobbyUnwatch { request } => self.accept_lobby_unwatch(request),
+            ClientFrame::Ready { room, ready } => {
+                self.wish(now, room, ServerEvent::Ready { room, ready })
+            }
+            ClientFrame::HostAsk { request, room, ask } => {
+                self.accept_host_ask(now, request, room, &ask)?
+            }
             ClientFrame::Bye => return Err(Ending::new(Reason::Left, "the client said goodbye")),
         }
         Ok(())
@@ -235,7 +267,9 @@ impl ServerSession {
                 payload.len()
             )));
         }
-        if room != 0 && !self.rooms.contains_key(&room) {
+        let attached =
+            || u8::try_from(room).is_ok_and(|attachment| self.identity(attachment).is_some());
+        if !self.rooms.contains_key(&room) && !attached() {
             self.stats.messages_no_room += 1;
             return Ok(());
         }

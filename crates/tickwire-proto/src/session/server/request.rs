@@ -2,10 +2,14 @@
 
 use super::receive::violation;
 use super::{
-    Attachment, Proof, REQUESTS_PENDING_MAX, REQUESTS_PER_S_MAX, ServerEvent, ServerSession,
+    Attachment, LOBBY_WATCHES_MAX, Proof, REQUESTS_PENDING_MAX, REQUESTS_PER_S_MAX, Renewal,
+    ServerEvent, ServerSession,
 };
 use crate::ending::Ending;
-use crate::frame::{ATTACHMENTS_MAX, JoinHow, ROOMS_PER_SESSION_MAX, Refusal, ServerFrame, code};
+use crate::frame::owned::own_pairs;
+use crate::frame::{
+    ATTACHMENTS_MAX, HostAsk, JoinHow, ROOMS_PER_SESSION_MAX, Refusal, ServerFrame, code,
+};
 use crate::time::Time;
 use bytes::Bytes;
 
@@ -47,9 +51,9 @@ impl ServerSession {
                 "Attach frame: a second attachment to namespace {namespace:?}"
             )));
         }
-        if self.attachments.len() >= ATTACHMENTS_MAX {
+        if self.attachments.len() >= ATTACHMENTS_MAX || usize::from(attachment) >= ATTACHMENTS_MAX {
             return Err(violation(format!(
-                "Attach frame: more than {ATTACHMENTS_MAX} attachments"
+                "Attach frame: more than {ATTACHMENTS_MAX} attachments, numbered from 0"
             )));
         }
         self.attachments.insert(
@@ -57,6 +61,8 @@ impl ServerSession {
             Attachment {
                 namespace: namespace.to_owned(),
                 state: Proof::Pending,
+                renewal: Renewal::No,
+                status: Default::default(),
             },
         );
         self.await_credentials(now);
@@ -65,6 +71,7 @@ impl ServerSession {
             namespace: namespace.to_owned(),
             credentials: Bytes::copy_from_slice(credentials),
             messages_hash,
+            renewal: false,
         });
         Ok(())
     }
@@ -82,10 +89,17 @@ impl ServerSession {
                 ..
             }) => *state = Proof::GivenUp,
             Some(Attachment {
-                state: Proof::Checked(_),
+                state: state @ Proof::Checked(_),
+                renewal,
+                status,
                 ..
             }) => {
-                self.attachments.remove(&attachment);
+                if matches!(renewal, Renewal::Pending(_)) {
+                    (*state, *renewal) = (Proof::GivenUp, Renewal::No);
+                    *status = Default::default();
+                } else {
+                    self.attachments.remove(&attachment);
+                }
                 self.bare_since = now;
             }
             Some(Attachment {
@@ -97,6 +111,7 @@ impl ServerSession {
                 return;
             }
         }
+        self.unwatch_all_of(attachment);
         self.events.push_back(ServerEvent::Detached { attachment });
         self.await_credentials(now);
     }
@@ -145,14 +160,92 @@ impl ServerSession {
         Ok(())
     }
 
+    /// Watches are answered by changes; a number that is watched by is not free before it is given up.
+    pub(super) fn accept_lobby_watch(
+        &mut self,
+        now: Time,
+        request: u32,
+        attachment: u8,
+        kind: &str,
+        attributes: &[(&str, &str)],
+    ) -> Result<(), Ending> {
+        if self.watches.contains_key(&request) {
+            return Err(violation(format!(
+                "request {request} is used twice at once"
+            )));
+        }
+        if self.watches.len() >= LOBBY_WATCHES_MAX {
+            self.stats.requests_limited += 1;
+            let message =
+                format!("a session watches at most {LOBBY_WATCHES_MAX} lists: give one up first");
+            return self.refuse_request(request, Refusal::new(code::LIMIT, message));
+        }
+        if self.admit_request(now, request, attachment)? {
+            self.pending.remove(&request); // the list is an answer that never ends
+            self.watches.insert(request, attachment);
+            self.events.push_back(ServerEvent::LobbyWatchWanted {
+                request,
+                attachment,
+                kind: kind.to_owned(),
+                attributes: own_pairs(attributes),
+            });
+        }
+        Ok(())
+    }
+
+    /// With an attachment go the lists that it watched.
+    pub(super) fn unwatch_all_of(&mut self, attachment: u8) {
+        let of_it = self.watches.iter().filter(|(_, by)| **by == attachment);
+        let of_it: Vec<u32> = of_it.map(|(request, _)| *request).collect();
+        for request in of_it {
+            self.accept_lobby_unwatch(request);
+        }
+    }
+
+    pub(super) fn accept_lobby_unwatch(&mut self, request: u32) {
+        if self.watches.remove(&request).is_some() {
+            self.events
+                .push_back(ServerEvent::LobbyUnwatched { request });
+        } else {
+            self.stats.frames_late += 1;
+        }
+    }
+
+    pub(super) fn accept_host_ask(
+        &mut self,
+        now: Time,
+        request: u32,
+        room: u32,
+        ask: &HostAsk<'_>,
+    ) -> Result<(), Ending> {
+        if !self.rooms.contains_key(&room) {
+            let message = "the room has ended, or this session is not in it".to_owned();
+            return self.refuse_request(request, Refusal::new(code::NOT_FOUND, message));
+        }
+        if self.admit(now, request)? {
+            self.events.push_back(ServerEvent::HostAsks {
+                request,
+                room,
+                ask: ask.into(),
+            });
+        }
+        Ok(())
+    }
+
     /// Whether a request is to be answered by the owner; else it was refused here.
     fn admit_request(&mut self, now: Time, request: u32, attachment: u8) -> Result<bool, Ending> {
-        let refusal = if self.identity(attachment).is_none() {
-            Refusal::new(
-                code::REFUSED,
-                format!("attachment {attachment} is not accepted: attach first"),
-            )
-        } else if self.pending.len() >= REQUESTS_PENDING_MAX {
+        if self.identity(attachment).is_none() {
+            let message = format!("attachment {attachment} is not accepted: attach first");
+            return self
+                .refuse_request(request, Refusal::new(code::REFUSED, message))
+                .map(|()| false);
+        }
+        self.admit(now, request)
+    }
+
+    /// The same for one that is not about an attachment.
+    fn admit(&mut self, now: Time, request: u32) -> Result<bool, Ending> {
+        let refusal = if self.pending.len() >= REQUESTS_PENDING_MAX {
             self.stats.requests_limited += 1;
             Refusal::new(
                 code::LIMIT,
@@ -175,7 +268,7 @@ impl ServerSession {
     }
 
     fn refuse_request(&mut self, request: u32, refusal: Refusal) -> Result<(), Ending> {
-        if self.pending.contains(&request) {
+        if self.pending.contains(&request) || self.watches.contains_key(&request) {
             return Err(violation(format!(
                 "request {request} is used twice at once"
             )));

@@ -53,6 +53,7 @@ impl ServerSession {
         self.volatiles = Volatiles::default();
         self.round = Round::default();
         self.last_out = now;
+        self.renewals_resumed(now);
         for (channel, count) in &claim.received {
             if self.outbox.receipt(*channel, *count) == Receipt::Bogus {
                 return self.finish(violation(format!(

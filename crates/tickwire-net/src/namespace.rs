@@ -1,0 +1,147 @@
+//! A namespace as its author says it: auth, games, limits. What it becomes is a value of `tickwire-server`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tickwire_proto::frame::{Identity, NAME_MAX, Refusal};
+use tickwire_server::{
+    AcceptAll, Auth, AuthRequest, Kind, KindOptions, NamespaceLimits, NamespaceSpec,
+};
+use tickwire_sim::{Game, GameFn, GameKind};
+
+use crate::auth::AsyncAuth;
+use crate::config::{Config, RoomConfig};
+use crate::error::StartError;
+
+/// A separate application on a server: nothing that happens in it is heard in another. A client may be in several over one connection.
+///
+/// ```
+/// use tickwire_net::{Namespace, Server};
+/// use tickwire_sim::Game;
+///
+/// # fn arena(game: &mut Game) {}
+/// fn talk(game: &mut Game) { game.rate(10).seats(100).message::<String>(); }
+///
+/// let server = Server::new("arena", arena).namespace(Namespace::new("/chat").kind("talk", talk));
+/// ```
+pub struct Namespace {
+    name: String,
+    games: Vec<(String, Arc<dyn GameFn>)>,
+    auth: Arc<dyn Auth>,
+    limits: NamespaceLimits,
+    one_session: bool,
+}
+
+impl fmt::Debug for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Namespace")
+            .field("name", &self.name)
+            .field("games", &self.kinds())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Namespace {
+    /// An empty one that lets everybody in. Names begin with `/` and have at most 64 bytes.
+    #[must_use]
+    pub fn new(name: &str) -> Namespace {
+        Namespace {
+            name: name.to_owned(),
+            games: Vec::new(),
+            auth: Arc::new(AcceptAll),
+            limits: NamespaceLimits::default(),
+            one_session: false,
+        }
+    }
+
+    /// A kind of game whose rooms are in it. The same name may stand for other games in other namespaces.
+    #[must_use]
+    pub fn kind(mut self, name: &str, game: impl GameFn + 'static) -> Namespace {
+        self.games.push((name.to_owned(), Arc::new(game)));
+        self
+    }
+
+    /// Who may attach; everybody, unless this is said.
+    #[must_use]
+    pub fn auth(mut self, auth: impl Auth + 'static) -> Namespace {
+        self.auth = Arc::new(auth);
+        self
+    }
+
+    /// The same, for answers that take their time: a database, a request to somewhere else. After 10 s the client is refused.
+    #[must_use]
+    pub fn auth_async<F, R>(mut self, check: F) -> Namespace
+    where
+        F: Fn(AuthRequest) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Identity, Refusal>> + Send + 'static,
+    {
+        self.auth = Arc::new(AsyncAuth(check));
+        self
+    }
+
+    /// What it may take up of the server.
+    #[must_use]
+    pub fn limits(mut self, limits: NamespaceLimits) -> Namespace {
+        self.limits = limits;
+        self
+    }
+
+    /// Only one session of an identity at a time: the newest wins, and an older one ends first, as `Kicked` (in other namespaces it goes on).
+    /// Without this there may be many.
+    #[must_use]
+    pub fn one_session(mut self) -> Namespace {
+        self.one_session = true;
+        self
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn kinds(&self) -> Vec<&str> {
+        self.games.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The value that runs, with what the configuration says of its kinds of rooms.
+    pub(crate) fn build(self, config: &Config) -> Result<NamespaceSpec, StartError> {
+        if !self.name.starts_with('/') || self.name.len() > NAME_MAX {
+            return Err(StartError::Namespace(self.name));
+        }
+        let made = self.games.into_iter().map(|(name, game)| {
+            let told = config.rooms.get(&name).cloned().unwrap_or_default();
+            kind(name, game, told)
+        });
+        let kinds = made.collect::<Result<Vec<Arc<Kind>>, _>>()?;
+        let spec = NamespaceSpec::new(&self.name, kinds)
+            .with_auth(self.auth)
+            .with_limits(self.limits);
+        Ok(match self.one_session {
+            true => spec.with_one_session(),
+            false => spec,
+        })
+    }
+}
+
+/// A game, with what the configuration says laid over what it says itself.
+fn kind(name: String, game: Arc<dyn GameFn>, told: RoomConfig) -> Result<Arc<Kind>, StartError> {
+    let options = KindOptions {
+        seats: told.seats,
+        computers: told.players,
+        ..KindOptions::default()
+    };
+    let (tick_hz, send_hz) = (told.tick_hz, told.send_hz);
+    let (watchers, watch_hz) = (told.watchers, told.watch_hz);
+    let with_rates = move |registry: &mut Game| {
+        game(registry);
+        tick_hz.map(|hz| registry.rate(hz));
+        send_hz.map(|hz| registry.send(hz));
+        watchers.map(|places| registry.watchers(u32::from(places)));
+        watch_hz.map(|hz| registry.watch_hz(hz));
+    };
+    let game = GameKind::try_new(name.clone(), with_rates);
+    let game = game.map_err(|error| StartError::Game {
+        name,
+        error: error.to_string(),
+    })?;
+    Ok(Arc::new(Kind::new(game, options)))
+}
