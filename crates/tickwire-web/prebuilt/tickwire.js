@@ -48,6 +48,8 @@ class Listeners {
     this.#of.set(name, set.add(f))
     return () => { set.delete(f) }
   }
+  /** @param {string} name */
+  of(name) { return [...(this.#of.get(name) ?? [])] }
   /** @param {string} name @param {unknown[]} args */
   emit(name, ...args) {
     const set = this.#of.get(name)
@@ -91,6 +93,7 @@ class Net {
   /** Lists that are watched. @type {Map<number, (rooms: any[]) => void>} */
   #live = new Map()
   #heard = new Listeners()
+  /** Notices that nobody listened to yet. @type {any[]} */ #notices = []
   #timer = 0
   #due = 0
   /** Until then no timeouts: the page slept, and what waits in the socket is to be heard first. */
@@ -110,8 +113,13 @@ class Net {
 
   /** Where the connection is. */
   get state() { return this.#state }
-  /** @param {string} name 'state', 'resumed', 'expired' or 'error' @param {Function} f */
-  on(name, f) { return this.#heard.on(name, f) }
+  /** @param {string} name 'state', 'resumed', 'expired', 'person', 'notice' or 'error' @param {Function} f */
+  on(name, f) {
+    const off = this.#heard.on(name, f)
+    // what came before anybody listened
+    if (name === 'notice') for (const it of this.#notices.splice(0)) this.#notice(it)
+    return off
+  }
 
   /** A room of that kind with those attributes: one with a free seat, or a new one. @param {string} kind */
   quick(kind, attributes = {}) {
@@ -160,6 +168,28 @@ class Net {
     const core = await this.#start()
     if (!core.status(0, text, expiresMs)) throw new TickwireError('Away', 'what passes by itself is of no use later: there is no link now.')
     this.#pump()
+  }
+  /**
+   * Watches people by their identities, wherever they are on the server: 'person' tells what each is like now, then every change.
+   * @param {string[]} identities
+   */
+  async follow(...identities) {
+    const core = await this.#start()
+    for (const identity of identities) core.follow(identity, true)
+    this.#pump()
+  }
+  /** Watches them no more. @param {string[]} identities */
+  async unfollow(...identities) {
+    const core = await this.#start()
+    for (const identity of identities) core.follow(identity, false)
+    this.#pump()
+  }
+  /** What is known of somebody whom one follows, or undefined. @param {string} identity */
+  person(identity) {
+    const text = this.#core?.person(identity)
+    if (!text) return undefined
+    const { presence, status } = JSON.parse(text)
+    return { identity, presence, status }
   }
   /** Leaves all rooms and closes the connection. */
   close() {
@@ -325,7 +355,9 @@ class Net {
       case 'resumed': return void this.#heard.emit(it.do)
       case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
         `${it.count} messages went down with the last session; nobody knows whether they were heard.`, 'Send them again if they matter.'))
-      case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
+      case 'person': return void this.#heard.emit('person', { identity: it.identity, presence: it.presence, status: it.status })
+      case 'notice': return this.#notice(it)
+      case 'follow_refused': case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
       case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
       case 'lobby': this.#lists.get(it.request)?.resolve(it.rooms); return void this.#lists.delete(it.request)
       case 'lobby_refused':
@@ -338,6 +370,27 @@ class Net {
         this.#rooms.delete(it.room)
         return room?._ended(it.reason, it.message)
     }
+  }
+
+  /**
+   * A notice is done with when all who listen have returned, or what they return is fulfilled; where one of them throws, it is not, and comes again in a later session.
+   * @param {any} it
+   */
+  #notice({ cursor, kind, data }) {
+    const done = () => {
+      if (cursor === null) return
+      this.#core?.notice_done(cursor)
+      this.#pump()
+    }
+    const heard = this.#heard.of('notice')
+    if (!heard.length) {
+      if (cursor !== null) this.#notices.push({ cursor, kind, data })
+      return
+    }
+    Promise.all(heard.map(async f => f({ kind, data, cursor, done }))).then(done, e => {
+      if (cursor !== null) this.#core?.notice_failed(cursor)
+      reportError(e)
+    })
   }
 
   /** @param {number} number */

@@ -191,6 +191,17 @@ export class Core {
         return v1;
     }
     /**
+     * Watches somebody, or not any more.
+     * @param {string} identity
+     * @param {boolean} follow
+     */
+    follow(identity, follow) {
+        const val2 = +follow;
+        const ptr0 = passStringToWasm0(identity, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.core_follow(this.__wbg_ptr, ptr0, len0, val2);
+    }
+    /**
      * A frame came in by the socket.
      * @param {number} now
      * @param {Uint8Array | number[]} bytes
@@ -355,6 +366,36 @@ export class Core {
     next_timeout() {
         const ret = wasm.core_next_timeout(this.__wbg_ptr);
         return ret;
+    }
+    /**
+     * A kept notice is done with.
+     * @param {number} cursor
+     */
+    notice_done(cursor) {
+        wasm.core_notice_done(this.__wbg_ptr, cursor);
+    }
+    /**
+     * A kept notice could not be taken.
+     * @param {number} cursor
+     */
+    notice_failed(cursor) {
+        wasm.core_notice_failed(this.__wbg_ptr, cursor);
+    }
+    /**
+     * What is known of somebody whom one follows, as JSON.
+     * @param {string} identity
+     * @returns {string | undefined}
+     */
+    person(identity) {
+        const ptr0 = passStringToWasm0(identity, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_person(this.__wbg_ptr, ptr0, len0);
+        let v2;
+        if (ret[0] !== 0) {
+            v2 = getStringFromWasm0(ret[0], ret[1]);
+            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        }
+        return v2;
     }
     /**
      * The next thing to do or to tell, as JSON.
