@@ -73,8 +73,12 @@ impl Inbox {
         }
     }
 
+    pub(crate) fn has_room(&self) -> bool {
+        self.queue.len() < INBOX_MAX
+    }
+
     pub(crate) fn push(&mut self, input: Input) -> bool {
-        let room = self.queue.len() < INBOX_MAX;
+        let room = self.has_room();
         if room {
             self.queue.push_back(input);
         }

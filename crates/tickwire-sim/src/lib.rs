@@ -106,7 +106,7 @@ pub use game::{Game, GameError, RATE_MAX, Replicate, ReplicateResource, WATCHERS
 pub use ids::NetEntity;
 pub use inbox::{INBOX_MAX, JoinRefused};
 pub use kind::{GameFn, GameKind};
-pub use message::{FromPlayer, MessageRefused, OUTBOX_MAX, OutMessage, Outbox, To};
+pub use message::{FromPlayer, MessageRefused, OUTBOX_MAX, OutMessage, Outbox, OutboxLane, To};
 pub use player::{Asks, OwnedBy, PLAYER_NAME_MAX, Player, PlayerInfo, Roster, SEATS_MAX, Seated};
 pub use simulation::{RoomAttributes, SimDrops, SimOptions, Simulation};
 pub use task::{Done, NewTask, TASKS_MAX, TaskFailed, TaskId, TaskResult, Tasks};

@@ -5,6 +5,7 @@ use bevy_ecs::resource::Resource;
 use bevy_ecs::system::{BoxedSystem, In};
 use bevy_ecs::world::World;
 use bytes::Bytes;
+use tickwire_proto::frame::CHANNELS_MAX;
 use tickwire_snapshot::MessageSchema;
 use tickwire_snapshot::message::{self, Message, MessageError};
 
@@ -60,9 +61,14 @@ pub struct OutMessage {
     pub kind: u32,
     /// Its bytes.
     pub payload: Bytes,
+    /// By which channel: it keeps its order within that.
+    pub channel: u8,
+    /// Whether it may be left out where the link cannot take it now.
+    pub volatile: bool,
 }
 
-/// Where a game puts messages to its players: a resource. They leave after the tick, reliable and in order.
+/// Where a game puts messages to its players: a resource. They leave after the tick, reliable and in order; or
+/// [by another channel](Self::channel), or [volatile](Self::volatile).
 ///
 /// ```
 /// use bevy_ecs::prelude::*;
@@ -83,6 +89,60 @@ pub struct Outbox {
 impl Outbox {
     /// To one player. A computer player does not listen.
     pub fn to<M: Message>(&mut self, player: Player, message: &M) {
+        self.lane(0, false).to(player, message);
+    }
+
+    /// To everybody in the room.
+    pub fn all<M: Message>(&mut self, message: &M) {
+        self.lane(0, false).all(message);
+    }
+
+    /// To everybody but one player.
+    pub fn except<M: Message>(&mut self, player: Player, message: &M) {
+        self.lane(0, false).except(player, message);
+    }
+
+    /// By another channel than the default one, 0, of which there are eight: each keeps an order of its own, over all rooms of a
+    /// session. What follows is reliable.
+    ///
+    /// ```
+    /// # use tickwire_sim::prelude::*;
+    /// fn news(outbox: &mut Outbox, winner: Player) {
+    ///     outbox.channel(3).all(&"the round is over".to_owned());
+    ///     outbox.volatile().except(winner, &"boo".to_owned());
+    /// }
+    /// ```
+    pub fn channel(&mut self, channel: u8) -> OutboxLane<'_> {
+        self.lane(channel, false)
+    }
+
+    /// At most once, and not at all where the link cannot take it now.
+    pub fn volatile(&mut self) -> OutboxLane<'_> {
+        self.lane(0, true)
+    }
+
+    fn lane(&mut self, channel: u8, volatile: bool) -> OutboxLane<'_> {
+        let channel = channel.min(CHANNELS_MAX - 1);
+        let outbox = self;
+        OutboxLane {
+            outbox,
+            channel,
+            volatile,
+        }
+    }
+}
+
+/// A way out of an [`Outbox`].
+#[derive(Debug)]
+pub struct OutboxLane<'a> {
+    outbox: &'a mut Outbox,
+    channel: u8,
+    volatile: bool,
+}
+
+impl OutboxLane<'_> {
+    /// To one player. A computer player does not listen.
+    pub fn to<M: Message>(&mut self, player: Player, message: &M) {
         self.push(To::Player(player), message);
     }
 
@@ -97,19 +157,22 @@ impl Outbox {
     }
 
     fn push<M: Message>(&mut self, to: To, message: &M) {
-        if self.queue.len() >= OUTBOX_MAX {
-            self.dropped += 1;
+        let outbox = &mut *self.outbox;
+        if outbox.queue.len() >= OUTBOX_MAX {
+            outbox.dropped += 1;
             return;
         }
         // One past its own limits would be refused by whoever receives it.
         let Ok(payload) = message::encode_checked(message) else {
-            self.unfit += 1;
+            outbox.unfit += 1;
             return;
         };
-        self.queue.push(OutMessage {
+        outbox.queue.push(OutMessage {
             to,
             kind: M::kind(),
             payload,
+            channel: self.channel,
+            volatile: self.volatile,
         });
     }
 }

@@ -318,6 +318,12 @@ impl Simulation {
         std::mem::take(outbox)
     }
 
+    /// Whether one more message or request fits into this tick.
+    #[must_use]
+    pub fn takes_more(&self) -> bool {
+        self.inbox.has_room()
+    }
+
     /// Whether [`take_outbox`](Self::take_outbox) would give nothing.
     #[must_use]
     pub fn outbox_is_empty(&self) -> bool {

@@ -202,7 +202,7 @@ mod both {
             ResMut<Tasks>,
             ResMut<RoomControl>,
         ),
-        _: In<Done<String>>,
+        _: (In<Done<String>>, ResMut<Answers>, ResMut<Questions>),
         _: Chance,
         mut emit: Emit,
     ) {
@@ -227,6 +227,14 @@ mod both {
         x: u8,
     }
 
+    fn requests<Q: Request>(_: Asked<Q>, _: Ticket<Q>, _: Replied<Q>) -> (Refusal, NoReply) {
+        (Refusal::default(), NoReply::Left)
+    }
+
+    impl Request for Hello {
+        type Reply = String;
+    }
+
     fn resources<R: ReplicateResource + FromWorld>(game: &mut Game) {
         game.resource::<R>();
     }
@@ -243,6 +251,7 @@ mod both {
             uses,
             marks::<super::Dot, super::Steer, Turned>,
             resources::<Wind>,
+            requests::<Hello>,
         );
         let ours = include_str!("../src/prelude.rs");
         let here = include_str!("games.rs");

@@ -92,7 +92,7 @@ fn both_sides_ask_and_are_answered_or_refused() {
     let now = pair.now;
     let first = pair.client.ask(now, 5, 1, 9, b"who", SECOND).unwrap();
     let second = pair.client.ask(now, 0, 0, 9, b"no", SECOND).unwrap();
-    let own = pair.server.ask(now, 3, 9, b"you?", SECOND).unwrap();
+    let own = pair.server.ask(now, 0, 3, 9, b"you?", SECOND).unwrap();
     pair.server.send_frame(now, room_ask(1, b"room?")).unwrap();
     pair.run_ms(100);
     let up: Vec<_> = asked_up(&pair)
@@ -162,7 +162,7 @@ fn no_reply_in_time_is_a_timeout_on_either_side_and_without_a_link_too() {
     let mut pair = Pair::joined();
     let now = pair.now;
     let number = pair.client.ask(now, 5, 0, 9, b"?", SECOND).unwrap();
-    let own = pair.server.ask(now, 0, 9, b"?", SECOND).unwrap();
+    let own = pair.server.ask(now, 0, 0, 9, b"?", SECOND).unwrap();
     pair.run_ms(900);
     assert_eq!(outcomes_up(&pair), []);
     pair.run_ms(200);
@@ -186,7 +186,7 @@ fn no_reply_in_time_is_a_timeout_on_either_side_and_without_a_link_too() {
     assert_eq!((stats.replies_late, stats.replies_unasked), (2, 0));
 
     let away = pair.client.ask(pair.now, 5, 0, 9, b"?", SECOND).unwrap();
-    let own = pair.server.ask(pair.now, 0, 9, b"?", SECOND).unwrap();
+    let own = pair.server.ask(pair.now, 0, 0, 9, b"?", SECOND).unwrap();
     pair.client.link_lost(pair.now);
     pair.server.link_lost(pair.now);
     pair.run_ms(1_000);
@@ -255,7 +255,7 @@ fn the_end_of_a_session_ends_all_requests_before_it_is_told() {
     for from_server in [true, false] {
         let mut pair = Pair::joined();
         let number = pair.client.ask(pair.now, 5, 0, 9, b"?", SECOND).unwrap();
-        let own = pair.server.ask(pair.now, 0, 9, b"?", SECOND).unwrap();
+        let own = pair.server.ask(pair.now, 0, 0, 9, b"?", SECOND).unwrap();
         pair.run_ms(100);
         if from_server {
             let now = pair.now;
@@ -337,15 +337,15 @@ fn requests_that_wait_are_bounded_on_both_sides() {
 
     // This side asks no more than that either, and what is given up counts until its reply comes.
     for number in 1..=ASKS_PENDING_MAX as u32 {
-        assert_eq!(server.ask(Time(0), 0, 9, b"", SECOND), Ok(number));
+        assert_eq!(server.ask(Time(0), 0, 0, 9, b"", SECOND), Ok(number));
         server.cancel_ask(0, number);
     }
     assert_eq!(
-        server.ask(Time(0), 0, 9, b"", SECOND),
+        server.ask(Time(0), 0, 0, 9, b"", SECOND),
         Err(SendError::Asking)
     );
     server.handle_frame(Time(0), &reply(1, 1));
-    assert!(server.ask(Time(0), 0, 9, b"", SECOND).is_ok());
+    assert!(server.ask(Time(0), 0, 0, 9, b"", SECOND).is_ok());
     let mut pair = Pair::joined();
     for _ in 0..ASKS_PENDING_MAX {
         pair.client.ask(pair.now, 5, 0, 9, b"", SECOND).unwrap();
@@ -388,7 +388,7 @@ fn a_number_used_twice_at_once_is_a_violation() {
 #[test]
 fn replies_to_what_was_never_asked_are_counted_and_then_a_violation() {
     let mut server = attached();
-    assert_eq!(server.ask(Time(0), 0, 9, b"", SECOND), Ok(1));
+    assert_eq!(server.ask(Time(0), 0, 0, 9, b"", SECOND), Ok(1));
     server.handle_frame(Time(0), &reply(1, 1));
     for _ in 0..BOGUS_REPLIES_MAX {
         server.handle_frame(Time(0), &reply(1, 1));
@@ -429,7 +429,7 @@ fn requests_and_replies_have_a_length() {
         })
     );
     let numbers: Vec<u32> = (0..3)
-        .map(|_| pair.server.ask(pair.now, 0, 9, b"?", SECOND).unwrap())
+        .map(|_| pair.server.ask(pair.now, 0, 0, 9, b"?", SECOND).unwrap())
         .collect();
     pair.run_ms(50);
     pair.client.answer(0, numbers[0], Ok(long.clone().into()));
@@ -547,7 +547,7 @@ proptest! {
                     down.insert((5, number), (mark, false));
                 }
                 2 | 3 => {
-                    let number = pair.server.ask(now, how, 9, &[mark], timeout).unwrap();
+                    let number = pair.server.ask(now, 0, how, 9, &[mark], timeout).unwrap();
                     down.insert((0, number), (mark, false));
                 }
                 4 | 5 => answer_all(&mut pair, &mut answered_up, &mut answered_down),
@@ -582,7 +582,7 @@ proptest! {
         // Nothing is kept of them: as many as ever can be asked anew.
         for _ in 0..ASKS_PENDING_MAX {
             prop_assert!(pair.client.ask(pair.now, 5, 0, 9, b"", SECOND).is_ok());
-            prop_assert!(pair.server.ask(pair.now, 0, 9, b"", SECOND).is_ok());
+            prop_assert!(pair.server.ask(pair.now, 0, 0, 9, b"", SECOND).is_ok());
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use tickwire_proto::frame::{Identity, JoinedInfo, Refusal, RoomEnd, RoomInfoOwned, code};
-use tickwire_proto::{Reason, Time};
+use tickwire_proto::{Reason, SendError, Time};
 
 use super::slots::{Asked, Part};
 use super::{Front, FrontInput, FrontOutput};
 use crate::auth::with_clean_name;
 use crate::key::{MemberId, SessionKey};
-use crate::room::{Batch, RoomInput, RoomOutput};
+use crate::room::{Batch, RoomInput, RoomOutput, cannot_be_asked};
 
 impl Front {
     /// Takes what the lobby, a room, auth or whoever is in charge tells.
@@ -220,6 +220,27 @@ impl Front {
                 }
             }
             RoomOutput::Updates(batch) => self.updates(batch),
+            RoomOutput::Answer {
+                session,
+                number,
+                answer,
+            } => {
+                if let Some(slot) = self.slots.get_mut(session) {
+                    slot.session.answer(room, number, answer);
+                    self.settle(now, session);
+                }
+            }
+            RoomOutput::Ask {
+                session,
+                number,
+                frame,
+            } => self.ask(now, room, session, number, frame),
+            RoomOutput::GiveUp { session, number } => {
+                if let Some(slot) = self.slots.get_mut(session) {
+                    slot.session.cancel_ask(room, number);
+                    self.settle(now, session);
+                }
+            }
             RoomOutput::ToMember { session, frame } => {
                 if self
                     .slots
@@ -278,6 +299,26 @@ impl Front {
             let _ = slot.session.send_frame(now, frame);
             self.settle(now, key);
         }
+    }
+
+    /// A room's question; where it cannot be asked, the room hears that at once.
+    fn ask(&mut self, now: Time, room: u32, key: SessionKey, number: u32, frame: Bytes) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            self.stats.inputs_late += 1; // the room hears that its member has left
+            return;
+        };
+        if slot.member(room).is_none() {
+            self.stats.inputs_late += 1;
+            return;
+        }
+        if slot.session.send_frame(now, frame) == Err(SendError::Asking) {
+            self.tell_room(key, room, |member| RoomInput::Reply {
+                member,
+                number,
+                outcome: cannot_be_asked(),
+            });
+        }
+        self.settle(now, key);
     }
 
     /// The hot path: a few loads and two reference counts a viewer.

@@ -186,15 +186,40 @@ impl Front {
             } => self.notices_done(key, attachment, cursors),
             ServerEvent::Ask {
                 room, number, kind, ..
-            } => {
-                let text = format!("nobody here answers requests of kind {kind:#010x}");
+            } if room < ROOM_FIRST => {
+                let text = format!("outside of rooms nobody answers requests of kind {kind:#010x}");
                 if let Some(slot) = self.slots.get_mut(key) {
                     let refusal = Refusal::new(code::NOT_FOUND, text);
                     slot.session.answer(room, number, Err(refusal));
                 }
             }
-            // Nothing is asked from here, and what is asked is answered at once.
-            ServerEvent::AskCancelled { .. } | ServerEvent::Reply { .. } => {}
+            ServerEvent::Ask {
+                room,
+                number,
+                kind,
+                payload,
+                ..
+            } => self.tell_room(key, room, |member| RoomInput::Request {
+                member,
+                number,
+                kind,
+                payload,
+            }),
+            ServerEvent::AskCancelled { room, number } => {
+                self.tell_room(key, room, |member| RoomInput::RequestCancelled {
+                    member,
+                    number,
+                });
+            }
+            ServerEvent::Reply {
+                room,
+                number,
+                outcome,
+            } => self.tell_room(key, room, |member| RoomInput::Reply {
+                member,
+                number,
+                outcome,
+            }),
             ServerEvent::Held { room, tick } => {
                 self.tell_room(key, room, |member| RoomInput::Held { member, tick })
             }

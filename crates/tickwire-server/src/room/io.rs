@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tickwire_proto::Tick;
-use tickwire_proto::frame::{Identity, JoinedInfo, LeaveReason, Presence, Refusal, RoomEnd};
+use tickwire_proto::frame::{
+    AskOutcome, Identity, JoinedInfo, LeaveReason, Presence, Refusal, RoomEnd,
+};
 use tickwire_sim::{MoveTo, NewTask, TaskId, TaskResult};
 
 use crate::gauge::Gauge;
@@ -187,6 +189,33 @@ pub enum RoomInput {
         /// Whether it might have been left out.
         volatile: bool,
     },
+    /// A request to the game; answered by [`RoomOutput::Answer`].
+    Request {
+        /// Who.
+        member: MemberId,
+        /// The session's number for it.
+        number: u32,
+        /// Its kind.
+        kind: u32,
+        /// Its bytes.
+        payload: Bytes,
+    },
+    /// A member gave a request up.
+    RequestCancelled {
+        /// Who.
+        member: MemberId,
+        /// The session's number for it.
+        number: u32,
+    },
+    /// What became of a question of the game.
+    Reply {
+        /// Whose.
+        member: MemberId,
+        /// The question's number.
+        number: u32,
+        /// What became of it.
+        outcome: AskOutcome,
+    },
     /// A member cannot use what it was sent.
     KeyframeWanted {
         /// Who.
@@ -256,6 +285,31 @@ pub enum RoomOutput {
     },
     /// Updates for the viewers of one shard.
     Updates(Box<Batch>),
+    /// The answer to a request.
+    Answer {
+        /// Whose.
+        session: SessionKey,
+        /// The session's number for it.
+        number: u32,
+        /// The reply's bytes, or why not.
+        answer: Result<Bytes, Refusal>,
+    },
+    /// A question of the game to a member, encoded once for all who are asked.
+    Ask {
+        /// Whose.
+        session: SessionKey,
+        /// The question's number.
+        number: u32,
+        /// The frame.
+        frame: Bytes,
+    },
+    /// The game wants no reply from a member any more.
+    GiveUp {
+        /// Whose.
+        session: SessionKey,
+        /// The question's number.
+        number: u32,
+    },
     /// One encoded frame for one member.
     ToMember {
         /// Whose.
@@ -294,6 +348,9 @@ impl RoomOutput {
         match self {
             RoomOutput::Joined { session, .. }
             | RoomOutput::Refused { session, .. }
+            | RoomOutput::Answer { session, .. }
+            | RoomOutput::Ask { session, .. }
+            | RoomOutput::GiveUp { session, .. }
             | RoomOutput::ToMember { session, .. } => Some(session.shard()),
             RoomOutput::Updates(batch) => Some(batch.shard),
             RoomOutput::ToAll { shard, .. } => Some(*shard),

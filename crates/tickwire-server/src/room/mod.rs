@@ -9,6 +9,7 @@ mod io;
 mod lagging;
 mod member;
 mod orders;
+mod requests;
 mod rest;
 mod share;
 mod stats;
@@ -31,6 +32,7 @@ pub use commands::COMMANDS_AHEAD_MAX;
 pub use io::{Batch, RoomAsk, RoomInput, RoomJoin, RoomOutput, RoomSpec, ViewerUpdate, Who};
 pub use lagging::LAGGING_MS;
 pub use member::MemberStatus;
+pub(crate) use requests::cannot_be_asked;
 pub use share::ENCODES_PER_TICK_MAX;
 pub use stats::RoomStats;
 pub use updates::KEYFRAMES_PER_TICK_MAX;
@@ -41,6 +43,7 @@ use crate::key::{MemberId, SessionKey};
 use beat::Beat;
 use lagging::Lagging;
 use member::Members;
+use requests::Requests;
 use updates::Updates;
 use window::Pace;
 
@@ -74,6 +77,7 @@ pub struct Room {
     /// Rows whose memory is used again.
     spare_rows: Vec<OwnedRow>,
     lagging: Lagging,
+    requests: Requests,
     updates: Updates,
     outputs: VecDeque<RoomOutput>,
     stats: RoomStats,
@@ -117,6 +121,7 @@ impl Room {
             asking: Vec::new(),
             spare_rows: Vec::new(),
             lagging: Lagging::default(),
+            requests: Requests::default(),
             updates: Updates::new(spec.no, game.schema()),
             outputs: VecDeque::new(),
             stats: RoomStats::default(),
@@ -149,6 +154,7 @@ impl Room {
         if !self.sim.started_no_tasks() {
             self.pass_tasks();
         }
+        self.pass_requests();
         if tick.0.is_multiple_of(self.pace.send_every) && !self.members.is_empty() {
             self.send_updates(stamp);
         }
@@ -202,6 +208,7 @@ impl Room {
         RoomStats {
             rows_captured: self.sim.capture_stats().rows_visited,
             messages_dropped: drops.messages + drops.unfit_messages,
+            answers_dropped: drops.answers,
             events_dropped: drops.events,
             entities_unseen: drops.entities,
             orders_dropped: drops.orders,
@@ -214,6 +221,13 @@ impl Room {
     #[must_use]
     pub fn newest(&self) -> Option<&Arc<Snapshot>> {
         self.updates.newest()
+    }
+
+    /// Whether the game takes one more message or request in this tick. What a driver holds is to stay there until it does: nothing that
+    /// is reliable is lost, and whoever sends more hears of it in the end.
+    #[must_use]
+    pub fn takes_more(&self) -> bool {
+        self.sim.takes_more()
     }
 
     /// The game, to look into.
@@ -284,6 +298,20 @@ impl Room {
                 payload,
                 ..
             } => self.message(member, kind, &payload),
+            RoomInput::Request {
+                member,
+                number,
+                kind,
+                payload,
+            } => self.request(member, number, kind, &payload),
+            RoomInput::RequestCancelled { member, number } => {
+                self.requests.cancelled(member, number)
+            }
+            RoomInput::Reply {
+                member,
+                number,
+                outcome,
+            } => self.reply(member, number, outcome),
             RoomInput::KeyframeWanted { member, .. } => self.keyframe_wanted(member),
             RoomInput::Rtt { member, least_ms } => {
                 if let Some(member) = self.members.get_mut(member) {

@@ -90,6 +90,19 @@ counters! {
     /// Messages from the game, each counted once however many got it.
     messages_out,
 
+    /// Requests to the game.
+    requests_in,
+    /// Of these, refused before the game saw them.
+    requests_refused,
+    /// Answers of the game.
+    answers_out,
+    /// Answers of the game to who has gone, or gave its request up.
+    answers_late,
+    /// Questions of the game to a player.
+    questions_out,
+
+    /// Answers of the game dropped: too many in one tick.
+    answers_dropped,
     /// Messages of the game dropped: too many in one tick, or too long.
     messages_dropped,
     /// Tick events of the game dropped: too many in one tick.

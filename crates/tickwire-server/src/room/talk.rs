@@ -15,9 +15,6 @@ use super::viewer::Viewer;
 use crate::key::MemberId;
 use crate::name::clean_name;
 
-/// The channel of a game's messages.
-const CHANNEL: u8 = 0;
-
 impl Room {
     /// Somebody whom the lobby let in. Atomic: a member with the list and soon a keyframe, or refused.
     pub(super) fn join(&mut self, join: RoomJoin) {
@@ -139,6 +136,7 @@ impl Room {
             self.updates.forget(member.session.shard());
         }
         self.lagging.left(&member);
+        self.requests.left(id);
         self.sim.leave(member.seat);
         let change = MemberChange::Left {
             member: id.0,
@@ -209,13 +207,23 @@ impl Room {
         for message in self.sim.take_outbox() {
             self.stats.messages_out += 1;
             let (room, kind, payload) = (self.spec.no, message.kind, &message.payload[..]);
-            let frame = ServerFrame::Message {
-                room,
-                channel: CHANNEL,
-                kind,
-                payload,
-            }
-            .encode();
+            let channel = message.channel;
+            let frame = if message.volatile {
+                ServerFrame::Volatile {
+                    room,
+                    channel,
+                    kind,
+                    payload,
+                }
+            } else {
+                ServerFrame::Message {
+                    room,
+                    channel,
+                    kind,
+                    payload,
+                }
+            };
+            let frame = frame.encode();
             let on_seat = |player: Player| {
                 self.members
                     .on_seat(player.seat)

@@ -7,8 +7,8 @@ use bevy_ecs::prelude::*;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tickwire_proto::frame::{
-    AreaDelta, HostAsk, JoinHow, JoinedInfo, MemberChangeOwned, PersonSeenOwned, Refusal, RoomEnd,
-    RoomInfoOwned,
+    AreaDelta, AskOutcome, HostAsk, JoinHow, JoinedInfo, MemberChangeOwned, PersonSeenOwned,
+    Refusal, RoomEnd, RoomInfoOwned,
 };
 use tickwire_proto::{ClientEvent, ClientSession, Ending, ServerFrame, SessionConfig, Tick, Time};
 use tickwire_server::{FrontConfig, Kind, LobbyConfig, Loopback, RoomStats, SessionKey};
@@ -190,6 +190,10 @@ pub struct Peer {
     pub attach_ended: Vec<(u8, Refusal)>,
     pub members: Vec<MemberChangeOwned>,
     pub messages: Vec<(u32, Bytes)>,
+    /// Questions of its rooms: room, number, bytes.
+    pub asked: Vec<(u32, u32, Bytes)>,
+    /// What became of its own requests: number, outcome.
+    pub outcomes: Vec<(u32, AskOutcome)>,
     pub lists: Vec<Vec<RoomInfoOwned>>,
     pub ended: Vec<(u32, RoomEnd, String)>,
     /// What it was told of those it follows.
@@ -244,6 +248,8 @@ impl Peer {
             attach_ended: vec![],
             members: vec![],
             messages: vec![],
+            asked: vec![],
+            outcomes: vec![],
             lists: vec![],
             ended: vec![],
             people: vec![],
@@ -415,6 +421,15 @@ impl Peer {
             }
             ClientEvent::Update { room, tick, frame } => self.update(server, room, tick, frame),
             ClientEvent::Message { kind, payload, .. } => self.messages.push((kind, payload)),
+            ClientEvent::Ask {
+                room,
+                number,
+                payload,
+                ..
+            } => self.asked.push((room, number, payload)),
+            ClientEvent::Reply {
+                number, outcome, ..
+            } => self.outcomes.push((number, outcome)),
             ClientEvent::Member { change, .. } => self.members.push(change),
             ClientEvent::RoomEnded {
                 room,

@@ -1,5 +1,6 @@
 //! The laws of rooms, lobby and fronts, over the loopback: real sessions on both sides, no network, no time but what is handed in.
 
+mod asks;
 mod commands;
 mod common;
 mod directory;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 impl ClientSession {
-    /// Asks the server; `room` 0 is the session itself. Exactly one [`ClientEvent::Reply`] with the number follows, unless it
+    /// Asks the server: a room, or outside of rooms the namespace of an attachment. Exactly one [`ClientEvent::Reply`] with the number follows, unless it
     /// is given up. `Full`: try again when receipts have made room.
     pub fn ask(
         &mut self,
@@ -128,7 +128,7 @@ impl ClientSession {
 
     pub(super) fn asked_by_server(&mut self, ask: &Ask<'_>, bytes: &Bytes) {
         let key = (ask.room, ask.number);
-        if ask.room != 0 && !self.rooms.contains_key(&ask.room) {
+        if !self.is_there(ask.room) {
             self.stats.asks_no_room += 1;
             return self.push_reply(key, ask.channel, Outcome::Ended);
         }

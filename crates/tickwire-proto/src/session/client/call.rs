@@ -243,7 +243,7 @@ impl ClientSession {
     }
 
     /// Whether there is such a room, or such an attachment, accepted.
-    fn is_there(&self, room: u32) -> bool {
+    pub(super) fn is_there(&self, room: u32) -> bool {
         let accepted = |attachment| self.attachments.get(&attachment) == Some(&true);
         self.rooms.contains_key(&room) || u8::try_from(room).is_ok_and(accepted)
     }

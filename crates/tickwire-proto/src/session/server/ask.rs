@@ -16,22 +16,24 @@ use bytes::Bytes;
 use std::time::Duration;
 
 impl ServerSession {
-    /// Asks the client itself, in no room: exactly one [`ServerEvent::Reply`] with the number follows.
+    /// Asks the client outside of rooms, for the namespace of an attachment: exactly one [`ServerEvent::Reply`] with the number follows.
     ///
     /// Rooms give their requests numbers of their own: encode once and use [`ServerSession::send_frame`].
     pub fn ask(
         &mut self,
         now: Time,
+        attachment: u8,
         channel: u8,
         kind: u32,
         payload: &[u8],
         timeout: Duration,
     ) -> Result<u32, SendError> {
         self.check(payload.len(), channel)?;
-        let number = self.asked.number(0);
+        let room = u32::from(attachment);
+        let number = self.asked.number(room);
         let timeout_ms = timeout_ms(timeout);
         let ask = Ask {
-            room: 0,
+            room,
             channel,
             number,
             kind,
@@ -160,7 +162,7 @@ impl ServerSession {
             )));
         }
         let key = (ask.room, ask.number);
-        if ask.room != 0 && !self.rooms.contains_key(&ask.room) {
+        if !self.is_there(ask.room) {
             self.stats.asks_no_room += 1;
             self.push_reply(key, ask.channel, Outcome::Ended);
             return Ok(());

@@ -238,6 +238,12 @@ impl ServerSession {
             .map(|it| it.namespace.as_str())
     }
 
+    /// Whether there is such a room, or such an attachment, accepted.
+    pub(super) fn is_there(&self, room: u32) -> bool {
+        let accepted = |attachment| self.identity(attachment).is_some();
+        self.rooms.contains_key(&room) || u8::try_from(room).is_ok_and(accepted)
+    }
+
     /// Whether an attachment's number is not in use.
     #[must_use]
     pub fn is_free(&self, attachment: u8) -> bool {
