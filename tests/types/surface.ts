@@ -1,6 +1,6 @@
 // Every name of `tickwire.d.ts`, used as it is meant, with and without types of a game; and uses that must be errors. It never runs.
 import { connect, keys, TickwireError } from '../../crates/tickwire-web/js/tickwire.js'
-import type { Code, Entity, Figures, GameTypes, Member, Net, Reason, Room, RoomEvents, RoomInfo, State } from '../../crates/tickwire-web/js/tickwire.js'
+import type { Code, Entity, Figures, GameTypes, Member, Namespace, Net, Notice, Person, Reason, Room, RoomEvents, RoomInfo, State } from '../../crates/tickwire-web/js/tickwire.js'
 
 interface Dots extends GameTypes {
   components: { Dot: { x: number, hue: number }, Name: { text: string } }
@@ -74,6 +74,32 @@ room.status('back soon', { expiresMs: 60_000 })
 room.typing()
 room.typing(false)
 await net.status('', {})
+await net.follow('guest:Ann', 'guest:Bob')
+await net.unfollow('guest:Bob')
+net.on('person', p => { const seen: Person = p; void seen })
+net.on('notice', async (n: Notice) => { const told: [string, number | null, string] = [n.kind, n.cursor, n.data.text]; void told; n.done() })
+const ann: Person | undefined = net.person('guest:Ann')
+if (ann) { const told: [string, 'online' | 'away' | 'gone', string] = [ann.identity, ann.presence, ann.status]; void told }
+
+// A namespace.
+interface Talks extends GameTypes { messages: { Line: { text: string } }, rooms: { talk: { topic: string } } }
+connect<Dots>(undefined, { namespace: '/game', auth: namespace => ({ token: namespace.trim() }) })
+const chat: Namespace<Talks> = net.namespace<Talks>('/chat', { auth: async namespace => ({ guest: namespace.trim() }) })
+const who: [string, string | undefined] = [chat.name, chat.identity]
+chat.on('attached', identity => identity.trim())
+chat.on('renewed', () => {})
+chat.on('ended', e => { const code: Code = e.code; void code })
+chat.on('Line', m => m.text.trim())
+net.on('Say', m => m.text.trim())
+await chat.send('Line', { text: 'hi' })
+await net.send('Say', { text: 'hi' })
+const talks: Room<Talks>[] = [
+  await chat.quick('talk', { topic: 'maps' }), await chat.create('talk', { topic: 'maps' }, { private: true }), await chat.join('talk-1'),
+  await chat.code('KFXR'), await chat.watch('talk-1'), await chat.reserved('token'),
+]
+chat.lobbyLive('talk', all => all.map(info => info.id))()
+const topics: RoomInfo[] = await chat.lobby('talk')
+await chat.leave()
 await room.leave()
 net.close()
 const down: boolean = keys.down('Space')
@@ -118,4 +144,4 @@ net.state.retryInMs.toFixed()
 // @ts-expect-error who closes has no error to tell
 net.on('closed', () => {})
 
-void [others, place, numbers, link, total, heard, down, error, code]
+void [others, place, numbers, link, total, heard, down, error, code, who, talks, topics]

@@ -4,8 +4,8 @@ use tickwire_proto::frame::{HostAsk, JoinHowOwned, ROOMS_PER_SESSION_MAX, Refusa
 use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::{OwnedRow, values};
 
-use crate::client::{ATTACHMENT, Client, Stage};
-use crate::event::{ClientEvent, RequestId, RoomKey, SendError};
+use crate::client::{Client, Stage};
+use crate::event::{ClientEvent, NamespaceKey, RequestId, RoomKey, SendError};
 use crate::figures::Figures;
 use crate::picture::{Picture, ShownEvent};
 use crate::rooms::{Phase, Room};
@@ -18,62 +18,42 @@ const LISTS_MAX: usize = 8;
 const OVER: &str = "the conversation is over. Connect again first";
 
 impl Client {
-    /// Wants a room of that kind with those attributes: one with a seat, or a new one.
+    /// Wants a room of that kind with those attributes: one with a seat, or a new one. Here and below in the main namespace; in
+    /// others: [`within`](Self::within).
     pub fn quick(&mut self, kind: &str, attributes: &[(&str, &str)]) -> RoomKey {
-        self.want(
-            JoinHowOwned::Quick {
-                kind: kind.to_owned(),
-                attributes: owned(attributes),
-            },
-            None,
-        )
+        self.within(NamespaceKey::MAIN).quick(kind, attributes)
     }
 
     /// Wants the room with that id, where one was before; if it is gone, one of that kind with those attributes.
     pub fn quick_again(&mut self, id: &str, kind: &str, attributes: &[(&str, &str)]) -> RoomKey {
-        let how = JoinHowOwned::Quick {
-            kind: kind.to_owned(),
-            attributes: owned(attributes),
-        };
-        self.want(how, Some(id.to_owned()))
+        self.within(NamespaceKey::MAIN)
+            .quick_again(id, kind, attributes)
     }
 
     /// Wants a new room of that kind with those attributes.
     pub fn create(&mut self, kind: &str, attributes: &[(&str, &str)]) -> RoomKey {
-        self.want(
-            JoinHowOwned::Create {
-                kind: kind.to_owned(),
-                attributes: owned(attributes),
-            },
-            None,
-        )
+        self.within(NamespaceKey::MAIN).create(kind, attributes)
     }
 
     /// Wants the room with that id.
     pub fn join(&mut self, id: &str) -> RoomKey {
-        self.want(JoinHowOwned::Room { id: id.to_owned() }, None)
+        self.within(NamespaceKey::MAIN).join(id)
     }
 
     /// Wants a new room that is on no list: its id is a short code to be passed on, which others [`join`](Self::join).
     pub fn create_private(&mut self, kind: &str, attributes: &[(&str, &str)]) -> RoomKey {
-        self.want(
-            JoinHowOwned::Private {
-                kind: kind.to_owned(),
-                attributes: owned(attributes),
-            },
-            None,
-        )
+        self.within(NamespaceKey::MAIN)
+            .create_private(kind, attributes)
     }
 
     /// Wants to look on in the room with that id, without a seat.
     pub fn watch(&mut self, id: &str) -> RoomKey {
-        self.want(JoinHowOwned::Watch { id: id.to_owned() }, None)
+        self.within(NamespaceKey::MAIN).watch(id)
     }
 
     /// Wants the seat that is kept for whoever shows this token.
     pub fn join_reserved(&mut self, token: &str) -> RoomKey {
-        let token = token.to_owned();
-        self.want(JoinHowOwned::Reserved { token }, None)
+        self.within(NamespaceKey::MAIN).join_reserved(token)
     }
 
     /// Says that one is ready, or is not any more. [`View::members`] tells who is.
@@ -108,6 +88,10 @@ impl Client {
 
     /// Asks for the list of rooms of a kind (`""`: of all kinds); answered by [`ClientEvent::Lobby`] or [`ClientEvent::LobbyRefused`].
     pub fn lobby(&mut self, kind: &str) -> RequestId {
+        self.within(NamespaceKey::MAIN).lobby(kind)
+    }
+
+    pub(crate) fn ask_list(&mut self, namespace: NamespaceKey, kind: &str) -> RequestId {
         let request = RequestId(self.request());
         if matches!(self.stage, Stage::Over) {
             self.lobby_refused(request.0, Refusal::new(code::AWAY, OVER));
@@ -115,7 +99,7 @@ impl Client {
             let message = format!("{LISTS_MAX} lists are asked for already: wait for them");
             self.lobby_refused(request.0, Refusal::new(code::LIMIT, message));
         } else {
-            self.questions.push((request, kind.to_owned()));
+            self.questions.push((namespace, request, kind.to_owned()));
             self.ask_what_waits();
         }
         request
@@ -243,7 +227,12 @@ impl Client {
         ))
     }
 
-    fn want(&mut self, how: JoinHowOwned, before: Option<String>) -> RoomKey {
+    pub(crate) fn want(
+        &mut self,
+        namespace: NamespaceKey,
+        how: JoinHowOwned,
+        before: Option<String>,
+    ) -> RoomKey {
         let key = RoomKey(self.request());
         if self.rooms.len() >= ROOMS_MAX {
             let refusal = Refusal::new(
@@ -253,7 +242,8 @@ impl Client {
             self.event(ClientEvent::JoinRefused { room: key, refusal });
             return key;
         }
-        self.rooms.insert(key, Room::new(key, how, before));
+        self.rooms
+            .insert(key, Room::new(key, namespace, how, before));
         self.ask_what_waits();
         key
     }
@@ -264,14 +254,18 @@ impl Client {
             return;
         }
         self.ask_for_lists();
-        for (request, kind) in std::mem::take(&mut self.questions) {
-            self.listing.insert(request.0);
-            self.session.lobby(request.0, ATTACHMENT, &kind);
+        let questions = std::mem::take(&mut self.questions).into_iter();
+        let (ready, waiting) = questions.partition(|(of, ..)| self.is_in(*of));
+        self.questions = waiting;
+        let ready: Vec<(NamespaceKey, RequestId, String)> = ready;
+        for (namespace, request, kind) in ready {
+            self.listing.insert(request.0, namespace);
+            self.session.lobby(request.0, namespace.0, &kind);
         }
         let wanted: Vec<RoomKey> = self
             .rooms
             .values()
-            .filter(|room| room.phase == Phase::Wanted)
+            .filter(|room| room.phase == Phase::Wanted && self.is_in(room.namespace))
             .map(|room| room.key)
             .collect();
         let hash = self
@@ -283,8 +277,8 @@ impl Client {
             let request = self.request();
             if let Some(room) = self.rooms.get_mut(&key) {
                 room.phase = Phase::Asked(request);
-                let how = room.how();
-                self.session.join(request, ATTACHMENT, &how.borrow(), hash);
+                let (how, namespace) = (room.how(), room.namespace);
+                self.session.join(request, namespace.0, &how.borrow(), hash);
             }
         }
     }
@@ -294,11 +288,4 @@ impl Client {
         self.requests = self.requests.wrapping_add(1) & (u32::MAX >> 1);
         self.requests
     }
-}
-
-fn owned(attributes: &[(&str, &str)]) -> Vec<(String, String)> {
-    attributes
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-        .collect()
 }

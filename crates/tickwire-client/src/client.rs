@@ -1,6 +1,6 @@
 //! The client as one state machine: link, session, credentials, and the rooms that are wanted.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,15 +8,13 @@ use bytes::Bytes;
 use tickwire_proto::{Backoff, ClientSession, Ending, Reason, Retry, SessionConfig, Time};
 use tickwire_snapshot::Schema;
 
-use crate::event::{ClientOutput, RequestId, RoomKey, State};
+use crate::event::{ClientOutput, NamespaceKey, RequestId, RoomKey, State};
 use crate::lists::List;
-use crate::people::People;
+use crate::namespaces::Wanted;
 use crate::rooms::{Phase, Room};
 use crate::statuses::Statuses;
 use crate::talk::OPEN_MAX;
 
-/// The only attachment of a client so far.
-pub(crate) const ATTACHMENT: u8 = 0;
 /// The back-off between two tries: the first, and the longest.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_CAP: Duration = Duration::from_secs(10);
@@ -24,9 +22,9 @@ const BACKOFF_CAP: Duration = Duration::from_secs(10);
 /// How a client is set up.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
-    /// The namespace to attach to.
+    /// The main namespace: without it there is no conversation. Others: [`Client::attach_to`].
     pub namespace: String,
-    /// What to attach with; `None`: [`ClientOutput::CredentialsWanted`] asks each time.
+    /// What to attach to it with; `None`: [`ClientOutput::CredentialsWanted`] asks each time.
     pub credentials: Option<Bytes>,
     /// The game's schema, where the client was built with it. `None`: a generic client, which is given the room's.
     pub schema: Option<Arc<Schema>>,
@@ -85,22 +83,21 @@ pub struct Client {
     pub(crate) resuming: bool,
     /// It does so on a better link, while the one before was still there: nobody need know.
     pub(crate) moving: bool,
-    /// Whether this session's credentials were given, and were accepted.
-    pub(crate) shown: bool,
-    pub(crate) accepted: bool,
+    /// The namespaces that are wanted, by the numbers of their attachments.
+    pub(crate) namespaces: BTreeMap<u8, Wanted>,
+    pub(crate) last_namespace: u8,
     /// The least round trip that was measured last: a resumed session has to measure anew.
     pub(crate) least_rtt: Duration,
     /// The rooms by their numbers in this session.
     pub(crate) keys: BTreeMap<u32, RoomKey>,
     /// Questions for the list of rooms that wait for the session.
-    pub(crate) questions: Vec<(RequestId, String)>,
+    pub(crate) questions: Vec<(NamespaceKey, RequestId, String)>,
     /// Those that were asked and are not answered yet.
-    pub(crate) listing: BTreeSet<u32>,
+    pub(crate) listing: BTreeMap<u32, NamespaceKey>,
     /// Lists of rooms that are watched.
     pub(crate) lists: BTreeMap<RequestId, List>,
     pub(crate) requests: u32,
     pub(crate) statuses: Statuses,
-    pub(crate) people: People,
     pub(crate) outputs: VecDeque<ClientOutput>,
     pub(crate) reported: Time,
 }
@@ -108,6 +105,8 @@ pub struct Client {
 impl Client {
     /// A client that wants to connect at once. `seed`: of all its chance; each client needs another one.
     pub fn new(config: ClientConfig, seed: u64, now: Time) -> Self {
+        let credentials = config.credentials.clone();
+        let main = Wanted::new(&config.namespace, credentials, config.messages_hash);
         let mut client = Self {
             session: ClientSession::new(now, config.session, seed),
             config,
@@ -119,16 +118,15 @@ impl Client {
             rooms: BTreeMap::new(),
             resuming: false,
             moving: false,
-            shown: false,
-            accepted: false,
+            namespaces: BTreeMap::from([(NamespaceKey::MAIN.0, main)]),
+            last_namespace: NamespaceKey::MAIN.0,
             least_rtt: Duration::ZERO,
             keys: BTreeMap::new(),
             questions: Vec::new(),
-            listing: BTreeSet::new(),
+            listing: BTreeMap::new(),
             lists: BTreeMap::new(),
             requests: 0,
             statuses: Statuses::default(),
-            people: People::default(),
             outputs: VecDeque::new(),
             reported: now,
         };
@@ -249,19 +247,6 @@ impl Client {
         }
     }
 
-    /// The answer to [`ClientOutput::CredentialsWanted`].
-    pub fn attach(&mut self, credentials: &[u8]) {
-        if self.stage == Stage::Attaching {
-            self.shown = true;
-            self.session.attach(
-                ATTACHMENT,
-                &self.config.namespace,
-                credentials,
-                self.config.messages_hash,
-            );
-        }
-    }
-
     /// Ends the conversation: the server is told, rooms are left, nothing is tried again, and no session is kept to come back to.
     pub fn close(&mut self) {
         if self.has_link() {
@@ -272,6 +257,7 @@ impl Client {
         self.keys.clear();
         self.statuses = Statuses::default();
         self.lists.clear();
+        self.namespaces_lost();
         self.outputs.push_back(ClientOutput::Close);
         self.over(Ending::with_retry(
             Reason::Left,

@@ -12,6 +12,21 @@ use tickwire_proto::{Reason, Retry, Tick};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomKey(pub u32);
 
+/// A namespace that this client is in, or wants to be in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamespaceKey(pub u8);
+
+impl NamespaceKey {
+    /// That of [`ClientConfig::namespace`](crate::ClientConfig::namespace).
+    pub const MAIN: NamespaceKey = NamespaceKey(0);
+}
+
+impl fmt::Display for NamespaceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "namespace {}", self.0)
+    }
+}
+
 /// A question to the server (the list of rooms), to tell its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u32);
@@ -55,6 +70,9 @@ pub enum SendError {
     /// There is no link now: what passes by itself is of no use later.
     #[error("Away: there is no link now. Wait for the state Online")]
     NotOnline,
+    /// The namespace is not attached at the moment: wait for [`ClientEvent::Attached`].
+    #[error("Away: {0} is not attached now. Wait for it to be attached")]
+    NotAttached(NamespaceKey),
     /// The session does not take it.
     #[error(transparent)]
     Session(#[from] tickwire_proto::SendError),
@@ -123,8 +141,12 @@ pub enum ClientOutput {
     },
     /// Close the link, after what [`Client::next`](crate::Client::next) still has to write.
     Close,
-    /// Call [`Client::attach`](crate::Client::attach) with fresh credentials. Not asked where the configuration has them.
-    CredentialsWanted,
+    /// Call [`Client::attach`](crate::Client::attach) with fresh credentials: for a start, or because the identity has expired. Not
+    /// asked where they were given with the namespace's name.
+    CredentialsWanted {
+        /// For which namespace.
+        namespace: NamespaceKey,
+    },
     /// Something for the user.
     Event(ClientEvent),
 }
@@ -137,11 +159,27 @@ pub enum ClientEvent {
     State(State),
     /// The credentials were accepted.
     Attached {
+        /// In which namespace.
+        namespace: NamespaceKey,
         /// Who one is now, by the server's auth.
         identity: String,
     },
-    /// The credentials were not accepted; the state `Ended` follows.
+    /// The credentials were not accepted in the main namespace, or fresh ones not any more; the state `Ended` follows.
     AttachRefused(Refusal),
+    /// The same in another namespace, which is forgotten: its rooms have been told, the rest goes on.
+    NamespaceRefused {
+        /// Which.
+        namespace: NamespaceKey,
+        /// Why.
+        refusal: Refusal,
+        /// Whether one had been in it.
+        was_in: bool,
+    },
+    /// The identity had expired, and fresh credentials were accepted.
+    Renewed {
+        /// In which namespace.
+        namespace: NamespaceKey,
+    },
     /// A new link carries the session on: the same rooms, views and seats, nothing reliable lost and nothing twice.
     Resumed,
     /// The session could not be resumed: its window had passed, or the server is another one. Each room that was joined
@@ -208,6 +246,8 @@ pub enum ClientEvent {
     },
     /// What somebody whom one follows is like now. [`Client::person`](crate::Client::person) has it already.
     Person {
+        /// In which namespace.
+        namespace: NamespaceKey,
         /// Who.
         identity: String,
         /// Online with any of its sessions, away with all that it has, or gone.
@@ -216,9 +256,16 @@ pub enum ClientEvent {
         status: String,
     },
     /// Some identities are not followed: the server says why.
-    FollowRefused(Refusal),
+    FollowRefused {
+        /// In which namespace.
+        namespace: NamespaceKey,
+        /// Why.
+        refusal: Refusal,
+    },
     /// Something that one's identity is told, wherever it is connected.
     Notice {
+        /// In which namespace.
+        namespace: NamespaceKey,
         /// Of one that is kept until [`Client::notice_done`](crate::Client::notice_done) is called with it; `None`: a live one.
         cursor: Option<u64>,
         /// What it is about.
@@ -228,6 +275,8 @@ pub enum ClientEvent {
     },
     /// A message.
     Message {
+        /// In which namespace.
+        namespace: NamespaceKey,
         /// Where from; `None`: from outside of rooms.
         room: Option<RoomKey>,
         /// Its channel.

@@ -32,6 +32,7 @@ mod figures;
 mod ladder;
 mod lead;
 mod lists;
+mod namespaces;
 mod people;
 mod picture;
 mod rooms;
@@ -42,9 +43,12 @@ mod view;
 pub use client::{Client, ClientConfig};
 pub use clock::{ArrivalLine, SteadyClock};
 pub use delay::{DELAY_MAX, Delay};
-pub use event::{ClientEvent, ClientOutput, Fault, RequestId, RoomKey, SendError, State};
+pub use event::{
+    ClientEvent, ClientOutput, Fault, NamespaceKey, RequestId, RoomKey, SendError, State,
+};
 pub use figures::Figures;
 pub use ladder::{BESIDE_MS, Ladder, LinkChoice, LinkKind, Rung};
 pub use lead::CommandLead;
+pub use namespaces::Within;
 pub use picture::{Picture, Row, ShownEvent, entity_id, slot_and_generation};
 pub use view::{Applied, View};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use tickwire_proto::frame::{Refusal, RoomInfoOwned, code};
 
-use crate::client::{ATTACHMENT, Client, Stage};
-use crate::event::{ClientEvent, RequestId};
+use crate::client::{Client, Stage};
+use crate::event::{ClientEvent, NamespaceKey, RequestId};
 
 /// Lists that a client watches at once: as many as a session may.
 const LISTS_MAX: usize = tickwire_proto::session::server::LOBBY_WATCHES_MAX;
@@ -13,6 +13,7 @@ const LISTS_MAX: usize = tickwire_proto::session::server::LOBBY_WATCHES_MAX;
 /// One list.
 #[derive(Debug)]
 pub(crate) struct List {
+    pub(crate) namespace: NamespaceKey,
     kind: String,
     attributes: Vec<(String, String)>,
     rooms: BTreeMap<String, RoomInfoOwned>,
@@ -24,6 +25,16 @@ impl Client {
     /// Wants the list of rooms of a kind (`""`: of all kinds) that have these attributes, and again after each change: see
     /// [`ClientEvent::LobbyChanged`]. It goes on over lost sessions, until [`unwatch_lobby`](Self::unwatch_lobby).
     pub fn watch_lobby(&mut self, kind: &str, attributes: &[(&str, &str)]) -> RequestId {
+        self.within(NamespaceKey::MAIN)
+            .watch_lobby(kind, attributes)
+    }
+
+    pub(crate) fn want_list(
+        &mut self,
+        namespace: NamespaceKey,
+        kind: &str,
+        attributes: &[(&str, &str)],
+    ) -> RequestId {
         let request = RequestId(self.request());
         if self.lists.len() >= LISTS_MAX {
             let message = format!("a client watches at most {LISTS_MAX} lists. Give one up first");
@@ -31,12 +42,10 @@ impl Client {
             self.event(ClientEvent::RequestRefused { request, refusal });
             return request;
         }
-        let attributes = attributes.iter();
         let list = List {
+            namespace,
             kind: kind.to_owned(),
-            attributes: attributes
-                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-                .collect(),
+            attributes: owned(attributes),
             rooms: BTreeMap::new(),
             asked: None,
         };
@@ -58,7 +67,8 @@ impl Client {
         if self.stage != Stage::Attached {
             return;
         }
-        let waiting = self.lists.iter().filter(|(_, list)| list.asked.is_none());
+        let waits = |list: &List| list.asked.is_none() && self.is_in(list.namespace);
+        let waiting = self.lists.iter().filter(|(_, list)| waits(list));
         let waiting: Vec<RequestId> = waiting.map(|(request, _)| *request).collect();
         for request in waiting {
             let number = self.request();
@@ -71,7 +81,7 @@ impl Client {
                 .map(|(key, value)| (key.as_str(), value.as_str()))
                 .collect();
             self.session
-                .lobby_watch(number, ATTACHMENT, &list.kind, &pairs);
+                .lobby_watch(number, list.namespace.0, &list.kind, &pairs);
         }
     }
 
@@ -79,6 +89,32 @@ impl Client {
     pub(crate) fn lists_lost(&mut self) {
         for list in self.lists.values_mut() {
             list.asked = None;
+        }
+    }
+
+    /// A namespace is gone: lists of its rooms do not come any more.
+    pub(crate) fn lists_over(&mut self, namespace: NamespaceKey, refusal: &Refusal) {
+        let (gone, waiting) = std::mem::take(&mut self.questions)
+            .into_iter()
+            .partition(|(of, ..)| *of == namespace);
+        self.questions = waiting;
+        let gone: Vec<(NamespaceKey, RequestId, String)> = gone;
+        let asked = self.listing.extract_if(.., |_, of| *of == namespace);
+        let asked: Vec<u32> = asked.map(|(request, _)| request).collect();
+        for request in gone
+            .into_iter()
+            .map(|(_, request, _)| request.0)
+            .chain(asked)
+        {
+            self.lobby_refused(request, refusal.clone());
+        }
+        let watched = self
+            .lists
+            .extract_if(.., |_, list| list.namespace == namespace);
+        let watched: Vec<RequestId> = watched.map(|(request, _)| request).collect();
+        for request in watched {
+            let refusal = refusal.clone();
+            self.event(ClientEvent::RequestRefused { request, refusal });
         }
     }
 
@@ -117,4 +153,12 @@ impl Client {
         self.lists.remove(&request);
         self.event(ClientEvent::RequestRefused { request, refusal });
     }
+}
+
+/// Attributes of rooms, to be kept.
+pub(crate) fn owned(attributes: &[(&str, &str)]) -> Vec<(String, String)> {
+    attributes
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tickwire_proto::Time;
 use tickwire_proto::frame::{JoinHowOwned, code};
 
-use crate::event::RoomKey;
+use crate::event::{NamespaceKey, RoomKey};
 use crate::view::View;
 
 /// For how long a room that was joined before is asked for again while it refuses: one's own seat may still be held by
@@ -33,6 +33,7 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Room {
     pub(crate) key: RoomKey,
+    pub(crate) namespace: NamespaceKey,
     pub(crate) phase: Phase,
     pub(crate) view: Option<View>,
     pub(crate) joined_before: bool,
@@ -48,9 +49,15 @@ pub(crate) struct Room {
 
 impl Room {
     /// `before`: the id of the room one was in, before this client was made.
-    pub(crate) fn new(key: RoomKey, how: JoinHowOwned, before: Option<String>) -> Self {
+    pub(crate) fn new(
+        key: RoomKey,
+        namespace: NamespaceKey,
+        how: JoinHowOwned,
+        before: Option<String>,
+    ) -> Self {
         Self {
             key,
+            namespace,
             phase: Phase::Wanted,
             view: None,
             joined_before: false,

@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use tickwire_proto::frame::parts::NO_SEAT;
 use tickwire_proto::frame::{JoinedInfo, Refusal, code};
-use tickwire_proto::{
-    ClientEvent as SessionEvent, ClientSession, Ending, Reason, Retry, Tick, Time,
-};
+use tickwire_proto::{ClientEvent as SessionEvent, ClientSession, Ending, Retry, Tick, Time};
 use tickwire_snapshot::Schema;
 
 use crate::client::{Client, Stage};
-use crate::event::{ClientEvent, ClientOutput, RequestId, RoomKey, State};
+use crate::event::{ClientEvent, ClientOutput, NamespaceKey, RequestId, RoomKey, State};
 use crate::rooms::{Phase, Room};
 use crate::view::{Entry, View};
 
@@ -29,14 +27,33 @@ impl Client {
             match event {
                 SessionEvent::Welcome { resumed: true, .. } => self.resumed(now),
                 SessionEvent::Welcome { lost, .. } => self.welcome(lost),
-                SessionEvent::Attached { identity, .. } => self.attached(identity),
-                SessionEvent::AttachRefused { refusal, .. } => {
-                    let message = refusal.message.clone();
-                    self.event(ClientEvent::AttachRefused(refusal));
-                    self.outputs.push_back(ClientOutput::Close);
-                    let ending = Ending::with_retry(Reason::Refused, Retry::Never, message);
-                    return self.lost(now, Some(ending));
+                SessionEvent::Attached {
+                    attachment,
+                    identity,
+                    schema,
+                } => self.attached(NamespaceKey(attachment), identity, schema.as_ref()),
+                SessionEvent::AttachRefused {
+                    attachment,
+                    refusal,
+                } => {
+                    if !self.namespace_over(now, NamespaceKey(attachment), refusal, false) {
+                        return;
+                    }
                 }
+                SessionEvent::AttachEnded {
+                    attachment,
+                    refusal,
+                } => {
+                    if !self.namespace_over(now, NamespaceKey(attachment), refusal, true) {
+                        return;
+                    }
+                }
+                SessionEvent::CredentialsWanted { attachment, .. } => {
+                    self.renewal_wanted(NamespaceKey(attachment))
+                }
+                SessionEvent::Renewed { attachment } => self.event(ClientEvent::Renewed {
+                    namespace: NamespaceKey(attachment),
+                }),
                 SessionEvent::Joined(info) => self.joined(now, info),
                 SessionEvent::JoinRefused { request, refusal } => {
                     self.refused(now, request, refusal)
@@ -65,8 +82,15 @@ impl Client {
                     payload,
                     volatile,
                 } => {
-                    let room = self.keys.get(&room).copied();
+                    let known = self.keys.get(&room).copied();
+                    let outside = u8::try_from(room).ok().map(NamespaceKey);
+                    let namespace = known.and_then(|room| self.namespace_of(room));
+                    let Some(namespace) = namespace.or(outside) else {
+                        continue; // of a room that was left a moment ago
+                    };
+                    let room = known;
                     self.event(ClientEvent::Message {
+                        namespace,
                         room,
                         channel,
                         kind,
@@ -74,16 +98,22 @@ impl Client {
                         volatile,
                     });
                 }
-                SessionEvent::Followed { people, .. } => self.followed(people),
-                SessionEvent::FollowRefused { refusal, .. } => {
-                    self.event(ClientEvent::FollowRefused(refusal));
+                SessionEvent::Followed { attachment, people } => {
+                    self.followed(NamespaceKey(attachment), people);
+                }
+                SessionEvent::FollowRefused {
+                    attachment,
+                    refusal,
+                } => {
+                    let namespace = NamespaceKey(attachment);
+                    self.event(ClientEvent::FollowRefused { namespace, refusal });
                 }
                 SessionEvent::Notice {
+                    attachment,
                     cursor,
                     kind,
                     payload,
-                    ..
-                } => self.notice(cursor, kind, payload),
+                } => self.notice(NamespaceKey(attachment), cursor, kind, payload),
                 SessionEvent::StatusRefused { room, refusal } => {
                     let room = self.keys.get(&room).copied();
                     self.event(ClientEvent::StatusRefused { room, refusal });
@@ -154,13 +184,11 @@ impl Client {
 
     /// The session is gone, and the rooms' numbers with it: they are wanted anew.
     fn rooms_lost(&mut self) {
-        self.accepted = false;
-        self.shown = false;
+        self.namespaces_lost();
         self.lists_lost();
         self.keys.clear();
         self.statuses.begin_anew();
-        self.people_lost();
-        for request in std::mem::take(&mut self.listing) {
+        for request in std::mem::take(&mut self.listing).into_keys() {
             self.lobby_refused(request, Refusal::new(code::AWAY, SESSION_LOST));
         }
         let away: Vec<RoomKey> = self
@@ -178,8 +206,8 @@ impl Client {
         self.stage = Stage::Over;
         self.resuming = false;
         let questions = std::mem::take(&mut self.questions);
-        let waiting = questions.into_iter().map(|(request, _)| request.0);
-        for request in waiting.chain(std::mem::take(&mut self.listing)) {
+        let waiting = questions.into_iter().map(|(_, request, _)| request.0);
+        for request in waiting.chain(std::mem::take(&mut self.listing).into_keys()) {
             self.lobby_refused(request, Refusal::new(code::AWAY, SESSION_LOST));
         }
         self.set_state(State::Ended {
@@ -193,7 +221,7 @@ impl Client {
         self.outputs.push_back(ClientOutput::Event(event));
     }
 
-    fn set_state(&mut self, state: State) {
+    pub(crate) fn set_state(&mut self, state: State) {
         if self.state != state || self.outputs.is_empty() && self.attempt == 1 {
             self.state = state.clone();
             self.event(ClientEvent::State(state));
@@ -210,12 +238,10 @@ impl Client {
         {
             view.resumed(now);
         }
-        if !self.accepted {
+        if !self.is_in(NamespaceKey::MAIN) {
             self.stage = Stage::Attaching;
             self.event(ClientEvent::Resumed);
-            if !self.shown {
-                self.show_credentials();
-            }
+            self.ask_credentials_again();
             return;
         }
         self.stage = Stage::Attached;
@@ -225,6 +251,7 @@ impl Client {
         if !std::mem::take(&mut self.moving) {
             self.event(ClientEvent::Resumed);
         }
+        self.ask_credentials_again();
         self.ask_what_waits();
     }
 
@@ -242,24 +269,6 @@ impl Client {
         }
         self.stage = Stage::Attaching;
         self.show_credentials();
-    }
-
-    fn show_credentials(&mut self) {
-        match self.config.credentials.clone() {
-            Some(credentials) => self.attach(&credentials),
-            None => self.outputs.push_back(ClientOutput::CredentialsWanted),
-        }
-    }
-
-    fn attached(&mut self, identity: String) {
-        self.stage = Stage::Attached;
-        self.accepted = true;
-        self.backoff.reset();
-        self.attempt = 0;
-        self.people_of(&identity);
-        self.event(ClientEvent::Attached { identity });
-        self.set_state(State::Online);
-        self.ask_what_waits();
     }
 
     fn joined(&mut self, now: Time, info: JoinedInfo) {
@@ -334,7 +343,7 @@ impl Client {
     }
 
     fn refused(&mut self, now: Time, request: u32, refusal: Refusal) {
-        if self.listing.remove(&request) {
+        if self.listing.remove(&request).is_some() {
             return self.lobby_refused(request, refusal);
         }
         let Some(room) = self

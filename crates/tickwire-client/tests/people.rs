@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use support::Pair;
-use tickwire_client::ClientEvent;
+use tickwire_client::{ClientEvent, NamespaceKey};
 use tickwire_proto::frame::{PersonSeen, Presence, ServerFrame};
+
+const MAIN: NamespaceKey = NamespaceKey::MAIN;
 
 fn online() -> Pair {
     let mut pair = Pair::new();
@@ -77,13 +79,16 @@ fn whom_one_follows_is_asked_for_again_in_a_new_session() {
         ],
     };
     tell(&mut pair, &followed("in queue"));
-    assert_eq!(pair.client.person("p1").unwrap().status, "in queue");
-    assert_eq!(pair.client.person("p2"), None);
+    assert_eq!(pair.client.person(MAIN, "p1").unwrap().status, "in queue");
+    assert_eq!(pair.client.person(MAIN, "p2"), None);
     let people = pair.count(|event| matches!(event, ClientEvent::Person { .. }));
     assert_eq!(people, 1, "nobody else is told of");
     again(&mut pair);
     assert_eq!(asked(&mut pair), (99, false));
-    assert_eq!(pair.client.person("p1").unwrap().presence, Presence::Gone);
+    assert_eq!(
+        pair.client.person(MAIN, "p1").unwrap().presence,
+        Presence::Gone
+    );
     pair.client.follow("p1");
     pair.client.unfollow("p3");
     pair.talk();

@@ -72,28 +72,30 @@ function load() {
   return loading
 }
 
+/** @typedef {{ auth?: (namespace: string) => unknown, namespace?: string, link?: 'auto' | 'ws' | 'poll' }} Options */
+
 /**
  * A connection to a server, opened when the first room is asked for.
  * @param {string} [url] http(s) or ws(s); where the page came from by default
- * @param {{ auth?: () => unknown, link?: 'auto' | 'ws' | 'poll' }} [options]
+ * @param {Options} [options]
  */
 export function connect(url, options) { return new Net(url, options) }
 
 class Net {
   /** @type {URL} */ #base
-  /** @type {{ auth?: () => unknown, link?: 'auto' | 'ws' | 'poll' }} */ #options
+  /** @type {Options} */ #options
   /** @type {Core | undefined} */ #core
   /** @type {WebAssembly.Memory | undefined} */ #memory
   /** @type {Promise<void> | undefined} */ #starting
   /** @type {WebSocket | undefined} */ #ws
   /** Requests under way of a polling link. @type {{ post?: AbortController, poll?: AbortController }} */ #requests = {}
   /** @type {Map<number, Room>} */ #rooms = new Map()
-  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object }>} */ #asked = new Map()
-  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */ #lists = new Map()
+  /** Namespaces by name; the main one is the connection itself. @type {Map<string, Namespace>} */ #namespaces = new Map()
+  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object, namespace: Namespace }>} */ #asked = new Map()
+  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, namespace?: Namespace }>} */ #lists = new Map()
   /** Lists that are watched. @type {Map<number, (rooms: any[]) => void>} */
   #live = new Map()
   #heard = new Listeners()
-  /** Notices that nobody listened to yet. @type {any[]} */ #notices = []
   #timer = 0
   #due = 0
   /** Until then no timeouts: the page slept, and what waits in the socket is to be heard first. */
@@ -102,7 +104,6 @@ class Net {
   #online = false
   #everOnline = false
   #attempt = 0
-  #credentialsAsked = 0
   /** @type {any} */ #state = { at: 'away', retryInMs: 0 }
 
   constructor(url = location.origin, options = {}) {
@@ -113,35 +114,56 @@ class Net {
 
   /** Where the connection is. */
   get state() { return this.#state }
-  /** @param {string} name 'state', 'resumed', 'expired', 'person', 'notice' or 'error' @param {Function} f */
-  on(name, f) {
-    const off = this.#heard.on(name, f)
-    // what came before anybody listened
-    if (name === 'notice') for (const it of this.#notices.splice(0)) this.#notice(it)
-    return off
+  /** @param {string} name 'state', 'resumed', 'expired' or 'error', or a message of the namespace outside of rooms @param {Function} f */
+  on(name, f) { return OF_NET.includes(name) ? this.#heard.on(name, f) : this.#main.on(name, f) }
+
+  /**
+   * One more namespace of the same server, over the same connection.
+   * @param {string} name @param {{ auth?: (namespace: string) => unknown }} [options]
+   */
+  namespace(name, options = {}) {
+    const known = this.#namespaces.get(name)
+    if (known) return known
+    const namespace = new Namespace(name, options.auth ?? this.#options.auth, {
+      start: () => this.#start(),
+      pump: () => this.#pump(),
+      core: () => this.#core,
+      want: (/** @type {any} */ ask, /** @type {any} */ how) => this.#want(ask, how, namespace),
+      list: (/** @type {any} */ ask) => this.#list(ask, namespace),
+      left: () => this.#without(namespace, new TickwireError('Left', 'the namespace was left.')),
+      live: (/** @type {any} */ ask, /** @type {any} */ f) => this.#watched(ask, f),
+    })
+    this.#namespaces.set(name, namespace)
+    return namespace
   }
 
   /** A room of that kind with those attributes: one with a free seat, or a new one. @param {string} kind */
-  quick(kind, attributes = {}) {
-    const text = JSON.stringify(attributes)
-    return this.#want(core => core.quick(kind, text, recall(kind, text)), { kind, text })
-  }
+  quick(kind, attributes = {}) { return this.#main.quick(kind, attributes) }
   /** A new room; a private one is on no list, and its id is a short code for friends. @param {string} kind @param {{ private?: boolean }} [options] */
-  create(kind, attributes = {}, options = {}) { return this.#want(core => core.create(kind, JSON.stringify(attributes), options.private === true)) }
+  create(kind, attributes = {}, options = {}) { return this.#main.create(kind, attributes, options) }
   /** The room with that id. @param {string} id */
-  join(id) { return this.#want(core => core.join(id)) }
+  join(id) { return this.#main.join(id) }
   /** The private room with that code, as a person types it. @param {string} code */
-  code(code) { return this.#want(core => core.join(String(code).replace(/[^0-9a-z]/gi, '').toUpperCase())) }
+  code(code) { return this.#main.code(code) }
   /** Looks on in the room with that id, without a seat. @param {string} id */
-  watch(id) { return this.#want(core => core.watch(id)) }
+  watch(id) { return this.#main.watch(id) }
   /** The seat that the server keeps for whoever shows this token. @param {string} token */
-  reserved(token) { return this.#want(core => core.join_reserved(token)) }
+  reserved(token) { return this.#main.reserved(token) }
   /** Calls a function with the rooms of a kind (or all), now and after each change; returns what stops it. @param {string} kind @param {(rooms: any[]) => void} f */
-  lobbyLive(kind, f, attributes = {}) {
+  lobbyLive(kind, f, attributes = {}) { return this.#main.lobbyLive(kind, f, attributes) }
+  /** The rooms of a kind, or all. */
+  lobby(kind = '') { return this.#main.lobby(kind) }
+  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message */
+  send(name, message) { return this.#main.send(name, message) }
+
+  get #main() { return this.namespace(this.#options.namespace ?? '/') }
+
+  /** @param {(core: Core) => number} ask @param {(rooms: any[]) => void} f */
+  #watched(ask, f) {
     let stopped = false, request = -1
     this.#start().then(core => {
       if (stopped) return
-      request = core.watch_lobby(kind, JSON.stringify(attributes))
+      request = ask(core)
       this.#live.set(request, f)
       this.#pump()
     }).catch(e => this.#heard.emit('error', e))
@@ -152,11 +174,12 @@ class Net {
       this.#pump()
     }
   }
-  /** The rooms of a kind, or all. */
-  async lobby(kind = '') {
+
+  /** @param {(core: Core) => number} ask @param {Namespace} namespace */
+  async #list(ask, namespace) {
     const core = await this.#start()
     return new Promise((resolve, reject) => {
-      this.#lists.set(core.lobby(kind), { resolve, reject })
+      this.#lists.set(ask(core), { resolve, reject, namespace })
       this.#pump()
     })
   }
@@ -164,33 +187,19 @@ class Net {
    * Says something of oneself to those who follow, wherever they are: for good, or for some time.
    * @param {string} text at most 64 bytes of it are told; empty: nothing any more @param {{ expiresMs?: number }} [options]
    */
-  async status(text, { expiresMs = 0 } = {}) {
-    const core = await this.#start()
-    if (!core.status(0, text, expiresMs)) throw new TickwireError('Away', 'what passes by itself is of no use later: there is no link now.')
-    this.#pump()
-  }
+  status(text, options = {}) { return this.#main.status(text, options) }
   /**
    * Watches people by their identities, wherever they are on the server: 'person' tells what each is like now, then every change.
    * @param {string[]} identities
    */
-  async follow(...identities) {
-    const core = await this.#start()
-    for (const identity of identities) core.follow(identity, true)
-    this.#pump()
-  }
+  follow(...identities) { return this.#main.follow(...identities) }
   /** Watches them no more. @param {string[]} identities */
-  async unfollow(...identities) {
-    const core = await this.#start()
-    for (const identity of identities) core.follow(identity, false)
-    this.#pump()
-  }
+  unfollow(...identities) { return this.#main.unfollow(...identities) }
   /** What is known of somebody whom one follows, or undefined. @param {string} identity */
-  person(identity) {
-    const text = this.#core?.person(identity)
-    if (!text) return undefined
-    const { presence, status } = JSON.parse(text)
-    return { identity, presence, status }
-  }
+  person(identity) { return this.#main.person(identity) }
+
+  /** @param {number} number */
+  #numbered(number) { return [...this.#namespaces.values()].find(it => it._number === number) }
   /** Leaves all rooms and closes the connection. */
   close() {
     this.#core?.close()
@@ -201,7 +210,9 @@ class Net {
     this.#starting ??= load().then(wasm => {
       const [low, high] = crypto.getRandomValues(new Uint32Array(2))
       this.#memory = wasm.memory
-      this.#core = new Core(low, high, now(), this.#options.link ?? 'auto')
+      const main = this.#main
+      this.#core = new Core(main.name, low, high, now(), this.#options.link ?? 'auto')
+      main._number = 0
       for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
       globalThis.addEventListener?.('pagehide', e => { if (!e.persisted) this.#goodbye() })
       globalThis.document?.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') this.#wake(); this.#beat() })
@@ -219,11 +230,11 @@ class Net {
     return core
   }
 
-  /** @param {(core: Core) => number} ask @param {object} [how] */
-  async #want(ask, how) {
+  /** @param {(core: Core) => number} ask @param {object | undefined} how @param {Namespace} namespace */
+  async #want(ask, how, namespace) {
     const core = await this.#start()
     return new Promise((resolve, reject) => {
-      this.#asked.set(ask(core), { resolve, reject, how })
+      this.#asked.set(ask(core), { resolve, reject, how, namespace })
       this.#pump()
     })
   }
@@ -340,14 +351,20 @@ class Net {
       case 'unpoll': return this.#unask()
       case 'unanswered': return this.#judge(it.said?.code ? new TickwireError(it.said.code, it.said.message, it.said.fix) : this.#silence())
       case 'close': return this.#hangUp(/** @type {Core} */ (this.#core))
-      case 'credentials': return void this.#credentials()
+      case 'credentials': return void this.#credentials(it.namespace)
+      case 'attached': return this.#numbered(it.namespace)?._attached(it)
+      case 'renewed': return void this.#numbered(it.namespace)?._tell('renewed', undefined)
+      case 'namespace_refused': return this.#leftOut(it)
       case 'state': return this.#stateIs(it)
       case 'attach_refused': return this.#giveUp(new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
       case 'joined': return this.#joined(it)
       case 'join_refused': return this.#refused(it)
       case 'away': return void room?._tell('away')
       case 'members': return room?._members()
-      case 'message': return void room?._tell(it.name, it.data)
+      case 'message':
+        if (it.room) room?._tell(it.name, it.data)
+        else this.#numbered(it.namespace)?._tell(it.name, it.data)
+        return
       case 'expired': // nobody will answer what was asked in that session
         for (const { reject } of this.#lists.values()) reject(new TickwireError('Away', 'the session was lost before the answer came.'))
         this.#lists.clear()
@@ -355,8 +372,8 @@ class Net {
       case 'resumed': return void this.#heard.emit(it.do)
       case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
         `${it.count} messages went down with the last session; nobody knows whether they were heard.`, 'Send them again if they matter.'))
-      case 'person': return void this.#heard.emit('person', { identity: it.identity, presence: it.presence, status: it.status })
-      case 'notice': return this.#notice(it)
+      case 'person': return this.#numbered(it.namespace)?._tell('person', { identity: it.identity, presence: it.presence, status: it.status })
+      case 'notice': return this.#numbered(it.namespace)?._notice(it)
       case 'follow_refused': case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
       case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
       case 'lobby': this.#lists.get(it.request)?.resolve(it.rooms); return void this.#lists.delete(it.request)
@@ -370,27 +387,6 @@ class Net {
         this.#rooms.delete(it.room)
         return room?._ended(it.reason, it.message)
     }
-  }
-
-  /**
-   * A notice is done with when all who listen have returned, or what they return is fulfilled; where one of them throws, it is not, and comes again in a later session.
-   * @param {any} it
-   */
-  #notice({ cursor, kind, data }) {
-    const done = () => {
-      if (cursor === null) return
-      this.#core?.notice_done(cursor)
-      this.#pump()
-    }
-    const heard = this.#heard.of('notice')
-    if (!heard.length) {
-      if (cursor !== null) this.#notices.push({ cursor, kind, data })
-      return
-    }
-    Promise.all(heard.map(async f => f({ kind, data, cursor, done }))).then(done, e => {
-      if (cursor !== null) this.#core?.notice_failed(cursor)
-      reportError(e)
-    })
   }
 
   /** @param {number} number */
@@ -458,13 +454,20 @@ class Net {
     else if (error.code !== 'Unreachable') this.#heard.emit('error', error)
   }
 
-  async #credentials() {
-    const asked = ++this.#credentialsAsked
+  /** @param {number} number of a namespace */
+  async #credentials(number) {
+    const namespace = this.#numbered(number)
+    if (!namespace) return
+    const asked = ++namespace._asked, stale = () => namespace._asked !== asked || namespace._number !== number
     try {
-      const credentials = JSON.stringify((await this.#options.auth?.()) ?? {})
-      if (this.#credentialsAsked === asked) this.#core?.attach(credentials)
+      const credentials = JSON.stringify((await namespace._auth?.(namespace.name)) ?? {})
+      if (!stale()) this.#core?.attach(number, credentials)
     } catch (e) {
-      if (this.#credentialsAsked === asked) this.#giveUp(e instanceof TickwireError ? e : new TickwireError('Refused', `auth() failed: ${e}`))
+      if (stale()) return
+      if (number) { // what it does not get is told by its refusal; the others go on
+        this.#core?.attach(number, '')
+        this.#heard.emit('error', e)
+      } else this.#giveUp(e instanceof TickwireError ? e : new TickwireError('Refused', `auth() failed: ${e}`))
     }
     this.#pump()
   }
@@ -491,6 +494,25 @@ class Net {
       location.reload()
       return true
     } catch { return false }
+  }
+
+  /** A namespace but the main one is refused, or over; its rooms have been told. @param {any} it */
+  #leftOut(it) {
+    const namespace = this.#numbered(it.namespace)
+    if (namespace) this.#without(namespace, new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
+  }
+
+  /** @param {Namespace} namespace @param {TickwireError} error */
+  #without(namespace, error) {
+    for (const waiting of [this.#asked, this.#lists]) {
+      for (const [key, { namespace: of, reject }] of waiting) if (of === namespace) { waiting.delete(key); reject(error) }
+    }
+    for (const [key, room] of this.#rooms) {
+      if (room._namespace !== namespace) continue
+      this.#rooms.delete(key)
+      room._ended(error.code, error.message)
+    }
+    namespace._over(error)
   }
 
   /** There is no use in trying on. @param {TickwireError} error */
@@ -534,6 +556,7 @@ class Net {
         link: () => (this.#online ? this.#state.link : 'away'),
       })
       room._how = asked?.how
+      room._namespace = asked?.namespace
       this.#rooms.set(it.room, room)
     }
     room._joined(it)
@@ -574,6 +597,165 @@ function recall(kind, text) {
   } catch { return '' }
 }
 
+/** Names of a connection's own events; messages are written large. */
+const OF_NET = ['state', 'resumed', 'expired', 'error']
+
+/** A part in one namespace of a server: its rooms, and the messages outside of them. */
+class Namespace {
+  /** @type {any} */ #net
+  #heard = new Listeners()
+  /** Kept notices that nobody listened to yet. @type {any[]} */ #notices = []
+  /** Its number in this connection; -1: it is not asked for. */
+  _number = -1
+  /** How often credentials were asked for: an older answer is late. */
+  _asked = 0
+  /** Who one is here, once accepted. @type {string | undefined} */ identity
+
+  /** @param {string} name @param {((namespace: string) => unknown) | undefined} auth @param {any} net */
+  constructor(name, auth, net) {
+    this.name = name
+    this._auth = auth
+    this.#net = net
+    for (const hidden of ['_number', '_asked', '_auth']) Object.defineProperty(this, hidden, { enumerable: false, writable: true })
+  }
+
+  /** A room of that kind with those attributes: one with a free seat, or a new one. @param {string} kind */
+  quick(kind, attributes = {}) {
+    const text = JSON.stringify(attributes)
+    return this.#net.want((/** @type {Core} */ core) => core.quick(this.#of(core), kind, text, recall(kind, text)), { kind, text })
+  }
+  /** A new room; a private one is on no list, and its id is a short code for friends. @param {string} kind @param {{ private?: boolean }} [options] */
+  create(kind, attributes = {}, options = {}) {
+    const text = JSON.stringify(attributes)
+    return this.#net.want((/** @type {Core} */ core) => core.create(this.#of(core), kind, text, options.private === true))
+  }
+  /** The room with that id. @param {string} id */
+  join(id) { return this.#net.want((/** @type {Core} */ core) => core.join(this.#of(core), id)) }
+  /** The private room with that code, as a person types it. @param {string} code */
+  code(code) { return this.join(String(code).replace(/[^0-9a-z]/gi, '').toUpperCase()) }
+  /** Looks on in the room with that id, without a seat. @param {string} id */
+  watch(id) { return this.#net.want((/** @type {Core} */ core) => core.watch(this.#of(core), id)) }
+  /** The seat that the server keeps for whoever shows this token. @param {string} token */
+  reserved(token) { return this.#net.want((/** @type {Core} */ core) => core.join_reserved(this.#of(core), token)) }
+  /** Calls a function with the rooms of a kind (or all), now and after each change; returns what stops it. @param {string} kind @param {(rooms: any[]) => void} f */
+  lobbyLive(kind, f, attributes = {}) {
+    return this.#net.live((/** @type {Core} */ core) => core.watch_lobby(this.#of(core), kind, JSON.stringify(attributes)), f)
+  }
+  /** The rooms of a kind, or all. */
+  lobby(kind = '') { return this.#net.list((/** @type {Core} */ core) => core.lobby(this.#of(core), kind)) }
+
+  /** Hears messages of the namespace outside of rooms by their name, or 'attached', 'renewed', 'ended', 'person', 'notice'. @param {string} name @param {Function} f */
+  on(name, f) {
+    this.#net.start().then((/** @type {Core} */ core) => { this.#of(core); this.#net.pump() }, () => {})
+    const off = this.#heard.on(name, f)
+    // what came before anybody listened
+    if (name === 'notice') for (const it of this.#notices.splice(0)) this._notice(it)
+    return off
+  }
+  /**
+   * Says something of oneself to those who follow one in the namespace: for good, or for some time.
+   * @param {string} text at most 64 bytes of it are told; empty: nothing any more @param {{ expiresMs?: number }} [options]
+   */
+  async status(text, { expiresMs = 0 } = {}) {
+    const core = await this.#net.start()
+    if (!core.status_outside(this.#of(core), text, expiresMs)) throw new TickwireError('Away', 'what passes by itself is of no use later: there is no link now.')
+    this.#net.pump()
+  }
+  /**
+   * Watches people of the namespace by their identities, wherever they are on the server: 'person' tells what each is like now, then every change.
+   * @param {string[]} identities
+   */
+  async follow(...identities) {
+    const core = await this.#net.start()
+    for (const identity of identities) core.follow(this.#of(core), identity, true)
+    this.#net.pump()
+  }
+  /** Watches them no more. @param {string[]} identities */
+  async unfollow(...identities) {
+    const core = await this.#net.start()
+    for (const identity of identities) core.follow(this.#of(core), identity, false)
+    this.#net.pump()
+  }
+  /** What is known of somebody whom one follows, or undefined. @param {string} identity */
+  person(identity) {
+    const text = this._number < 0 ? undefined : this.#net.core()?.person(this._number, identity)
+    if (!text) return undefined
+    const { presence, status } = JSON.parse(text)
+    return { identity, presence, status }
+  }
+  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message */
+  async send(name, message) {
+    const core = await this.#net.start()
+    const number = this.#of(core)
+    this.#net.pump()
+    if (this.identity === undefined) await this.#once()
+    const wrong = core.send_outside(number, name, JSON.stringify(message ?? null))
+    this.#net.pump()
+    if (wrong === undefined) return
+    const { code, message: text } = JSON.parse(wrong)
+    throw new TickwireError(code, text)
+  }
+  /** Until one is let in, or not. @returns {Promise<void>} */
+  #once() {
+    return new Promise((resolve, reject) => {
+      const stop = [
+        this.#heard.on('attached', () => { stop.forEach(f => f()); resolve() }),
+        this.#heard.on('ended', (/** @type {unknown} */ e) => { stop.forEach(f => f()); reject(e) }),
+      ]
+    })
+  }
+  /** Leaves it and its rooms; not the one that the connection began with. */
+  async leave() {
+    const core = await this.#net.start()
+    if (this._number <= 0) return
+    core.detach(this._number)
+    this.#net.left()
+    this.#net.pump()
+  }
+
+  /** Its number; it is asked for if need be. @param {Core} core */
+  #of(core) {
+    if (this._number < 0) this._number = core.attach_to(this.name)
+    if (this._number < 0) throw new TickwireError('Limit', `there are too many namespaces for ${this.name}.`)
+    return this._number
+  }
+  /** @param {any} it */
+  _attached(it) {
+    this.identity = it.identity
+    this.#heard.emit('attached', it.identity)
+  }
+  /** @param {string} name @param {unknown} data */
+  _tell(name, data) { this.#heard.emit(name, data) }
+  /**
+   * A notice is done with when all who listen have returned, or what they return is fulfilled; where one of them throws, it is not, and comes again in a later session.
+   * @param {any} it
+   */
+  _notice({ cursor, kind, data }) {
+    const number = this._number
+    const done = () => {
+      if (cursor === null) return
+      this.#net.core()?.notice_done(number, cursor)
+      this.#net.pump()
+    }
+    const heard = this.#heard.of('notice')
+    if (!heard.length) {
+      if (cursor !== null) this.#notices.push({ cursor, kind, data })
+      return
+    }
+    Promise.all(heard.map(async f => f({ kind, data, cursor, done }))).then(done, e => {
+      if (cursor !== null) this.#net.core()?.notice_failed(number, cursor)
+      reportError(e)
+    })
+  }
+  /** @param {TickwireError} error */
+  _over(error) {
+    this.#notices = []
+    this._number = -1
+    this.identity = undefined
+    this.#heard.emit('ended', error)
+  }
+}
+
 /** Names of a room's own events; a game's are written large. */
 const OWN = ['joined', 'moved', 'away', 'kicked', 'ended', 'members']
 
@@ -601,6 +783,7 @@ class Room {
   /** @type {number | null} */ seat = null
   /** @type {any[]} */ members = []
   /** @type {any} */ _how
+  /** @type {Namespace | undefined} */ _namespace
 
   /** @param {Core} core @param {WebAssembly.Memory} memory @param {number} key @param {any} net */
   constructor(core, memory, key, net) {
@@ -608,7 +791,7 @@ class Room {
     this.#memory = memory
     this.#key = key
     this.#net = net
-    Object.defineProperty(this, '_how', { enumerable: false, writable: true })
+    for (const hidden of ['_how', '_namespace']) Object.defineProperty(this, hidden, { enumerable: false, writable: true })
   }
 
   /** The function that is asked once a tick for what the player wants; null: nobody is asked. */

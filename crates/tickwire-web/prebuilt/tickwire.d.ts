@@ -161,6 +161,48 @@ export interface Room<G extends GameTypes = GameTypes> {
   leave(): Promise<void>
 }
 
+/** A part in one namespace of a server: its rooms, and the messages outside of them. */
+export interface Namespace<G extends GameTypes = GameTypes> {
+  readonly name: string
+  /** Who one is here, once accepted. */
+  readonly identity: string | undefined
+  /** A room with a free seat, or a new one. */
+  quick<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R]): Promise<Room<G>>
+  /** A new room, of which one is the host. A private one is on no list: its id is a short code for friends. */
+  create<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R], options?: { private?: boolean }): Promise<Room<G>>
+  join(id: string): Promise<Room<G>>
+  /** The private room with that code, as a person types it. */
+  code(code: string): Promise<Room<G>>
+  /** Looks on in the room with that id, without a seat. */
+  watch(id: string): Promise<Room<G>>
+  /** The seat that the server keeps for whoever shows this token. */
+  reserved(token: string): Promise<Room<G>>
+  /** Calls a function with the rooms of a kind ('': of all), now and after each change. Returns what stops it. */
+  lobbyLive(kind: (keyof G['rooms'] & string) | '', f: (rooms: RoomInfo[]) => void, attributes?: { [name: string]: string }): () => void
+  lobby(kind?: keyof G['rooms'] & string): Promise<RoomInfo[]>
+  on(name: 'attached', f: (identity: string) => void): () => void
+  /** The identity had expired, and fresh credentials were accepted. */
+  on(name: 'renewed', f: () => void): () => void
+  /** Refused, left, or ended by the server (its identity expired, say). Asking for a room asks for the namespace again. */
+  on(name: 'ended', f: (e: TickwireError) => void): () => void
+  /** What somebody whom one follows is like now: first after `follow`, then at every change. */
+  on(name: 'person', f: (p: Person) => void): () => void
+  /** Each kept notice comes once; where the listener throws, again in a later session. */
+  on(name: 'notice', f: (n: Notice) => unknown): () => void
+  /** A message outside of rooms. */
+  on<K extends keyof G['messages'] & string>(name: K, f: (m: G['messages'][K]) => void): () => void
+  /** Sends a message to the namespace, outside of rooms; waits until one is let in. */
+  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K]): Promise<void>
+  /** Says something of oneself to those who follow one in the namespace. As in a room. */
+  status(text: string, options?: { expiresMs?: number }): Promise<void>
+  /** Watches people of the namespace by their identities, wherever they are on the server; at most 256 in all. */
+  follow(...identities: string[]): Promise<void>
+  unfollow(...identities: string[]): Promise<void>
+  /** What is known of somebody whom one follows. */
+  person(identity: string): Person | undefined
+  leave(): Promise<void>
+}
+
 export interface Net<G extends GameTypes = GameTypes> {
   readonly state: State
   on(name: 'state', f: (s: State) => void): () => void
@@ -194,13 +236,23 @@ export interface Net<G extends GameTypes = GameTypes> {
   unfollow(...identities: string[]): Promise<void>
   /** What is known of somebody whom one follows. */
   person(identity: string): Person | undefined
+  /** A message of the main namespace, outside of rooms. */
+  on<K extends keyof G['messages'] & string>(name: K, f: (m: G['messages'][K]) => void): () => void
+  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K]): Promise<void>
+  /** One more namespace of the same server, over the same connection. The same object for the same name. */
+  namespace<H extends GameTypes = GameTypes>(name: string, options?: {
+    /** Asked before each attach and when the identity expires; the one of the connection, unless this is given. */
+    auth?: (namespace: string) => unknown
+  }): Namespace<H>
   close(): void
 }
 
 /** A connection to a server (where the page came from, by default), opened when the first room is asked for. */
 export function connect<G extends GameTypes = GameTypes>(url?: string, options?: {
-  /** Asked before each attach; sent as JSON. */
-  auth?: () => unknown
+  /** Asked, with the name of the namespace, before each attach and when an identity has expired; sent as JSON. */
+  auth?: (namespace: string) => unknown
+  /** The namespace that rooms are asked for in; `/` by default. */
+  namespace?: string
   /** What to connect by: 'ws' a WebSocket, 'poll' HTTP requests. 'auto' (unless this is said): the best that works. A WebSocket that is not open
    * after 2 s gets polling beside it; a session that polls moves to a WebSocket as soon as one opens, and nobody notices. */
   link?: 'auto' | 'ws' | 'poll'

@@ -59,12 +59,25 @@ export class Core {
     }
     /**
      * The credentials that were asked for, as JSON.
+     * @param {number} namespace
      * @param {string} credentials
      */
-    attach(credentials) {
+    attach(namespace, credentials) {
+        const val2 = +namespace;
         const ptr0 = passStringToWasm0(credentials, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
-        wasm.core_attach(this.__wbg_ptr, ptr0, len0);
+        wasm.core_attach(this.__wbg_ptr, val2, ptr0, len0);
+    }
+    /**
+     * Wants to be in one more namespace; its number, or -1 where it is in as many as it may be.
+     * @param {string} name
+     * @returns {number}
+     */
+    attach_to(name) {
+        const ptr0 = passStringToWasm0(name, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_attach_to(this.__wbg_ptr, ptr0, len0);
+        return ret;
     }
     /**
      * Where the buffer of doubles is in the module's memory.
@@ -130,13 +143,15 @@ export class Core {
     }
     /**
      * Wants a new room; `private`: one that is on no list.
+     * @param {number} namespace
      * @param {string} kind
      * @param {string} attributes
      * @param {boolean} _private
      * @returns {number}
      */
-    create(kind, attributes, _private) {
-        const val3 = +_private;
+    create(namespace, kind, attributes, _private) {
+        const val3 = +namespace;
+        const val4 = +_private;
         let ptr0, len0, ptr1, len1;
         try {
             ptr0 = passStringToWasm0(kind, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
@@ -148,8 +163,15 @@ export class Core {
             if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
             throw e;
         }
-        const ret = wasm.core_create(this.__wbg_ptr, ptr0, len0, ptr1, len1, val3);
+        const ret = wasm.core_create(this.__wbg_ptr, val3, ptr0, len0, ptr1, len1, val4);
         return ret >>> 0;
+    }
+    /**
+     * Leaves a namespace, but the main one.
+     * @param {number} namespace
+     */
+    detach(namespace) {
+        wasm.core_detach(this.__wbg_ptr, namespace);
     }
     /**
      * Moves the room's picture to `now`; its time in ticks, or -1 while there is nothing to show.
@@ -191,15 +213,17 @@ export class Core {
         return v1;
     }
     /**
-     * Watches somebody, or not any more.
+     * Watches somebody of a namespace, or not any more.
+     * @param {number} namespace
      * @param {string} identity
      * @param {boolean} follow
      */
-    follow(identity, follow) {
-        const val2 = +follow;
+    follow(namespace, identity, follow) {
+        const val2 = +namespace;
+        const val3 = +follow;
         const ptr0 = passStringToWasm0(identity, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
-        wasm.core_follow(this.__wbg_ptr, ptr0, len0, val2);
+        wasm.core_follow(this.__wbg_ptr, val2, ptr0, len0, val3);
     }
     /**
      * A frame came in by the socket.
@@ -234,24 +258,28 @@ export class Core {
     }
     /**
      * Wants the room with that id.
+     * @param {number} namespace
      * @param {string} id
      * @returns {number}
      */
-    join(id) {
+    join(namespace, id) {
+        const val2 = +namespace;
         const ptr0 = passStringToWasm0(id, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
-        const ret = wasm.core_join(this.__wbg_ptr, ptr0, len0);
+        const ret = wasm.core_join(this.__wbg_ptr, val2, ptr0, len0);
         return ret >>> 0;
     }
     /**
      * Wants the seat that is kept for this token.
+     * @param {number} namespace
      * @param {string} token
      * @returns {number}
      */
-    join_reserved(token) {
+    join_reserved(namespace, token) {
+        const val2 = +namespace;
         const ptr0 = passStringToWasm0(token, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
-        const ret = wasm.core_join_reserved(this.__wbg_ptr, ptr0, len0);
+        const ret = wasm.core_join_reserved(this.__wbg_ptr, val2, ptr0, len0);
         return ret >>> 0;
     }
     /**
@@ -291,13 +319,15 @@ export class Core {
     }
     /**
      * Asks for the list of rooms.
+     * @param {number} namespace
      * @param {string} kind
      * @returns {number}
      */
-    lobby(kind) {
+    lobby(namespace, kind) {
+        const val2 = +namespace;
         const ptr0 = passStringToWasm0(kind, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
-        const ret = wasm.core_lobby(this.__wbg_ptr, ptr0, len0);
+        const ret = wasm.core_lobby(this.__wbg_ptr, val2, ptr0, len0);
         return ret >>> 0;
     }
     /**
@@ -318,19 +348,30 @@ export class Core {
         }
     }
     /**
-     * A client that wants to connect at once; two halves of a random seed; the links that it may use: "auto", "ws" or "poll".
+     * A client that wants to connect at once, to a main namespace; two halves of a random seed; the links that it may use: "auto", "ws" or
+     * "poll".
+     * @param {string} namespace
      * @param {number} seed_low
      * @param {number} seed_high
      * @param {number} now
      * @param {string} link
      */
-    constructor(seed_low, seed_high, now, link) {
-        const val2 = +seed_low;
-        const val3 = +seed_high;
-        const val4 = +now;
-        const ptr0 = passStringToWasm0(link, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
-        const len0 = WASM_VECTOR_LEN;
-        const ret = wasm.core_new(val2, val3, val4, ptr0, len0);
+    constructor(namespace, seed_low, seed_high, now, link) {
+        const val3 = +seed_low;
+        const val4 = +seed_high;
+        const val5 = +now;
+        let ptr0, len0, ptr1, len1;
+        try {
+            ptr0 = passStringToWasm0(namespace, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+            len0 = WASM_VECTOR_LEN;
+            ptr1 = passStringToWasm0(link, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+            len1 = WASM_VECTOR_LEN;
+        } catch (e) {
+            if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+            if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+            throw e;
+        }
+        const ret = wasm.core_new(ptr0, len0, val3, val4, val5, ptr1, len1);
         this.__wbg_ptr = ret;
         CoreFinalization.register(this, this.__wbg_ptr, this);
         return this;
@@ -369,33 +410,37 @@ export class Core {
     }
     /**
      * A kept notice is done with.
+     * @param {number} namespace
      * @param {number} cursor
      */
-    notice_done(cursor) {
-        wasm.core_notice_done(this.__wbg_ptr, cursor);
+    notice_done(namespace, cursor) {
+        wasm.core_notice_done(this.__wbg_ptr, namespace, cursor);
     }
     /**
      * A kept notice could not be taken.
+     * @param {number} namespace
      * @param {number} cursor
      */
-    notice_failed(cursor) {
-        wasm.core_notice_failed(this.__wbg_ptr, cursor);
+    notice_failed(namespace, cursor) {
+        wasm.core_notice_failed(this.__wbg_ptr, namespace, cursor);
     }
     /**
      * What is known of somebody whom one follows, as JSON.
+     * @param {number} namespace
      * @param {string} identity
      * @returns {string | undefined}
      */
-    person(identity) {
+    person(namespace, identity) {
+        const val2 = +namespace;
         const ptr0 = passStringToWasm0(identity, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
-        const ret = wasm.core_person(this.__wbg_ptr, ptr0, len0);
-        let v2;
+        const ret = wasm.core_person(this.__wbg_ptr, val2, ptr0, len0);
+        let v3;
         if (ret[0] !== 0) {
-            v2 = getStringFromWasm0(ret[0], ret[1]);
+            v3 = getStringFromWasm0(ret[0], ret[1]);
             wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
         }
-        return v2;
+        return v3;
     }
     /**
      * The next thing to do or to tell, as JSON.
@@ -413,12 +458,14 @@ export class Core {
     }
     /**
      * Wants a room of a kind; attributes as a JSON object of texts. `again`: the id of the room one was in, or "".
+     * @param {number} namespace
      * @param {string} kind
      * @param {string} attributes
      * @param {string} again
      * @returns {number}
      */
-    quick(kind, attributes, again) {
+    quick(namespace, kind, attributes, again) {
+        const val4 = +namespace;
         let ptr0, len0, ptr1, len1, ptr2, len2;
         try {
             ptr0 = passStringToWasm0(kind, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
@@ -433,7 +480,7 @@ export class Core {
             if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
             throw e;
         }
-        const ret = wasm.core_quick(this.__wbg_ptr, ptr0, len0, ptr1, len1, ptr2, len2);
+        const ret = wasm.core_quick(this.__wbg_ptr, val4, ptr0, len0, ptr1, len1, ptr2, len2);
         return ret >>> 0;
     }
     /**
@@ -508,7 +555,35 @@ export class Core {
         return v4;
     }
     /**
-     * Says something of oneself in a room, or outside of rooms (0), for some milliseconds or for good (0). False: it passes, and there is no way now.
+     * The same to a namespace, outside of its rooms.
+     * @param {number} namespace
+     * @param {string} name
+     * @param {string} message
+     * @returns {string | undefined}
+     */
+    send_outside(namespace, name, message) {
+        const val3 = +namespace;
+        let ptr0, len0, ptr1, len1;
+        try {
+            ptr0 = passStringToWasm0(name, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+            len0 = WASM_VECTOR_LEN;
+            ptr1 = passStringToWasm0(message, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+            len1 = WASM_VECTOR_LEN;
+        } catch (e) {
+            if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+            if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+            throw e;
+        }
+        const ret = wasm.core_send_outside(this.__wbg_ptr, val3, ptr0, len0, ptr1, len1);
+        let v4;
+        if (ret[0] !== 0) {
+            v4 = getStringFromWasm0(ret[0], ret[1]);
+            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        }
+        return v4;
+    }
+    /**
+     * Says something of oneself in a room, for some milliseconds or for good (0). False: it passes, and there is no way now.
      * @param {number} room
      * @param {string} text
      * @param {number} expires_ms
@@ -520,6 +595,21 @@ export class Core {
         const ptr0 = passStringToWasm0(text, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
         const ret = wasm.core_status(this.__wbg_ptr, val2, ptr0, len0, val3);
+        return ret !== 0;
+    }
+    /**
+     * The same to those who follow one in a namespace.
+     * @param {number} namespace
+     * @param {string} text
+     * @param {number} expires_ms
+     * @returns {boolean}
+     */
+    status_outside(namespace, text, expires_ms) {
+        const val2 = +namespace;
+        const val3 = +expires_ms;
+        const ptr0 = passStringToWasm0(text, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_status_outside(this.__wbg_ptr, val2, ptr0, len0, val3);
         return ret !== 0;
     }
     /**
@@ -572,22 +662,26 @@ export class Core {
     }
     /**
      * Wants to look on in the room with that id.
+     * @param {number} namespace
      * @param {string} id
      * @returns {number}
      */
-    watch(id) {
+    watch(namespace, id) {
+        const val2 = +namespace;
         const ptr0 = passStringToWasm0(id, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
-        const ret = wasm.core_watch(this.__wbg_ptr, ptr0, len0);
+        const ret = wasm.core_watch(this.__wbg_ptr, val2, ptr0, len0);
         return ret >>> 0;
     }
     /**
      * Watches the list of rooms of a kind with these attributes.
+     * @param {number} namespace
      * @param {string} kind
      * @param {string} attributes
      * @returns {number}
      */
-    watch_lobby(kind, attributes) {
+    watch_lobby(namespace, kind, attributes) {
+        const val3 = +namespace;
         let ptr0, len0, ptr1, len1;
         try {
             ptr0 = passStringToWasm0(kind, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
@@ -599,7 +693,7 @@ export class Core {
             if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
             throw e;
         }
-        const ret = wasm.core_watch_lobby(this.__wbg_ptr, ptr0, len0, ptr1, len1);
+        const ret = wasm.core_watch_lobby(this.__wbg_ptr, val3, ptr0, len0, ptr1, len1);
         return ret >>> 0;
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
-use tickwire_client::{Client, ClientConfig, ClientOutput, Picture, RequestId, RoomKey};
+use tickwire_client::{
+    Client, ClientConfig, ClientOutput, NamespaceKey, Picture, RequestId, RoomKey, Within,
+};
 use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::AreaId;
 #[cfg(target_arch = "wasm32")]
@@ -39,12 +41,17 @@ fn millis(at: Option<Time>) -> f64 {
 
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen)]
 impl Core {
-    /// A client that wants to connect at once; two halves of a random seed; the links that it may use: "auto", "ws" or "poll".
+    /// A client that wants to connect at once, to a main namespace; two halves of a random seed; the links that it may use: "auto", "ws" or
+    /// "poll".
     #[cfg_attr(target_arch = "wasm32", wasm_bindgen(constructor))]
-    pub fn new(seed_low: u32, seed_high: u32, now: f64, link: &str) -> Core {
+    pub fn new(namespace: &str, seed_low: u32, seed_high: u32, now: f64, link: &str) -> Core {
         let seed = u64::from(seed_high) << 32 | u64::from(seed_low);
+        let config = ClientConfig {
+            namespace: namespace.to_owned(),
+            ..ClientConfig::default()
+        };
         Core {
-            client: Client::new(ClientConfig::default(), seed, time(now)),
+            client: Client::new(config, seed, time(now)),
             links: Links::new(link),
             asked: (0.0, false),
             pictures: Vec::new(),
@@ -146,8 +153,20 @@ impl Core {
     }
 
     /// The credentials that were asked for, as JSON.
-    pub fn attach(&mut self, credentials: &str) {
-        self.client.attach(credentials.as_bytes());
+    pub fn attach(&mut self, namespace: u8, credentials: &str) {
+        self.client
+            .attach(NamespaceKey(namespace), credentials.as_bytes());
+    }
+
+    /// Wants to be in one more namespace; its number, or -1 where it is in as many as it may be.
+    pub fn attach_to(&mut self, name: &str) -> i32 {
+        let namespace = self.client.attach_to(name, None);
+        namespace.map_or(-1, |namespace| i32::from(namespace.0))
+    }
+
+    /// Leaves a namespace, but the main one.
+    pub fn detach(&mut self, namespace: u8) {
+        self.client.detach(NamespaceKey(namespace));
     }
 
     /// No waiting for the back-off; what was over begins again.
@@ -161,32 +180,33 @@ impl Core {
     }
 
     /// Wants a room of a kind; attributes as a JSON object of texts. `again`: the id of the room one was in, or "".
-    pub fn quick(&mut self, kind: &str, attributes: &str, again: &str) -> u32 {
+    pub fn quick(&mut self, namespace: u8, kind: &str, attributes: &str, again: &str) -> u32 {
         let pairs = pairs(attributes);
-        let borrowed = borrow(&pairs);
+        let (borrowed, mut within) = (borrow(&pairs), self.within(namespace));
         match again {
-            "" => self.client.quick(kind, &borrowed).0,
-            id => self.client.quick_again(id, kind, &borrowed).0,
+            "" => within.quick(kind, &borrowed).0,
+            id => within.quick_again(id, kind, &borrowed).0,
         }
     }
 
     /// Wants a new room; `private`: one that is on no list.
-    pub fn create(&mut self, kind: &str, attributes: &str, private: bool) -> u32 {
+    pub fn create(&mut self, namespace: u8, kind: &str, attributes: &str, private: bool) -> u32 {
         let pairs = pairs(attributes);
+        let (borrowed, mut within) = (borrow(&pairs), self.within(namespace));
         match private {
-            true => self.client.create_private(kind, &borrow(&pairs)).0,
-            false => self.client.create(kind, &borrow(&pairs)).0,
+            true => within.create_private(kind, &borrowed).0,
+            false => within.create(kind, &borrowed).0,
         }
     }
 
     /// Wants to look on in the room with that id.
-    pub fn watch(&mut self, id: &str) -> u32 {
-        self.client.watch(id).0
+    pub fn watch(&mut self, namespace: u8, id: &str) -> u32 {
+        self.within(namespace).watch(id).0
     }
 
     /// Wants the seat that is kept for this token.
-    pub fn join_reserved(&mut self, token: &str) -> u32 {
-        self.client.join_reserved(token).0
+    pub fn join_reserved(&mut self, namespace: u8, token: &str) -> u32 {
+        self.within(namespace).join_reserved(token).0
     }
 
     /// Says that one is ready, or is not any more; whether the room is joined.
@@ -201,9 +221,9 @@ impl Core {
     }
 
     /// Watches the list of rooms of a kind with these attributes.
-    pub fn watch_lobby(&mut self, kind: &str, attributes: &str) -> u32 {
+    pub fn watch_lobby(&mut self, namespace: u8, kind: &str, attributes: &str) -> u32 {
         let pairs = pairs(attributes);
-        self.client.watch_lobby(kind, &borrow(&pairs)).0
+        self.within(namespace).watch_lobby(kind, &borrow(&pairs)).0
     }
 
     /// Watches it no more.
@@ -212,8 +232,8 @@ impl Core {
     }
 
     /// Wants the room with that id.
-    pub fn join(&mut self, id: &str) -> u32 {
-        self.client.join(id).0
+    pub fn join(&mut self, namespace: u8, id: &str) -> u32 {
+        self.within(namespace).join(id).0
     }
 
     /// Does not want the room any more.
@@ -223,8 +243,8 @@ impl Core {
     }
 
     /// Asks for the list of rooms.
-    pub fn lobby(&mut self, kind: &str) -> u32 {
-        self.client.lobby(kind).0
+    pub fn lobby(&mut self, namespace: u8, kind: &str) -> u32 {
+        self.within(namespace).lobby(kind).0
     }
 
     /// Members of a room, as JSON.
@@ -360,11 +380,16 @@ impl Core {
             .map(|json| json.to_string())
     }
 
-    /// Says something of oneself in a room, or outside of rooms (0), for some milliseconds or for good (0). False: it passes, and there is no way now.
+    /// Says something of oneself in a room, for some milliseconds or for good (0). False: it passes, and there is no way now.
     pub fn status(&mut self, room: u32, text: &str, expires_ms: f64) -> bool {
-        let lasts = Duration::from_millis(expires_ms.max(0.0) as u64);
-        let room = (room != 0).then_some(RoomKey(room));
-        self.client.status(room, text, lasts).is_ok()
+        let room = Some(RoomKey(room));
+        self.client.status(room, text, lasting(expires_ms)).is_ok()
+    }
+
+    /// The same to those who follow one in a namespace.
+    pub fn status_outside(&mut self, namespace: u8, text: &str, expires_ms: f64) -> bool {
+        let lasts = lasting(expires_ms);
+        self.within(namespace).status(text, lasts).is_ok()
     }
 
     /// Tells the others in a room that one is typing, or is not any more. False: there is no way now.
@@ -372,29 +397,38 @@ impl Core {
         self.client.typing(RoomKey(room), typing).is_ok()
     }
 
-    /// Watches somebody, or not any more.
-    pub fn follow(&mut self, identity: &str, follow: bool) {
+    /// The same to a namespace, outside of its rooms.
+    pub fn send_outside(&mut self, namespace: u8, name: &str, message: &str) -> Option<String> {
+        report::send_outside(&mut self.client, NamespaceKey(namespace), name, message)
+            .err()
+            .map(|json| json.to_string())
+    }
+
+    /// Watches somebody of a namespace, or not any more.
+    pub fn follow(&mut self, namespace: u8, identity: &str, follow: bool) {
+        let mut within = self.within(namespace);
         if follow {
-            self.client.follow(identity);
+            within.follow(identity);
         } else {
-            self.client.unfollow(identity);
+            within.unfollow(identity);
         }
     }
 
     /// What is known of somebody whom one follows, as JSON.
-    pub fn person(&self, identity: &str) -> Option<String> {
-        let seen = self.client.person(identity)?;
-        Some(report::person(&seen.identity, seen.presence, &seen.status).to_string())
+    pub fn person(&self, namespace: u8, identity: &str) -> Option<String> {
+        let namespace = NamespaceKey(namespace);
+        let seen = self.client.person(namespace, identity)?;
+        Some(report::person(namespace, &seen.identity, seen.presence, &seen.status).to_string())
     }
 
     /// A kept notice is done with.
-    pub fn notice_done(&mut self, cursor: f64) {
-        self.client.notice_done(cursor as u64);
+    pub fn notice_done(&mut self, namespace: u8, cursor: f64) {
+        self.within(namespace).notice_done(cursor as u64);
     }
 
     /// A kept notice could not be taken.
-    pub fn notice_failed(&mut self, cursor: f64) {
-        self.client.notice_failed(cursor as u64);
+    pub fn notice_failed(&mut self, namespace: u8, cursor: f64) {
+        self.within(namespace).notice_failed(cursor as u64);
     }
 
     /// The room's figures as JSON, and whether the link is there.
@@ -402,6 +436,12 @@ impl Core {
         self.client
             .figures(RoomKey(room), time(now))
             .map(|figures| report::figures(&figures).to_string())
+    }
+}
+
+impl Core {
+    fn within(&mut self, namespace: u8) -> Within<'_> {
+        self.client.within(NamespaceKey(namespace))
     }
 }
 
@@ -430,4 +470,8 @@ fn borrow(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()))
         .collect()
+}
+
+fn lasting(ms: f64) -> Duration {
+    Duration::from_millis(ms.max(0.0) as u64)
 }

@@ -2,10 +2,12 @@
 
 use serde_json::{Value as Json, json};
 use tickwire_client::{
-    Client, ClientEvent, ClientOutput, Figures, RequestId, RoomKey, SendError, State, View,
+    Client, ClientEvent, ClientOutput, Figures, NamespaceKey, RequestId, RoomKey, SendError, State,
+    View,
 };
 use tickwire_proto::frame::{HostAsk, Presence, RoomInfoOwned};
 use tickwire_proto::{Retry, frame};
+use tickwire_snapshot::Schema;
 
 use crate::layout;
 
@@ -16,7 +18,9 @@ pub(crate) fn output(client: &Client, output: &ClientOutput) -> Option<Json> {
             json!({"do": "connect", "attempt": attempt, "number": number})
         }
         ClientOutput::Close => json!({"do": "close"}),
-        ClientOutput::CredentialsWanted => json!({"do": "credentials"}),
+        ClientOutput::CredentialsWanted { namespace } => {
+            json!({"do": "credentials", "namespace": namespace.0})
+        }
         ClientOutput::Event(event) => return self::event(client, event),
         _ => return None,
     })
@@ -25,7 +29,23 @@ pub(crate) fn output(client: &Client, output: &ClientOutput) -> Option<Json> {
 fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
     Some(match event {
         ClientEvent::State(state) => self::state(state),
-        ClientEvent::Attached { identity } => json!({"do": "attached", "identity": identity}),
+        ClientEvent::Attached {
+            namespace,
+            identity,
+        } => {
+            let schema = client.namespace_schema(*namespace);
+            let messages = schema.into_iter().flat_map(|schema| &schema.messages);
+            let messages: Vec<&str> = messages.map(|message| message.name.as_str()).collect();
+            json!({"do": "attached", "namespace": namespace.0, "identity": identity, "messages": messages})
+        }
+        ClientEvent::NamespaceRefused {
+            namespace, refusal, ..
+        } => {
+            let mut json = refused("namespace_refused", 0, refusal);
+            json["namespace"] = namespace.0.into();
+            json
+        }
+        ClientEvent::Renewed { namespace } => json!({"do": "renewed", "namespace": namespace.0}),
         ClientEvent::AttachRefused(refusal) => refused("attach_refused", 0, refusal),
         ClientEvent::Joined { room, again } => joined(client, *room, *again)?,
         ClientEvent::Moved { room } => {
@@ -44,18 +64,21 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
         }
         ClientEvent::Member { room, .. } => json!({"do": "members", "room": room.0}),
         ClientEvent::Message {
+            namespace,
             room,
             kind,
             payload,
             ..
-        } => message(client, *room, *kind, payload)?,
+        } => message(client, *namespace, *room, *kind, payload)?,
         ClientEvent::Person {
+            namespace,
             identity,
             presence,
             status,
-        } => person(identity, *presence, status),
-        ClientEvent::FollowRefused(refusal) => refused("follow_refused", 0, refusal),
+        } => person(*namespace, identity, *presence, status),
+        ClientEvent::FollowRefused { refusal, .. } => refused("follow_refused", 0, refusal),
         ClientEvent::Notice {
+            namespace,
             cursor,
             kind,
             payload,
@@ -63,7 +86,9 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
             // What is no JSON is given as the text that it is.
             let text = || json!(String::from_utf8_lossy(payload));
             let data: Json = serde_json::from_slice(payload).unwrap_or_else(|_| text());
-            json!({"do": "notice", "cursor": cursor.map(|cursor| cursor as f64), "kind": kind, "data": data})
+            json!({
+                "do": "notice", "namespace": namespace.0, "cursor": cursor.map(|cursor| cursor as f64), "kind": kind, "data": data,
+            })
         }
         ClientEvent::StatusRefused { room, refusal } => {
             refused("status_refused", room.map_or(0, |room| room.0), refusal)
@@ -134,8 +159,13 @@ fn presence_name(presence: Presence) -> &'static str {
 }
 
 /// Somebody whom one follows.
-pub(crate) fn person(identity: &str, presence: Presence, status: &str) -> Json {
-    json!({"do": "person", "identity": identity, "presence": presence_name(presence), "status": status})
+pub(crate) fn person(
+    namespace: NamespaceKey,
+    identity: &str,
+    presence: Presence,
+    status: &str,
+) -> Json {
+    json!({"do": "person", "namespace": namespace.0, "identity": identity, "presence": presence_name(presence), "status": status})
 }
 
 /// The members of a room.
@@ -153,11 +183,24 @@ pub(crate) fn members(view: &View) -> Json {
         .collect()
 }
 
-fn message(client: &Client, room: Option<RoomKey>, kind: u32, payload: &[u8]) -> Option<Json> {
-    let room = room?;
-    let schema = client.view(room)?.schema().message(kind)?;
+/// Outside of rooms it is called by `room` 0 and its namespace.
+fn message(
+    client: &Client,
+    namespace: NamespaceKey,
+    room: Option<RoomKey>,
+    kind: u32,
+    payload: &[u8],
+) -> Option<Json> {
+    let schema = match room {
+        Some(room) => client.view(room)?.schema(),
+        None => client.namespace_schema(namespace)?,
+    };
+    let schema = schema.message(kind)?;
     let data = schema.shape.to_value(payload).ok()?;
-    Some(json!({"do": "message", "room": room.0, "name": schema.name, "data": data}))
+    let room = room.map_or(0, |room| room.0);
+    Some(json!({
+        "do": "message", "namespace": namespace.0, "room": room, "name": schema.name, "data": data,
+    }))
 }
 
 fn room_info(info: &RoomInfoOwned) -> Json {
@@ -203,26 +246,60 @@ pub(crate) fn host_ask(client: &mut Client, room: RoomKey, ask: &str) -> Option<
     client.host_ask(room, &ask).ok()
 }
 
-/// Sends a message by its name; what was wrong, as JSON.
+/// Sends a message to a room by its name; what was wrong, as JSON.
 pub(crate) fn send(
     client: &mut Client,
     room: RoomKey,
     name: &str,
     message: &str,
 ) -> Result<(), Json> {
-    let fault = |code: &str, text: String| json!({"code": code, "message": text});
-    let away = || fault("Away", "the room is not joined now".to_owned());
-    let view = client.view(room).ok_or_else(away)?;
-    let messages = &view.schema().messages;
+    let view = client.view(room).ok_or_else(|| away("room"))?;
+    let (kind, payload) = encode(view.schema(), name, message)?;
+    told(client.send(room, kind, &payload), "room")
+}
+
+/// The same to a namespace, outside of its rooms.
+pub(crate) fn send_outside(
+    client: &mut Client,
+    namespace: NamespaceKey,
+    name: &str,
+    message: &str,
+) -> Result<(), Json> {
+    if !client.is_in(namespace) {
+        return Err(away("namespace"));
+    }
+    let none = Schema::default();
+    let schema = client.namespace_schema(namespace);
+    let (kind, payload) = encode(schema.map_or(&none, |schema| schema), name, message)?;
+    told(client.within(namespace).send(kind, &payload), "namespace")
+}
+
+fn fault(code: &str, text: String) -> Json {
+    json!({"code": code, "message": text})
+}
+
+fn away(what: &str) -> Json {
+    fault("Away", format!("the {what} is not joined now"))
+}
+
+fn told(sent: Result<(), SendError>, what: &str) -> Result<(), Json> {
+    sent.map_err(|error| match error {
+        SendError::NotJoined(_) | SendError::NotAttached(_) => away(what),
+        SendError::Session(tickwire_proto::SendError::TooLong { .. }) => {
+            fault("BadMessage", error.to_string())
+        }
+        other => fault("Full", other.to_string()),
+    })
+}
+
+/// A message's kind and bytes, by its name and JSON.
+fn encode(schema: &Schema, name: &str, message: &str) -> Result<(u32, Vec<u8>), Json> {
+    let messages = &schema.messages;
     let Some(schema) = messages.iter().find(|schema| schema.name == name) else {
         let names: Vec<&str> = messages.iter().map(|schema| schema.name.as_str()).collect();
-        return Err(fault(
-            "BadMessage",
-            format!(
-                "there is no message {name}; there are: {}",
-                names.join(", ")
-            ),
-        ));
+        let names = names.join(", ");
+        let text = format!("there is no message {name}; there are: {names}");
+        return Err(fault("BadMessage", text));
     };
     let value: Json =
         serde_json::from_str(message).map_err(|e| fault("BadMessage", e.to_string()))?;
@@ -230,16 +307,7 @@ pub(crate) fn send(
         .shape
         .from_value(&value)
         .map_err(|e| fault("BadMessage", format!("message {name}: {e}")))?;
-    let kind = schema.kind;
-    client
-        .send(room, kind, &payload)
-        .map_err(|error| match error {
-            SendError::NotJoined(_) => away(),
-            SendError::Session(tickwire_proto::SendError::TooLong { .. }) => {
-                fault("BadMessage", error.to_string())
-            }
-            other => fault("Full", other.to_string()),
-        })
+    Ok((schema.kind, payload))
 }
 
 /// Figures for a HUD.

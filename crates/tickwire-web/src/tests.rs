@@ -35,7 +35,7 @@ impl Page {
     fn new() -> Self {
         let server = ServerSession::new(Time(0), SessionConfig::default(), 1, [1; 32]);
         Self {
-            core: Core::new(1, 2, 0.0, "ws"),
+            core: Core::new("/", 1, 2, 0.0, "ws"),
             server,
             now: 1_000.0,
             told: Vec::new(),
@@ -61,7 +61,7 @@ impl Page {
                 let it: Json = serde_json::from_str(&text).expect("JSON");
                 match it["do"].as_str() {
                     Some("open") => self.core.link_open(self.now),
-                    Some("credentials") => self.core.attach(r#"{"guest":"Ann"}"#),
+                    Some("credentials") => self.core.attach(0, r#"{"guest":"Ann"}"#),
                     _ => {}
                 }
                 self.told.push(it);
@@ -142,7 +142,7 @@ fn ok(request: u32) -> Result<JoinedInfo, &'static str> {
 #[test]
 fn a_page_joins_draws_commands_and_hears() {
     let mut page = Page::new();
-    let room = page.core.quick("balls", r#"{"mode":"ffa","n":3}"#, "");
+    let room = page.core.quick(0, "balls", r#"{"mode":"ffa","n":3}"#, "");
     page.talk(ok);
     assert_eq!(page.credentials, br#"{"guest":"Ann"}"#);
     let joined = page.heard("joined").expect("joined").clone();
@@ -252,7 +252,7 @@ fn a_page_joins_draws_commands_and_hears() {
 #[test]
 fn what_members_say_of_themselves_is_in_the_list() {
     let mut page = Page::new();
-    let room = page.core.quick("balls", "{}", "");
+    let room = page.core.quick(0, "balls", "{}", "");
     page.talk(ok);
     let member = page.heard("joined").expect("joined")["members"][1]["member"].clone();
     let status = |page: &Page| {
@@ -269,7 +269,7 @@ fn what_members_say_of_themselves_is_in_the_list() {
     assert_eq!(page.heard("members").expect("told")["room"], json!(room));
     assert_eq!(status(&page), json!("in queue"));
     assert!(page.core.status(room, "ready", 0.0) && page.core.typing(room, true));
-    assert!(page.core.status(0, "at home", 60_000.0));
+    assert!(page.core.status_outside(0, "at home", 60_000.0));
     page.talk(ok);
     let words: Vec<&str> = page
         .statuses
@@ -297,12 +297,12 @@ fn what_members_say_of_themselves_is_in_the_list() {
 #[test]
 fn people_and_notices_are_told_to_the_page() {
     let mut page = Page::new();
-    page.core.follow("ann", true);
-    page.core.follow("bob", true);
-    page.core.follow("bob", false);
+    page.core.follow(0, "ann", true);
+    page.core.follow(0, "bob", true);
+    page.core.follow(0, "bob", false);
     page.talk(ok);
     assert_eq!(page.followed, ["ann"]);
-    assert_eq!(page.core.person("ann"), None);
+    assert_eq!(page.core.person(0, "ann"), None);
     let now = page.time();
     let seen = PersonSeen {
         identity: "ann",
@@ -331,19 +331,20 @@ fn people_and_notices_are_told_to_the_page() {
         page.server.send_frame(now, frame.encode()).unwrap();
     }
     page.talk(ok);
-    let ann = json!({"do": "person", "identity": "ann", "presence": "away", "status": "in queue"});
+    let ann = json!({"do": "person", "namespace": 0, "identity": "ann", "presence": "away", "status": "in queue"});
     assert_eq!(page.heard("person"), Some(&ann));
-    assert_eq!(page.core.person("ann"), Some(ann.to_string()));
+    assert_eq!(page.core.person(0, "ann"), Some(ann.to_string()));
     let notices: Vec<&Json> = page.told.iter().filter(|it| it["do"] == "notice").collect();
     assert_eq!(
         notices,
         [
-            &json!({"do": "notice", "cursor": 7.0, "kind": "gift", "data": {"gold": 5}}),
-            &json!({"do": "notice", "cursor": null, "kind": "word", "data": "no json"}),
+            &json!({"do": "notice", "namespace": 0, "cursor": 7.0, "kind": "gift", "data": {"gold": 5}}),
+            &json!({"do": "notice", "namespace": 0, "cursor": null, "kind": "word", "data": "no json"}),
         ]
     );
-    page.core.notice_failed(9.0);
-    page.core.notice_done(7.0);
+    page.core.notice_failed(0, 9.0);
+    page.core.notice_done(1, 7.0); // of another namespace
+    page.core.notice_done(0, 7.0);
     page.talk(ok);
     assert_eq!(page.done, [7]);
 }
@@ -351,7 +352,7 @@ fn people_and_notices_are_told_to_the_page() {
 #[test]
 fn a_refusal_comes_with_its_code() {
     let mut page = Page::new();
-    let room = page.core.join("QQQQ");
+    let room = page.core.join(0, "QQQQ");
     page.talk(|_| Err(code::FULL));
     let refused = page.heard("join_refused").expect("refused");
     assert_eq!(
@@ -519,8 +520,8 @@ fn a_command_may_hold_every_kind_of_field() {
 #[test]
 fn a_page_says_ready_asks_as_a_host_and_watches_the_lobby() {
     let mut page = Page::new();
-    let room = page.core.create("balls", "{}", true);
-    let list = page.core.watch_lobby("", r#"{"mode":"ffa"}"#);
+    let room = page.core.create(0, "balls", "{}", true);
+    let list = page.core.watch_lobby(0, "", r#"{"mode":"ffa"}"#);
     assert!(!page.core.ready(room, true), "not joined yet");
     assert_eq!(page.core.host(room, r#"{"kick":1}"#), -1.0);
     page.talk(ok);

@@ -37,7 +37,7 @@ pub struct LinkCounters {
 pub struct Connection {
     client: Client,
     links: Links,
-    credentials: Option<Box<dyn FnMut() -> Vec<u8> + Send>>,
+    credentials: Option<Box<dyn FnMut(&str) -> Vec<u8> + Send>>,
     timer: Timer,
 }
 
@@ -79,11 +79,12 @@ impl Connection {
         })
     }
 
-    /// Asks `credentials` before each attach (where the configuration has none), so that they are fresh. Without it, the client attaches with none.
+    /// Asks `credentials`, with the name of the namespace, before each attach (where none were given with that name) and when an identity
+    /// has expired, so that they are fresh. Without it, the client attaches with none.
     #[must_use]
     pub fn with_credentials(
         mut self,
-        credentials: impl FnMut() -> Vec<u8> + Send + 'static,
+        credentials: impl FnMut(&str) -> Vec<u8> + Send + 'static,
     ) -> Connection {
         self.credentials = Some(Box::new(credentials));
         self
@@ -184,13 +185,11 @@ impl Connection {
                     self.links.ladder.connect(clock::now(), number);
                 }
                 ClientOutput::Close => self.links.hang_up(&mut self.client),
-                ClientOutput::CredentialsWanted => {
-                    let credentials = self
-                        .credentials
-                        .as_mut()
-                        .map(|ask| ask())
-                        .unwrap_or_default();
-                    self.client.attach(&credentials);
+                ClientOutput::CredentialsWanted { namespace } => {
+                    let name = self.client.namespace_name(namespace).unwrap_or_default();
+                    let ask = self.credentials.as_mut();
+                    let credentials = ask.map(|ask| ask(name)).unwrap_or_default();
+                    self.client.attach(namespace, &credentials);
                 }
                 ClientOutput::Event(event) => return Some(event),
                 _ => {}

@@ -211,14 +211,14 @@ async fn credentials_are_asked_for_and_checked_in_their_own_time() {
             _ => Err(Refusal::new("Unknown", "who is that? Sign in again")),
         }
     }));
-    let mut ali = connect(&server.url()).with_credentials(|| b"open sesame".to_vec());
+    let mut ali = connect(&server.url()).with_credentials(|_| b"open sesame".to_vec());
     let identity = until(&mut ali, |_, event| match event {
-        ClientEvent::Attached { identity } => Some(identity),
+        ClientEvent::Attached { identity, .. } => Some(identity),
         _ => None,
     });
     assert_eq!(identity.await, "ali");
     for (credentials, code) in [(&b"x"[..], "Unknown"), (b"panic", "Refused")] {
-        let mut thief = connect(&server.url()).with_credentials(move || credentials.to_vec());
+        let mut thief = connect(&server.url()).with_credentials(move |_| credentials.to_vec());
         let refusal = until(&mut thief, |_, event| match event {
             ClientEvent::AttachRefused(refusal) => Some(refusal.code),
             _ => None,

@@ -6,6 +6,7 @@ mod hostile_http;
 mod hostile_websocket;
 mod lobby;
 mod loopback;
+mod namespaces;
 mod operators;
 mod people;
 mod polling;

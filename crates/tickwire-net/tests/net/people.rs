@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tickwire_client::{ClientConfig, ClientEvent, State};
+use tickwire_client::{ClientConfig, ClientEvent, NamespaceKey, State};
 use tickwire_net::client::Connection;
-use tickwire_net::{DiskStore, NoticeError, Running, StartError, now};
+use tickwire_net::{DiskStore, Namespace, NoticeError, Running, StartError, now};
 use tickwire_proto::Reason;
 use tickwire_proto::frame::{Presence, code};
 use tickwire_server::{KEPT_MAX, Notice, Person, Store, StoreAnswer, StoreJob};
@@ -75,6 +75,7 @@ async fn notice(net: &mut Connection) -> (Option<u64>, String, Value) {
             cursor,
             kind,
             payload,
+            ..
         } => Some((
             *cursor,
             kind.clone(),
@@ -108,6 +109,7 @@ async fn somebody_is_watched_across_threads_with_her_status() {
             identity,
             presence,
             status,
+            ..
         } => {
             assert_eq!(identity, "guest:Ann");
             Some((*presence, status.clone()))
@@ -141,7 +143,10 @@ async fn somebody_is_watched_across_threads_with_her_status() {
         last = wait(&mut bob, seen).await;
     }
     assert_eq!(
-        bob.client().person("guest:Ann").unwrap().presence,
+        bob.client()
+            .person(NamespaceKey::MAIN, "guest:Ann")
+            .unwrap()
+            .presence,
         Presence::Gone
     );
     server.stop();
@@ -167,6 +172,55 @@ async fn the_newest_session_of_an_identity_is_the_only_one() {
     }
     counted(&server, &mut first, "tickwire_people 2").await;
     counted(&server, &mut first, "tickwire_sessions_replaced_total 3").await;
+    server.stop();
+}
+
+/// One session alone is a rule of `/` here; in `/chat` the same guest is followed, speaks and is told things of its own.
+#[tokio::test]
+async fn another_namespace_has_people_of_its_own() {
+    let server = start(server().one_session().namespace(Namespace::new("/chat")));
+    let mut bob = online(&server, "Bob").await;
+    let mut ann = online(&server, "Ann").await;
+    let guest = |name: &str| Some(Bytes::from(json!({ "guest": name }).to_string()));
+    let [hers, his] = [(&mut ann, "Ann"), (&mut bob, "Bob")].map(|(net, name)| {
+        let client = net.client_mut();
+        client.attach_to("/chat", guest(name)).unwrap()
+    });
+    bob.client_mut().within(his).follow("guest:Ann");
+    let attached = |event: &ClientEvent| match event {
+        ClientEvent::Attached { namespace, .. } if *namespace == hers => Some(()),
+        _ => None,
+    };
+    wait(&mut ann, attached).await;
+    let busy = ann.client_mut().status(None, "busy", Duration::ZERO);
+    busy.unwrap();
+    let typing = ann
+        .client_mut()
+        .within(hers)
+        .status("typing", Duration::ZERO);
+    typing.unwrap();
+    ann.next_until(now().plus(Duration::from_millis(50))).await;
+    wait(&mut bob, |event| match event {
+        ClientEvent::Person {
+            namespace, status, ..
+        } => {
+            assert_eq!(*namespace, his);
+            assert_ne!(status, "busy", "said in another namespace");
+            (status == "typing").then_some(())
+        }
+        _ => None,
+    })
+    .await;
+    assert_eq!(bob.client().person(NamespaceKey::MAIN, "guest:Ann"), None);
+
+    let people = server.people().of("/chat");
+    let keeping = people.keep("guest:Ann", "word", &"welcome").unwrap();
+    assert_eq!(keeping.kept().await, Ok(1));
+    assert_eq!(notice(&mut ann).await.0, Some(1));
+    ann.client_mut().notice_done(1); // of `/`: that is none of its
+    ann.client_mut().within(hers).notice_done(1);
+    counted(&server, &mut ann, "tickwire_notices_done_total 1").await;
+    counted(&server, &mut ann, "tickwire_people 4").await;
     server.stop();
 }
 
