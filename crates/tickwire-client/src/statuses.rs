@@ -24,9 +24,9 @@ const AT_ONCE: u32 = 8;
 /// Where it is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
-    Room(RoomKey),
     /// To those who follow one there.
     Outside(NamespaceKey),
+    Room(RoomKey),
 }
 
 /// All that is said, or waits to be.
