@@ -137,12 +137,7 @@ impl Within<'_> {
     /// # Errors
     /// Where the namespace is not attached now, or the session does not take it.
     pub fn send(&mut self, kind: u32, payload: &[u8]) -> Result<(), SendError> {
-        let namespace = self.namespace;
-        if !self.client.is_in(namespace) {
-            return Err(SendError::NotAttached(namespace));
-        }
-        let to = u32::from(namespace.0);
-        Ok(self.client.session.send(to, 0, kind, payload)?)
+        self.client.send_on(self.namespace, 0, kind, payload)
     }
 }
 

@@ -93,6 +93,8 @@ class Net {
   /** Namespaces by name; the main one is the connection itself. @type {Map<string, Namespace>} */ #namespaces = new Map()
   /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object, namespace: Namespace }>} */ #asked = new Map()
   /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, namespace?: Namespace }>} */ #lists = new Map()
+  /** Requests that wait for their reply. @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */
+  #replies = new Map()
   /** Lists that are watched. @type {Map<number, (rooms: any[]) => void>} */
   #live = new Map()
   #heard = new Listeners()
@@ -125,8 +127,8 @@ class Net {
     const known = this.#namespaces.get(name)
     if (known) return known
     const namespace = new Namespace(name, options.auth ?? this.#options.auth, {
+      ...this.#talking,
       start: () => this.#start(),
-      pump: () => this.#pump(),
       core: () => this.#core,
       want: (/** @type {any} */ ask, /** @type {any} */ how) => this.#want(ask, how, namespace),
       list: (/** @type {any} */ ask) => this.#list(ask, namespace),
@@ -153,8 +155,12 @@ class Net {
   lobbyLive(kind, f, attributes = {}) { return this.#main.lobbyLive(kind, f, attributes) }
   /** The rooms of a kind, or all. */
   lobby(kind = '') { return this.#main.lobby(kind) }
-  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message */
-  send(name, message) { return this.#main.send(name, message) }
+  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
+  send(name, message, options) { return this.#main.send(name, message, options) }
+  /** Asks the namespace, outside of rooms, as a room. @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
+  ask(name, request, options) { return this.#main.ask(name, request, options) }
+  /** Answers what the namespace asks, as a room. @param {string} name @param {(request: any) => any} f */
+  onAsk(name, f) { return this.#main.onAsk(name, f) }
 
   get #main() { return this.namespace(this.#options.namespace ?? '/') }
 
@@ -361,6 +367,8 @@ class Net {
       case 'join_refused': return this.#refused(it)
       case 'away': return void room?._tell('away')
       case 'members': return room?._members()
+      case 'reply': return this.#replied(it)
+      case 'question': return void (it.room ? room : this.#numbered(it.namespace))?._question(it)
       case 'message':
         if (it.room) room?._tell(it.name, it.data)
         else this.#numbered(it.namespace)?._tell(it.name, it.data)
@@ -387,6 +395,32 @@ class Net {
         this.#rooms.delete(it.room)
         return room?._ended(it.reason, it.message)
     }
+  }
+
+  /** What whoever sends and asks needs of the connection. */
+  get #talking() {
+    return {
+      pump: () => this.#pump(),
+      fault: (/** @type {unknown} */ e) => { if (!this.#heard.emit('error', e)) reportError(e) },
+      reply: (/** @type {number} */ ask) => new Promise((resolve, reject) => {
+        this.#replies.set(ask, { resolve, reject })
+        this.#pump()
+      }),
+      /** Nobody waits for it any more. @type {(ask: number, why: unknown) => boolean} */
+      unanswered: (ask, why) => {
+        const waiting = this.#replies.get(ask)
+        this.#replies.delete(ask)
+        waiting?.reject(why)
+        return waiting !== undefined
+      },
+    }
+  }
+  /** @param {any} it */
+  #replied({ ask, data, code, message, more }) {
+    const waiting = this.#replies.get(ask)
+    this.#replies.delete(ask)
+    if (code === undefined) waiting?.resolve(data)
+    else waiting?.reject(new TickwireError(code, message, undefined, more ?? undefined))
   }
 
   /** @param {number} number */
@@ -530,9 +564,10 @@ class Net {
 
   /** All that waits, and all rooms, are over. @param {TickwireError} error */
   #over(error) {
-    const waiting = [...this.#asked.values(), ...this.#lists.values()], rooms = [...this.#rooms.values()]
+    const waiting = [...this.#asked.values(), ...this.#lists.values(), ...this.#replies.values()], rooms = [...this.#rooms.values()]
     this.#asked.clear()
     this.#lists.clear()
+    this.#replies.clear()
     this.#live.clear()
     this.#rooms.clear()
     for (const { reject } of waiting) reject(error)
@@ -545,10 +580,9 @@ class Net {
     let room = this.#rooms.get(it.room)
     if (!room) {
       room = new Room(/** @type {Core} */ (this.#core), /** @type {WebAssembly.Memory} */ (this.#memory), it.room, {
+        ...this.#talking,
         beat: () => this.#beat(),
-        pump: () => this.#pump(),
         left: () => { this.#rooms.delete(it.room) },
-        fault: (/** @type {unknown} */ e) => { if (!this.#heard.emit('error', e)) reportError(e) },
         asked: (/** @type {number} */ request) => new Promise((resolve, reject) => {
           this.#lists.set(request, { resolve, reject })
           this.#pump()
@@ -603,6 +637,7 @@ const OF_NET = ['state', 'resumed', 'expired', 'error']
 /** A part in one namespace of a server: its rooms, and the messages outside of them. */
 class Namespace {
   /** @type {any} */ #net
+  /** @type {Talk} */ #talk
   #heard = new Listeners()
   /** Kept notices that nobody listened to yet. @type {any[]} */ #notices = []
   /** Its number in this connection; -1: it is not asked for. */
@@ -616,6 +651,7 @@ class Namespace {
     this.name = name
     this._auth = auth
     this.#net = net
+    this.#talk = new Talk(net)
     for (const hidden of ['_number', '_asked', '_auth']) Object.defineProperty(this, hidden, { enumerable: false, writable: true })
   }
 
@@ -683,17 +719,21 @@ class Namespace {
     const { presence, status } = JSON.parse(text)
     return { identity, presence, status }
   }
-  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message */
-  async send(name, message) {
-    const core = await this.#net.start()
-    const number = this.#of(core)
+  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
+  async send(name, message, options) { (await this.#in()).send(name, message, options) }
+  /** Asks the namespace, outside of rooms, as a room. @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
+  async ask(name, request, options) { return (await this.#in()).ask(name, request, options) }
+  /** Answers what the namespace asks, as a room. @param {string} name @param {(request: any) => any} f */
+  onAsk(name, f) { return this.#talk.onAsk(name, f) }
+  /** What was asked of this side. @param {any} it */
+  _question(it) { return this.#talk.question(it) }
+  /** Once one is in. */
+  async #in() {
+    const core = await this.#net.start(), to = -1 - this.#of(core)
     this.#net.pump()
     if (this.identity === undefined) await this.#once()
-    const wrong = core.send_outside(number, name, JSON.stringify(message ?? null))
-    this.#net.pump()
-    if (wrong === undefined) return
-    const { code, message: text } = JSON.parse(wrong)
-    throw new TickwireError(code, text)
+    this.#talk.open(core, to)
+    return this.#talk
   }
   /** Until one is let in, or not. @returns {Promise<void>} */
   #once() {
@@ -760,6 +800,70 @@ class Namespace {
 const OWN = ['joined', 'moved', 'away', 'kicked', 'ended', 'members']
 
 /** A room that one is in. It stays the same object when the link is lost, and when the room is joined again. */
+/** Messages and requests, in both directions, of a room or of a namespace outside of its rooms. */
+class Talk {
+  /** @type {any} */ #net
+  /** @type {Core | undefined} */ #core
+  /** The room's key; below 0 a namespace. */ #to = 0
+  /** Who answers what is asked of this side. @type {Map<string, (request: any) => any>} */ #answers = new Map()
+
+  /** @param {any} net */
+  constructor(net) { this.#net = net }
+  /** @param {Core} core @param {number} to */
+  open(core, to) {
+    this.#core = core
+    this.#to = to
+  }
+
+  /** @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
+  send(name, message, { channel = 0, volatile = false } = {}) {
+    const wrong = this.#core?.send(this.#to, name, JSON.stringify(message ?? null), channel, volatile)
+    this.#net.pump()
+    if (wrong === undefined) return
+    const { code, message: text } = JSON.parse(wrong)
+    throw new TickwireError(code, text)
+  }
+
+  /** @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
+  async ask(name, request, { timeoutMs, channel, signal } = {}) {
+    signal?.throwIfAborted()
+    const core = /** @type {Core} */ (this.#core)
+    const asked = core.request(now(), this.#to, name, JSON.stringify(request ?? null), JSON.stringify({ timeoutMs, channel }))
+    const ask = Number(asked)
+    if (Number.isNaN(ask)) {
+      this.#net.pump()
+      const { code, message } = JSON.parse(asked)
+      throw new TickwireError(code, message)
+    }
+    const stop = () => { if (this.#net.unanswered(ask, signal?.reason)) core.cancel(ask) }
+    signal?.addEventListener('abort', stop)
+    try { return await this.#net.reply(ask) } finally { signal?.removeEventListener('abort', stop) }
+  }
+
+  /** @param {string} name @param {(request: any) => any} f */
+  onAsk(name, f) {
+    this.#answers.set(name, f)
+    return () => { if (this.#answers.get(name) === f) this.#answers.delete(name) }
+  }
+
+  /** @param {{ question: number, name: string, data: any }} it */
+  async question({ question, name, data }) {
+    const f = this.#answers.get(name)
+    let answer
+    try {
+      if (!f) throw new TickwireError('NotFound', `this page does not answer ${name}`)
+      answer = { data: (await f(data)) ?? null }
+    } catch (e) {
+      // of an error that was not meant for the server it learns no more than that
+      answer = e instanceof TickwireError ? { code: e.code, message: e.message, data: e.data } : { code: 'Failed', message: 'the page broke down over it' }
+      if (!(e instanceof TickwireError)) this.#net.fault(e)
+    }
+    const wrong = this.#core?.answer(question, JSON.stringify(answer))
+    if (wrong !== undefined) this.#net.fault(new TickwireError('BadMessage', wrong))
+    this.#net.pump()
+  }
+}
+
 class Room {
   /** @type {Core} */ #core
   /** @type {WebAssembly.Memory} */ #memory
@@ -773,6 +877,7 @@ class Room {
   #tables = new Map()
   /** @type {Set<any>} */ #binds = new Set()
   /** @type {Set<Function>} */ #frames = new Set()
+  /** @type {Talk} */ #talk
   #looping = false
   #drawn = false
   #over = false
@@ -791,6 +896,8 @@ class Room {
     this.#memory = memory
     this.#key = key
     this.#net = net
+    this.#talk = new Talk(net)
+    this.#talk.open(core, key)
     for (const hidden of ['_how', '_namespace']) Object.defineProperty(this, hidden, { enumerable: false, writable: true })
   }
 
@@ -864,13 +971,25 @@ class Room {
     return this.#heard.on(name, f)
   }
 
-  /** Sends a message to the room. @param {string} name @param {unknown} message */
-  send(name, message) {
-    const wrong = this.#core.send(this.#key, name, JSON.stringify(message ?? null))
-    this.#net.pump()
-    if (wrong === undefined) return
-    const { code, message: text } = JSON.parse(wrong)
-    throw new TickwireError(code, text)
+  /**
+   * Sends a message to the room: exactly once, in the order of its channel; or, volatile, at most once and only if the link takes it now.
+   * @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options]
+   */
+  send(name, message, options) { this.#talk.send(name, message, options) }
+  /**
+   * Asks the room, and gives its reply; it is handled at most once, over any number of links. An error tells why there is none: the code of
+   * who refused, or Timeout, Ended, Away, Limit.
+   * @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options]
+   */
+  ask(name, request, options) { return this.#talk.ask(name, request, options) }
+  /**
+   * Answers what the room asks: with what the function returns, or with the TickwireError that it throws. Returns what stops it.
+   * @param {string} name @param {(request: any) => any} f
+   */
+  onAsk(name, f) {
+    const names = this.#layout.messages.filter((/** @type {any} */ m) => m.reply).map((/** @type {any} */ m) => m.name)
+    if (!names.includes(name)) throw unknown('request', name, names)
+    return this.#talk.onAsk(name, f)
   }
 
   /**
@@ -949,6 +1068,8 @@ class Room {
     this.members = JSON.parse(this.#core.members(this.#key)) ?? []
     this.#heard.emit('members', this.members)
   }
+  /** What was asked of this side. @param {any} it */
+  _question(it) { return this.#talk.question(it) }
   /** @param {string} name @param {unknown} [data] */
   _tell(name, data) { this.#heard.emit(name, data) }
   /** @param {string} reason @param {string} message */

@@ -6,8 +6,8 @@ mod support;
 use serde_json::{Value as Json, json};
 use support::{ROOM, SEAT, Truth, boom, own, set_ball, tick_frame};
 use tickwire_proto::frame::{
-    ClientFrame, HostAskOwned, Identity, JoinedInfo, MemberChangeOwned, PersonSeen, Presence,
-    Refusal, ServerFrame, code,
+    Ask, AskOutcome, ClientFrame, HostAskOwned, Identity, JoinedInfo, MemberChangeOwned,
+    PersonSeen, Presence, Refusal, ServerFrame, code,
 };
 use tickwire_proto::{ServerEvent, ServerSession, SessionConfig, Tick, Time};
 use tickwire_snapshot::shape::Shape;
@@ -28,6 +28,9 @@ struct Page {
     done: Vec<u64>,
     asks: Vec<HostAskOwned>,
     ready: Vec<bool>,
+    /// Requests: number and payload; and what became of the server's own.
+    requests: Vec<(u32, bytes::Bytes)>,
+    replies: Vec<(u32, AskOutcome)>,
     credentials: Vec<u8>,
 }
 
@@ -46,6 +49,8 @@ impl Page {
             done: Vec::new(),
             asks: Vec::new(),
             ready: Vec::new(),
+            requests: Vec::new(),
+            replies: Vec::new(),
             credentials: Vec::new(),
         }
     }
@@ -117,6 +122,12 @@ impl Page {
                 self.asks.push(ask);
                 self.server.host_done(request);
             }
+            ServerEvent::Ask {
+                number, payload, ..
+            } => self.requests.push((number, payload)),
+            ServerEvent::Reply {
+                number, outcome, ..
+            } => self.replies.push((number, outcome)),
             ServerEvent::Ready { ready, .. } => self.ready.push(ready),
             ServerEvent::LobbyWatchWanted { request, .. } => {
                 self.server.lobby_change(request, true, &[], &[]);
@@ -227,14 +238,21 @@ fn a_page_joins_draws_commands_and_hears() {
         (&json!(3), &json!(19))
     );
 
-    assert_eq!(page.core.send(room, "Chat", r#"{"text":"hi"}"#), None);
+    assert_eq!(
+        page.core
+            .send(room as i32, "Chat", r#"{"text":"hi"}"#, 0, false),
+        None
+    );
     let wrong = page
         .core
-        .send(room, "Chat", r#"{"txt":5}"#)
+        .send(room as i32, "Chat", r#"{"txt":5}"#, 0, false)
         .expect("no text");
     assert!(wrong.contains("BadMessage"), "{wrong}");
-    let wrong = page.core.send(room, "Shout", "{}").expect("there is none");
-    assert!(wrong.contains("there are: Chat"), "{wrong}");
+    let wrong = page
+        .core
+        .send(room as i32, "Shout", "{}", 0, false)
+        .expect("there is none");
+    assert!(wrong.contains("there are: Chat, Guess"), "{wrong}");
     page.talk(ok);
     let (kind, payload) = page.messages.pop().expect("it came");
     assert_eq!(kind, support::CHAT);
@@ -372,7 +390,7 @@ fn what_is_not_there_is_nothing_and_not_a_panic() {
     assert_eq!(page.core.event_due(9), None);
     assert_eq!(page.core.command(9, 1, &[], vec![]), None);
     assert_eq!(page.core.command_tick(9, 5.0), -1.0);
-    assert!(page.core.send(9, "Chat", "not json").is_some());
+    assert!(page.core.send(9, "Chat", "not json", 0, false).is_some());
     assert_eq!(page.core.members(9), "null");
     page.core.leave(9);
     page.core.frame(5.0, vec![1, 2, 3]);
@@ -561,4 +579,119 @@ fn a_page_says_ready_asks_as_a_host_and_watches_the_lobby() {
         (&changed["request"], &changed["rooms"]),
         (&json!(list), &json!([]))
     );
+}
+
+#[test]
+fn requests_and_questions_are_json_by_name() {
+    let mut page = Page::new();
+    let room = page.core.quick(0, "balls", "{}", "");
+    page.talk(ok);
+    let ask = |page: &mut Page, name: &str, message: &str, options: &str| {
+        page.core
+            .request(page.now, room as i32, name, message, options)
+    };
+    let first = ask(&mut page, "Guess", r#"{"text":"seven"}"#, "{}");
+    let second = ask(
+        &mut page,
+        "Guess",
+        r#"{"text":"8"}"#,
+        r#"{"timeoutMs":100,"channel":2}"#,
+    );
+    let third = ask(&mut page, "Guess", r#"{"text":"9"}"#, "{}");
+    for (name, message, options, wrong) in [
+        ("Chat", r#"{"text":"a"}"#, "{}", "BadMessage"),
+        ("Guess", r#"{"txt":"a"}"#, "{}", "BadMessage"),
+        ("Guess", r#"{"text":"a"}"#, r#"{"channel":8}"#, "BadMessage"),
+        ("Nothing", "{}", "{}", "BadMessage"),
+    ] {
+        let told = ask(&mut page, name, message, options);
+        assert!(told.contains(wrong), "{name} {message} {options}: {told}");
+    }
+    let elsewhere = page.core.request(page.now, 9, "Guess", "{}", "{}");
+    assert!(elsewhere.contains("Away"), "{elsewhere}");
+    page.talk(ok);
+    assert_eq!(
+        page.requests[0].1,
+        &b"\x05seven"[..],
+        "by the schema's shape"
+    );
+    let answer = |page: &mut Page, index: usize, answer| {
+        let number = page.requests[index].0;
+        page.server.answer(ROOM, number, answer);
+        page.talk(ok);
+        page.heard("reply").cloned().expect("a reply")
+    };
+    let told = answer(&mut page, 0, Ok(bytes::Bytes::from_static(b"\x02no")));
+    let wanted =
+        json!({"do": "reply", "ask": first.parse::<u32>().unwrap(), "data": {"text": "no"}});
+    assert_eq!(told, wanted);
+    let mut refusal = Refusal::new("Taken", "somebody was quicker");
+    refusal.data = bytes::Bytes::from_static(br#"{"by":3}"#);
+    let told = answer(&mut page, 2, Err(refusal));
+    assert_eq!(
+        (&told["ask"], &told["code"], &told["more"]),
+        (
+            &json!(third.parse::<u32>().unwrap()),
+            &json!("Taken"),
+            &json!({"by": 3})
+        )
+    );
+    page.now += 101.0;
+    page.core.timeout(page.now);
+    page.talk(ok);
+    let told = page.heard("reply").expect("out of time").clone();
+    assert_eq!(
+        (&told["ask"], &told["code"]),
+        (&json!(second.parse::<u32>().unwrap()), &json!("Timeout"))
+    );
+
+    // What the room asks.
+    let mut question = |number| {
+        let frame = tickwire_proto::ServerFrame::Ask(Ask {
+            room: ROOM,
+            channel: 0,
+            number,
+            kind: support::GUESS,
+            timeout_ms: 5_000,
+            payload: b"\x02hm",
+        });
+        let now = page.time();
+        page.server.send_frame(now, frame.encode()).expect("joined");
+        page.talk(ok);
+        let told = page.heard("question").expect("it asks");
+        assert_eq!(
+            (&told["name"], &told["data"]),
+            (&json!("Guess"), &json!({"text": "hm"}))
+        );
+        told["question"].as_u64().expect("a number") as u32
+    };
+    let asked: Vec<u32> = [3, 4, 5].map(&mut question).into();
+    assert_eq!(
+        page.core.answer(asked[0], r#"{"data":{"text":"yes"}}"#),
+        None
+    );
+    let no = r#"{"code":"Busy","message":"later","data":{"in":5}}"#;
+    assert_eq!(page.core.answer(asked[1], no), None);
+    let wrong = page.core.answer(asked[2], r#"{"data":{"txt":1}}"#);
+    assert!(wrong.is_some_and(|text| text.contains("Chat")));
+    assert_eq!(
+        page.core.answer(asked[0], "{}"),
+        None,
+        "nobody waits any more"
+    );
+    page.talk(ok);
+    let [
+        (3, AskOutcome::Done(yes)),
+        (4, AskOutcome::Refused(busy)),
+        (5, AskOutcome::Refused(failed)),
+    ] = &page.replies[..]
+    else {
+        panic!("{:?}", page.replies);
+    };
+    assert_eq!(yes[..], b"\x03yes"[..]);
+    assert_eq!(
+        (&busy.code[..], &busy.data[..]),
+        ("Busy", &br#"{"in":5}"#[..])
+    );
+    assert_eq!(failed.code, code::FAILED);
 }

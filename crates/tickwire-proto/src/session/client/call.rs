@@ -61,6 +61,7 @@ impl ClientSession {
             return;
         }
         self.held_back.retain(|it| it.attachment != attachment);
+        self.end_asks_of(attachment.into());
         let unsent = self
             .outbox
             .take_opening(|frame| frame.starts_with(&[ATTACH, attachment]));

@@ -383,6 +383,7 @@ impl ClientSession {
             return;
         }
         self.refuse_held_back(attachment, &refusal);
+        self.end_asks_of(attachment.into());
         self.events.push_back(ClientEvent::AttachEnded {
             attachment,
             refusal,

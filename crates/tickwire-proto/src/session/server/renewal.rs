@@ -153,6 +153,7 @@ impl ServerSession {
             data: &refusal.data,
         };
         self.unwatch_all_of(attachment);
+        self.end_asks_of(attachment.into());
         self.events.push_back(ServerEvent::Detached { attachment });
         self.await_credentials(now);
         self.push_control(frame.encode());

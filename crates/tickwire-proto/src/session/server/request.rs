@@ -101,6 +101,7 @@ impl ServerSession {
                     self.attachments.remove(&attachment);
                 }
                 self.bare_since = now;
+                self.end_asks_of(attachment.into());
             }
             Some(Attachment {
                 state: Proof::GivenUp,
