@@ -7,8 +7,8 @@ use tickwire_proto::Time;
 use tickwire_proto::frame::{Identity, Refusal, code};
 use tickwire_proto::{Reason, Retry};
 use tickwire_server::{
-    AuthAnswer, AuthRequest, FrontInput, FrontOutput, LobbyInput, NamespaceSpec, RoomInput,
-    SessionKey,
+    AuthAnswer, AuthRequest, DirectoryInput, FrontInput, FrontOutput, LobbyInput, NamespaceSpec,
+    RoomInput, SessionKey,
 };
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -21,11 +21,16 @@ impl Shard {
     pub(super) fn deliver(&mut self, now: Time, output: FrontOutput) {
         match output {
             FrontOutput::ToLobby(input) => self.tell_lobby(now, input),
+<<<<<<< HEAD
             FrontOutput::ToRoom {
                 session,
                 room,
                 input,
             } => self.tell_room(now, session, room, input),
+=======
+            FrontOutput::ToDirectory(input) => self.tell_directory(now, input),
+            FrontOutput::ToRoom { room, input } => self.tell_room(room, input),
+>>>>>>> main
             FrontOutput::AuthWanted { request, namespace } => self.check(now, request, &namespace),
             FrontOutput::Cut { session } => self.cut(now, session),
             FrontOutput::Relinked { from, to } => self.relink(now, from, to),
@@ -74,6 +79,7 @@ impl Shard {
         );
     }
 
+<<<<<<< HEAD
     /// What a full room does not take waits for it; commands and receipts, of which newer ones come, are dropped and counted.
     fn tell_room(&mut self, now: Time, session: Option<SessionKey>, room: u32, input: RoomInput) {
         let refused = if self.front.waits_for(room) {
@@ -83,6 +89,25 @@ impl Shard {
         };
         if let Err(input) = refused
             && !self.front.not_taken(now, session, room, input)
+=======
+    /// A directory that is overrun refuses wishes at once.
+    fn tell_directory(&mut self, now: Time, input: DirectoryInput) {
+        if let Err(DirectoryInput::Follow { part, .. }) = self.directory.send(input) {
+            self.counts().inbox_drops.one();
+            let refusal = Refusal::new(
+                code::LIMIT,
+                "the server is busy: nobody more is followed. Try again in some seconds",
+            );
+            self.front
+                .handle(now, FrontInput::FollowRefused { part, refusal });
+        }
+    }
+
+    /// What a full room does not take is dropped and counted: commands and receipts, of which newer ones come.
+    fn tell_room(&mut self, room: u32, input: RoomInput) {
+        if let Some(traffic) = self.rooms.get(&room)
+            && let Err(TrySendError::Full(_)) = traffic.try_send(input)
+>>>>>>> main
         {
             self.counts().inbox_drops.one();
         }

@@ -5,6 +5,7 @@ mod deliver;
 mod events;
 mod io;
 mod moving;
+mod people;
 mod polled;
 mod resume;
 mod settle;
@@ -23,7 +24,7 @@ use tickwire_proto::{
 
 pub use bans::SERVER_BANS_MAX;
 pub use io::{FrontInput, FrontOutput};
-pub use resume::SESSIONS_AWAY_MAX;
+pub use resume::{FAREWELLS_MAX, SESSIONS_AWAY_MAX};
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 pub use waiting::{WAITING_BYTES_MAX, WAITING_MAX};
 
@@ -122,6 +123,10 @@ pub struct Front {
     waiting: waiting::Waiting,
     /// How many sessions wait for their clients.
     away: usize,
+    /// How sessions ended whose clients were not there to hear it.
+    farewells: VecDeque<(SessionKey, Ending)>,
+    /// Of the last attachment that the directory was told of.
+    serial: u32,
     bans: bans::Bans,
     stats: FrontStats,
     /// Frames and bytes of updates, with their tick frames.
@@ -144,6 +149,8 @@ impl Front {
             stats: FrontStats::default(),
             bans: bans::Bans::default(),
             away: 0,
+            farewells: VecDeque::new(),
+            serial: 0,
             updates_out: (0, 0),
         }
     }
@@ -172,6 +179,7 @@ impl Front {
             told_rtt_ms: 0,
             timer: None,
             dirty: false,
+            named: Vec::new(),
             status: String::new(),
             backed_up: None,
             close_by: None,

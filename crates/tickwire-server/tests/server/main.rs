@@ -3,9 +3,11 @@
 mod asks;
 mod commands;
 mod common;
+mod directory;
 mod ends;
 mod full_rooms;
 mod hostile;
+mod identities;
 mod joins;
 mod lobby;
 mod namespaces;
