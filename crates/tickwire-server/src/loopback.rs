@@ -365,12 +365,8 @@ impl Loopback {
                 heard = true;
                 match output {
                     FrontOutput::ToLobby(input) => self.lobby.handle(now, input),
-<<<<<<< HEAD
-                    FrontOutput::ToRoom { room, input, .. } => {
-=======
                     FrontOutput::ToDirectory(input) => self.directory.handle(now, input),
-                    FrontOutput::ToRoom { room, input } => {
->>>>>>> main
+                    FrontOutput::ToRoom { room, input, .. } => {
                         if let Some(room) = self.rooms.get_mut(&room) {
                             room.handle(input);
                         }

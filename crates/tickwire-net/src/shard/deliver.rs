@@ -21,16 +21,12 @@ impl Shard {
     pub(super) fn deliver(&mut self, now: Time, output: FrontOutput) {
         match output {
             FrontOutput::ToLobby(input) => self.tell_lobby(now, input),
-<<<<<<< HEAD
+            FrontOutput::ToDirectory(input) => self.tell_directory(now, input),
             FrontOutput::ToRoom {
                 session,
                 room,
                 input,
             } => self.tell_room(now, session, room, input),
-=======
-            FrontOutput::ToDirectory(input) => self.tell_directory(now, input),
-            FrontOutput::ToRoom { room, input } => self.tell_room(room, input),
->>>>>>> main
             FrontOutput::AuthWanted { request, namespace } => self.check(now, request, &namespace),
             FrontOutput::Cut { session } => self.cut(now, session),
             FrontOutput::Relinked { from, to } => self.relink(now, from, to),
@@ -79,17 +75,6 @@ impl Shard {
         );
     }
 
-<<<<<<< HEAD
-    /// What a full room does not take waits for it; commands and receipts, of which newer ones come, are dropped and counted.
-    fn tell_room(&mut self, now: Time, session: Option<SessionKey>, room: u32, input: RoomInput) {
-        let refused = if self.front.waits_for(room) {
-            Err(input)
-        } else {
-            give(&self.rooms, room, input)
-        };
-        if let Err(input) = refused
-            && !self.front.not_taken(now, session, room, input)
-=======
     /// A directory that is overrun refuses wishes at once.
     fn tell_directory(&mut self, now: Time, input: DirectoryInput) {
         if let Err(DirectoryInput::Follow { part, .. }) = self.directory.send(input) {
@@ -103,11 +88,15 @@ impl Shard {
         }
     }
 
-    /// What a full room does not take is dropped and counted: commands and receipts, of which newer ones come.
-    fn tell_room(&mut self, room: u32, input: RoomInput) {
-        if let Some(traffic) = self.rooms.get(&room)
-            && let Err(TrySendError::Full(_)) = traffic.try_send(input)
->>>>>>> main
+    /// What a full room does not take waits for it; commands and receipts, of which newer ones come, are dropped and counted.
+    fn tell_room(&mut self, now: Time, session: Option<SessionKey>, room: u32, input: RoomInput) {
+        let refused = if self.front.waits_for(room) {
+            Err(input)
+        } else {
+            give(&self.rooms, room, input)
+        };
+        if let Err(input) = refused
+            && !self.front.not_taken(now, session, room, input)
         {
             self.counts().inbox_drops.one();
         }

@@ -221,13 +221,9 @@ impl FrontInput {
 pub enum FrontOutput {
     /// For the lobby.
     ToLobby(LobbyInput),
-<<<<<<< HEAD
-    /// For a room. One that cannot take it now: [`Front::not_taken`](crate::Front::not_taken).
-=======
     /// For the directory.
     ToDirectory(DirectoryInput),
-    /// For a room.
->>>>>>> main
+    /// For a room. One that cannot take it now: [`Front::not_taken`](crate::Front::not_taken).
     ToRoom {
         /// Whose words they are; `None`: nobody's.
         session: Option<SessionKey>,
