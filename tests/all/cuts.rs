@@ -36,20 +36,30 @@ fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// What both sides say.
+#[derive(NetMessage, serde::Serialize, serde::Deserialize, Clone, Debug, PartialEq)]
+struct Numbered {
+    number: u32,
+}
+
 /// What the game has heard of each seat: the number that comes next.
 type Heard = Arc<[AtomicU32]>;
 
 /// A room that expects the numbers of each player in order, and sends numbers of its own, one for each that it heard.
 fn server(heard: &Heard) -> Running {
-    let seats = heard.len() as u16;
+    let seats = heard.len() as u32;
     let heard = Arc::clone(heard);
     let talk = move |game: &mut Game| {
         let heard = Arc::clone(&heard);
-        game.rate(30).seats(seats).message::<u32>().on_message(
-            move |In(from): In<FromPlayer<u32>>, mut outbox: ResMut<Outbox>| {
+        game.rate(30).seats(seats).message::<Numbered>().on_message(
+            move |In(from): In<FromPlayer<Numbered>>, mut outbox: ResMut<Outbox>| {
                 let next = &heard[usize::from(from.player.seat)];
                 let expected = next.load(Ordering::Relaxed);
-                assert_eq!(from.message, expected, "of seat {}", from.player.seat);
+                assert_eq!(
+                    from.message.number, expected,
+                    "of seat {}",
+                    from.player.seat
+                );
                 next.store(expected + 1, Ordering::Relaxed);
                 outbox.to(from.player, &from.message);
             },
@@ -90,9 +100,9 @@ impl Talker {
     }
 
     fn say(&mut self) {
-        let text = message::encode(&self.said);
+        let text = message::encode(&Numbered { number: self.said });
         let client = self.net.client_mut();
-        if client.send(self.room, u32::kind(), &text).is_ok() {
+        if client.send(self.room, Numbered::kind(), &text).is_ok() {
             self.said += 1;
         }
     }
@@ -101,11 +111,13 @@ impl Talker {
     async fn hear(&mut self, until: Time) {
         match self.net.next_until(until).await {
             Some(ClientEvent::Message { payload, .. }) => {
-                let number: u32 = message::decode(&payload).expect("a number");
+                let Numbered { number } = message::decode(&payload).expect("a number");
                 assert_eq!(number, self.echoed);
                 self.echoed += 1;
             }
             Some(ClientEvent::Resumed) => self.resumed += 1,
+            // Who was not accepted yet has nothing to come back to.
+            Some(ClientEvent::Expired) if self.said == 0 => {}
             Some(
                 event @ (ClientEvent::Expired
                 | ClientEvent::SessionEnded { .. }
@@ -247,17 +259,22 @@ const BACKOFF: Duration = Duration::from_millis(500);
 
 /// Rooms of fifty in which all is said back, and one that counts its ticks aloud.
 fn crowded() -> Running {
-    fn echo(In(from): In<FromPlayer<u32>>, mut outbox: ResMut<Outbox>) {
+    fn echo(In(from): In<FromPlayer<Numbered>>, mut outbox: ResMut<Outbox>) {
         outbox.to(from.player, &from.message);
     }
     let talk = |game: &mut Game| {
-        game.rate(20).seats(50).message::<u32>().on_message(echo);
+        game.rate(20)
+            .seats(50)
+            .message::<Numbered>()
+            .on_message(echo);
     };
     let clock = |game: &mut Game| {
         let count = |tick: Res<CurrentTick>, mut outbox: ResMut<Outbox>| {
-            outbox.all(&tick.tick().0);
+            outbox.all(&Numbered {
+                number: tick.tick().0,
+            });
         };
-        game.rate(20).seats(2).message::<u32>().systems(count);
+        game.rate(20).seats(2).message::<Numbered>().systems(count);
     };
     let server = Server::new("talk", talk)
         .kind("clock", clock)
@@ -295,7 +312,7 @@ async fn bystander(address: String, mut ask: mpsc::Receiver<oneshot::Sender<Dura
         tokio::select! {
             event = net.next() => match event {
                 ClientEvent::Message { payload, .. } => {
-                    let tick: u32 = message::decode(&payload).expect("a number");
+                    let Numbered { number: tick } = message::decode(&payload).expect("a number");
                     assert!(last.is_none_or(|last| tick == last + 1), "{tick} behind {last:?}");
                     longest = longest.max(now().since(heard));
                     (last, heard) = (Some(tick), now());
