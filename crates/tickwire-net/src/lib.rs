@@ -12,11 +12,13 @@
 mod accept;
 mod admission;
 mod auth;
+mod broadcast;
 pub mod client;
 mod clock;
 mod config;
 mod desk;
 mod error;
+mod handlers;
 mod http;
 mod link;
 mod lobby;
@@ -29,10 +31,12 @@ mod server;
 mod shard;
 mod websocket;
 
+pub use broadcast::{BroadcastError, Broadcaster, Broadcasting};
 pub use clock::now;
 pub use config::{ServerArgs, parse};
 pub use desk::{Refused, RoomsDesk};
 pub use error::{ConfigError, StartError};
+pub use handlers::FromClient;
 pub use namespace::Namespace;
 pub use running::Running;
 pub use server::Server;

@@ -29,8 +29,9 @@ mod room;
 
 pub use auth::{AcceptAll, Auth, AuthAnswer, AuthRequest, TokenAuth};
 pub use front::{
-    AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, Front, FrontConfig, FrontInput,
-    FrontOutput, FrontStats, LINGER_MS, SERVER_BANS_MAX, SESSIONS_AWAY_MAX, SessionInfo,
+    AGE_BOUNDS_MS, AgeHistogram, Audience, BACKED_UP_MS_MAX, Backlog, Broadcast, Caller, Front,
+    FrontConfig, FrontInput, FrontOutput, FrontStats, LINGER_MS, SERVER_BANS_MAX,
+    SESSIONS_AWAY_MAX, SessionInfo,
 };
 pub use gauge::{GAUGE_LOW_WATER, Gauge};
 pub use key::{MemberId, SessionKey};

@@ -5,6 +5,7 @@ mod deliver;
 mod events;
 mod io;
 mod moving;
+mod outside;
 mod polled;
 mod resume;
 mod settle;
@@ -22,6 +23,7 @@ use tickwire_proto::{
 
 pub use bans::SERVER_BANS_MAX;
 pub use io::{FrontInput, FrontOutput};
+pub use outside::{Audience, Broadcast, Caller};
 pub use resume::SESSIONS_AWAY_MAX;
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 
