@@ -1,6 +1,6 @@
 // Every name of `tickwire.d.ts`, used as it is meant, with and without types of a game; and uses that must be errors. It never runs.
 import { connect, keys, TickwireError } from '../../crates/tickwire-web/js/tickwire.js'
-import type { Code, Entity, Figures, GameTypes, Member, Namespace, Net, Reason, Room, RoomEvents, RoomInfo, State } from '../../crates/tickwire-web/js/tickwire.js'
+import type { Code, Entity, Figures, GameTypes, Member, Namespace, Net, Notice, Person, Reason, Room, RoomEvents, RoomInfo, State } from '../../crates/tickwire-web/js/tickwire.js'
 
 interface Dots extends GameTypes {
   components: { Dot: { x: number, hue: number }, Name: { text: string } }
@@ -81,6 +81,12 @@ room.status('back soon', { expiresMs: 60_000 })
 room.typing()
 room.typing(false)
 await net.status('', {})
+await net.follow('guest:Ann', 'guest:Bob')
+await net.unfollow('guest:Bob')
+net.on('person', p => { const seen: Person = p; void seen })
+net.on('notice', async (n: Notice) => { const told: [string, number | null, string] = [n.kind, n.cursor, n.data.text]; void told; n.done() })
+const ann: Person | undefined = net.person('guest:Ann')
+if (ann) { const told: [string, 'online' | 'away' | 'gone', string] = [ann.identity, ann.presence, ann.status]; void told }
 
 // A namespace.
 interface Talks extends GameTypes { messages: { Line: { text: string } }, rooms: { talk: { topic: string } } }

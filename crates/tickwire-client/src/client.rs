@@ -151,6 +151,7 @@ impl Client {
     /// The next frame for the link; nothing beyond `writable` bytes, unless nothing else waits to be written.
     pub fn next(&mut self, now: Time, writable: usize) -> Option<Bytes> {
         self.say_statuses(now);
+        self.say_people();
         match self.stage {
             Stage::Opening(_) | Stage::Pause(_) => None,
             _ => self.session.next(now, writable),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 use tickwire_proto::frame::{
-    AskOutcome, CHANNELS_MAX, MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned,
+    AskOutcome, CHANNELS_MAX, MemberChangeOwned, Presence, Refusal, RoomEnd, RoomInfoOwned,
 };
 use tickwire_proto::{Reason, Retry, Tick};
 
@@ -301,6 +301,35 @@ pub enum ClientEvent {
         room: Option<RoomKey>,
         /// Why.
         refusal: Refusal,
+    },
+    /// What somebody whom one follows is like now. [`Client::person`](crate::Client::person) has it already.
+    Person {
+        /// In which namespace.
+        namespace: NamespaceKey,
+        /// Who.
+        identity: String,
+        /// Online with any of its sessions, away with all that it has, or gone.
+        presence: Presence,
+        /// What it says of itself; empty: nothing.
+        status: String,
+    },
+    /// Some identities are not followed: the server says why.
+    FollowRefused {
+        /// In which namespace.
+        namespace: NamespaceKey,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Something that one's identity is told, wherever it is connected.
+    Notice {
+        /// In which namespace.
+        namespace: NamespaceKey,
+        /// Of one that is kept until [`Client::notice_done`](crate::Client::notice_done) is called with it; `None`: a live one.
+        cursor: Option<u64>,
+        /// What it is about.
+        kind: String,
+        /// What it says; JSON by convention.
+        payload: Bytes,
     },
     /// A message.
     Message {

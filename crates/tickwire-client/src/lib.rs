@@ -33,6 +33,7 @@ mod ladder;
 mod lead;
 mod lists;
 mod namespaces;
+mod people;
 mod picture;
 mod requests;
 mod rooms;

@@ -98,6 +98,22 @@ impl Client {
                         volatile,
                     });
                 }
+                SessionEvent::Followed { attachment, people } => {
+                    self.followed(NamespaceKey(attachment), people);
+                }
+                SessionEvent::FollowRefused {
+                    attachment,
+                    refusal,
+                } => {
+                    let namespace = NamespaceKey(attachment);
+                    self.event(ClientEvent::FollowRefused { namespace, refusal });
+                }
+                SessionEvent::Notice {
+                    attachment,
+                    cursor,
+                    kind,
+                    payload,
+                } => self.notice(NamespaceKey(attachment), cursor, kind, payload),
                 SessionEvent::StatusRefused { room, refusal } => {
                     let room = self.keys.get(&room).copied();
                     self.event(ClientEvent::StatusRefused { room, refusal });

@@ -79,26 +79,22 @@ impl Broadcaster {
     }
 
     /// To every session that is in a namespace which knows the message.
-    #[must_use]
     pub fn to_all(&self) -> Broadcasting<'_> {
         self.to(Audience::All)
     }
 
     /// To every session in this namespace, outside of rooms.
-    #[must_use]
     pub fn to_namespace(&self, namespace: &str) -> Broadcasting<'_> {
         self.to(Audience::Namespace(namespace.to_owned()))
     }
 
     /// To the sessions of an identity in a namespace, on all its devices.
-    #[must_use]
     pub fn to_identity(&self, namespace: &str, id: &str) -> Broadcasting<'_> {
         let (namespace, id) = (namespace.to_owned(), id.to_owned());
         self.to(Audience::Identity { namespace, id })
     }
 
     /// To whoever is in these rooms (by their ids); who is in several hears it in one of them. Rooms that are over have nobody in them.
-    #[must_use]
     pub fn to_rooms<'a>(&self, rooms: impl IntoIterator<Item = &'a str>) -> Broadcasting<'_> {
         let rooms = rooms.into_iter().map(str::to_owned).collect();
         Broadcasting {

@@ -41,7 +41,6 @@ impl FromClient {
     }
 
     /// To this session, outside of rooms.
-    #[must_use]
     pub fn reply(&self) -> Broadcasting<'_> {
         self.broadcaster.to(Audience::Session {
             session: self.caller.session,
@@ -50,13 +49,11 @@ impl FromClient {
     }
 
     /// To everybody in the same namespace.
-    #[must_use]
     pub fn everybody(&self) -> Broadcasting<'_> {
         self.broadcaster.to_namespace(self.namespace())
     }
 
     /// To an identity in the same namespace, wherever it is signed in.
-    #[must_use]
     pub fn to_identity(&self, id: &str) -> Broadcasting<'_> {
         self.broadcaster.to_identity(self.namespace(), id)
     }

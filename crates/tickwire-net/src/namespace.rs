@@ -32,6 +32,7 @@ pub struct Namespace {
     auth: Arc<dyn Auth>,
     limits: NamespaceLimits,
     handlers: Handlers,
+    one_session: bool,
 }
 
 impl fmt::Debug for Namespace {
@@ -53,6 +54,7 @@ impl Namespace {
             auth: Arc::new(AcceptAll),
             limits: NamespaceLimits::default(),
             handlers: Handlers::default(),
+            one_session: false,
         }
     }
 
@@ -143,6 +145,14 @@ impl Namespace {
         self
     }
 
+    /// Only one session of an identity at a time: the newest wins, and an older one ends first, as `Kicked` (in other namespaces it goes on).
+    /// Without this there may be many.
+    #[must_use]
+    pub fn one_session(mut self) -> Namespace {
+        self.one_session = true;
+        self
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -166,9 +176,12 @@ impl Namespace {
             name: self.name.clone(),
             error,
         })?;
-        let spec = NamespaceSpec::new(&self.name, kinds)
+        let mut spec = NamespaceSpec::new(&self.name, kinds)
             .with_auth(self.auth)
             .with_limits(self.limits);
+        if self.one_session {
+            spec = spec.with_one_session();
+        }
         Ok(match schema {
             Some(schema) => spec
                 .with_messages(schema)

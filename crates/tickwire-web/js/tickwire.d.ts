@@ -54,6 +54,25 @@ export interface Member {
   readonly host: boolean
 }
 
+/** Somebody whom one follows. */
+export interface Person {
+  readonly identity: string
+  /** Online with any of its sessions, away with all that it has, or gone. */
+  readonly presence: 'online' | 'away' | 'gone'
+  /** What it says of itself outside of rooms; empty: nothing. */
+  readonly status: string
+}
+
+/** Something that one's identity is told, wherever it is connected. */
+export interface Notice {
+  readonly kind: string
+  readonly data: any
+  /** Of one that the server keeps until it is done with: it came to this device alone. null: a live one, which all devices get that are online. */
+  readonly cursor: number | null
+  /** It is done with, and never comes again. Called by itself when the listener returns, or what it returns is fulfilled. */
+  done(): void
+}
+
 export interface Figures {
   readonly pingMs: number
   readonly jitterMs: number
@@ -179,6 +198,10 @@ export interface Namespace<G extends GameTypes = GameTypes> {
   on(name: 'renewed', f: () => void): () => void
   /** Refused, left, or ended by the server (its identity expired, say). Asking for a room asks for the namespace again. */
   on(name: 'ended', f: (e: TickwireError) => void): () => void
+  /** What somebody whom one follows is like now: first after `follow`, then at every change. */
+  on(name: 'person', f: (p: Person) => void): () => void
+  /** Each kept notice comes once; where the listener throws, again in a later session. */
+  on(name: 'notice', f: (n: Notice) => unknown): () => void
   /** A message outside of rooms. */
   on<K extends keyof G['messages'] & string>(name: K, f: (m: G['messages'][K]) => void): () => void
   /** Sends a message to the namespace, outside of rooms; waits until one is let in. */
@@ -187,6 +210,13 @@ export interface Namespace<G extends GameTypes = GameTypes> {
   ask<K extends keyof G['requests'] & string>(name: K, request: G['requests'][K][0], options?: { timeoutMs?: number; channel?: number; signal?: AbortSignal }): Promise<G['requests'][K][1]>
   /** Answers what the namespace asks, as `room.onAsk`. */
   onAsk<K extends keyof G['requests'] & string>(name: K, f: (request: G['requests'][K][0]) => G['requests'][K][1] | Promise<G['requests'][K][1]>): () => void
+  /** Says something of oneself to those who follow one in the namespace. As in a room. */
+  status(text: string, options?: { expiresMs?: number }): Promise<void>
+  /** Watches people of the namespace by their identities, wherever they are on the server; at most 256 in all. */
+  follow(...identities: string[]): Promise<void>
+  unfollow(...identities: string[]): Promise<void>
+  /** What is known of somebody whom one follows. */
+  person(identity: string): Person | undefined
   leave(): Promise<void>
 }
 
@@ -197,6 +227,10 @@ export interface Net<G extends GameTypes = GameTypes> {
   on(name: 'resumed', f: () => void): () => void
   /** The session could not be resumed: rooms that were joined have been told `away`, and are joined again by themselves. */
   on(name: 'expired', f: () => void): () => void
+  /** What somebody whom one follows is like now: first after `follow`, then at every change. */
+  on(name: 'person', f: (p: Person) => void): () => void
+  /** Each kept notice comes once; where the listener throws, again in a later session. */
+  on(name: 'notice', f: (n: Notice) => unknown): () => void
   on(name: 'error', f: (e: TickwireError) => void): () => void
   /** A room with a free seat, or a new one. */
   quick<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R]): Promise<Room<G>>
@@ -214,6 +248,11 @@ export interface Net<G extends GameTypes = GameTypes> {
   lobby(kind?: keyof G['rooms'] & string): Promise<RoomInfo[]>
   /** Says something of oneself to those who follow, wherever they are. As in a room. */
   status(text: string, options?: { expiresMs?: number }): Promise<void>
+  /** Watches people by their identities, wherever they are on the server; at most 256. */
+  follow(...identities: string[]): Promise<void>
+  unfollow(...identities: string[]): Promise<void>
+  /** What is known of somebody whom one follows. */
+  person(identity: string): Person | undefined
   /** A message of the main namespace, outside of rooms. */
   on<K extends keyof G['messages'] & string>(name: K, f: (m: G['messages'][K]) => void): () => void
   send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K], options?: { channel?: number; volatile?: boolean }): Promise<void>

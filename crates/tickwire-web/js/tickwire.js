@@ -48,6 +48,8 @@ class Listeners {
     this.#of.set(name, set.add(f))
     return () => { set.delete(f) }
   }
+  /** @param {string} name */
+  of(name) { return [...(this.#of.get(name) ?? [])] }
   /** @param {string} name @param {unknown[]} args */
   emit(name, ...args) {
     const set = this.#of.get(name)
@@ -127,6 +129,7 @@ class Net {
     const namespace = new Namespace(name, options.auth ?? this.#options.auth, {
       ...this.#talking,
       start: () => this.#start(),
+      core: () => this.#core,
       want: (/** @type {any} */ ask, /** @type {any} */ how) => this.#want(ask, how, namespace),
       list: (/** @type {any} */ ask) => this.#list(ask, namespace),
       left: () => this.#without(namespace, new TickwireError('Left', 'the namespace was left.')),
@@ -190,11 +193,16 @@ class Net {
    * Says something of oneself to those who follow, wherever they are: for good, or for some time.
    * @param {string} text at most 64 bytes of it are told; empty: nothing any more @param {{ expiresMs?: number }} [options]
    */
-  async status(text, { expiresMs = 0 } = {}) {
-    const core = await this.#start()
-    if (!core.status(0, text, expiresMs)) throw new TickwireError('Away', 'what passes by itself is of no use later: there is no link now.')
-    this.#pump()
-  }
+  status(text, options = {}) { return this.#main.status(text, options) }
+  /**
+   * Watches people by their identities, wherever they are on the server: 'person' tells what each is like now, then every change.
+   * @param {string[]} identities
+   */
+  follow(...identities) { return this.#main.follow(...identities) }
+  /** Watches them no more. @param {string[]} identities */
+  unfollow(...identities) { return this.#main.unfollow(...identities) }
+  /** What is known of somebody whom one follows, or undefined. @param {string} identity */
+  person(identity) { return this.#main.person(identity) }
 
   /** @param {number} number */
   #numbered(number) { return [...this.#namespaces.values()].find(it => it._number === number) }
@@ -372,7 +380,9 @@ class Net {
       case 'resumed': return void this.#heard.emit(it.do)
       case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
         `${it.count} messages went down with the last session; nobody knows whether they were heard.`, 'Send them again if they matter.'))
-      case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
+      case 'person': return this.#numbered(it.namespace)?._tell('person', { identity: it.identity, presence: it.presence, status: it.status })
+      case 'notice': return this.#numbered(it.namespace)?._notice(it)
+      case 'follow_refused': case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
       case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
       case 'lobby': this.#lists.get(it.request)?.resolve(it.rooms); return void this.#lists.delete(it.request)
       case 'lobby_refused':
@@ -629,6 +639,7 @@ class Namespace {
   /** @type {any} */ #net
   /** @type {Talk} */ #talk
   #heard = new Listeners()
+  /** Kept notices that nobody listened to yet. @type {any[]} */ #notices = []
   /** Its number in this connection; -1: it is not asked for. */
   _number = -1
   /** How often credentials were asked for: an older answer is late. */
@@ -669,10 +680,44 @@ class Namespace {
   /** The rooms of a kind, or all. */
   lobby(kind = '') { return this.#net.list((/** @type {Core} */ core) => core.lobby(this.#of(core), kind)) }
 
-  /** Hears messages of the namespace outside of rooms by their name, or 'attached', 'ended'. @param {string} name @param {Function} f */
+  /** Hears messages of the namespace outside of rooms by their name, or 'attached', 'renewed', 'ended', 'person', 'notice'. @param {string} name @param {Function} f */
   on(name, f) {
     this.#net.start().then((/** @type {Core} */ core) => { this.#of(core); this.#net.pump() }, () => {})
-    return this.#heard.on(name, f)
+    const off = this.#heard.on(name, f)
+    // what came before anybody listened
+    if (name === 'notice') for (const it of this.#notices.splice(0)) this._notice(it)
+    return off
+  }
+  /**
+   * Says something of oneself to those who follow one in the namespace: for good, or for some time.
+   * @param {string} text at most 64 bytes of it are told; empty: nothing any more @param {{ expiresMs?: number }} [options]
+   */
+  async status(text, { expiresMs = 0 } = {}) {
+    const core = await this.#net.start()
+    if (!core.status_outside(this.#of(core), text, expiresMs)) throw new TickwireError('Away', 'what passes by itself is of no use later: there is no link now.')
+    this.#net.pump()
+  }
+  /**
+   * Watches people of the namespace by their identities, wherever they are on the server: 'person' tells what each is like now, then every change.
+   * @param {string[]} identities
+   */
+  async follow(...identities) {
+    const core = await this.#net.start()
+    for (const identity of identities) core.follow(this.#of(core), identity, true)
+    this.#net.pump()
+  }
+  /** Watches them no more. @param {string[]} identities */
+  async unfollow(...identities) {
+    const core = await this.#net.start()
+    for (const identity of identities) core.follow(this.#of(core), identity, false)
+    this.#net.pump()
+  }
+  /** What is known of somebody whom one follows, or undefined. @param {string} identity */
+  person(identity) {
+    const text = this._number < 0 ? undefined : this.#net.core()?.person(this._number, identity)
+    if (!text) return undefined
+    const { presence, status } = JSON.parse(text)
+    return { identity, presence, status }
   }
   /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
   async send(name, message, options) { (await this.#in()).send(name, message, options) }
@@ -721,8 +766,30 @@ class Namespace {
   }
   /** @param {string} name @param {unknown} data */
   _tell(name, data) { this.#heard.emit(name, data) }
+  /**
+   * A notice is done with when all who listen have returned, or what they return is fulfilled; where one of them throws, it is not, and comes again in a later session.
+   * @param {any} it
+   */
+  _notice({ cursor, kind, data }) {
+    const number = this._number
+    const done = () => {
+      if (cursor === null) return
+      this.#net.core()?.notice_done(number, cursor)
+      this.#net.pump()
+    }
+    const heard = this.#heard.of('notice')
+    if (!heard.length) {
+      if (cursor !== null) this.#notices.push({ cursor, kind, data })
+      return
+    }
+    Promise.all(heard.map(async f => f({ kind, data, cursor, done }))).then(done, e => {
+      if (cursor !== null) this.#net.core()?.notice_failed(number, cursor)
+      reportError(e)
+    })
+  }
   /** @param {TickwireError} error */
   _over(error) {
+    this.#notices = []
     this._number = -1
     this.identity = undefined
     this.#heard.emit('ended', error)

@@ -238,6 +238,19 @@ export class Core {
         return v1;
     }
     /**
+     * Watches somebody of a namespace, or not any more.
+     * @param {number} namespace
+     * @param {string} identity
+     * @param {boolean} follow
+     */
+    follow(namespace, identity, follow) {
+        const val2 = +namespace;
+        const val3 = +follow;
+        const ptr0 = passStringToWasm0(identity, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.core_follow(this.__wbg_ptr, val2, ptr0, len0, val3);
+    }
+    /**
      * A frame came in by the socket.
      * @param {number} now
      * @param {Uint8Array | number[]} bytes
@@ -421,6 +434,40 @@ export class Core {
         return ret;
     }
     /**
+     * A kept notice is done with.
+     * @param {number} namespace
+     * @param {number} cursor
+     */
+    notice_done(namespace, cursor) {
+        wasm.core_notice_done(this.__wbg_ptr, namespace, cursor);
+    }
+    /**
+     * A kept notice could not be taken.
+     * @param {number} namespace
+     * @param {number} cursor
+     */
+    notice_failed(namespace, cursor) {
+        wasm.core_notice_failed(this.__wbg_ptr, namespace, cursor);
+    }
+    /**
+     * What is known of somebody whom one follows, as JSON.
+     * @param {number} namespace
+     * @param {string} identity
+     * @returns {string | undefined}
+     */
+    person(namespace, identity) {
+        const val2 = +namespace;
+        const ptr0 = passStringToWasm0(identity, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_person(this.__wbg_ptr, val2, ptr0, len0);
+        let v3;
+        if (ret[0] !== 0) {
+            v3 = getStringFromWasm0(ret[0], ret[1]);
+            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        }
+        return v3;
+    }
+    /**
      * The next thing to do or to tell, as JSON.
      * @param {number} now
      * @returns {string | undefined}
@@ -576,7 +623,7 @@ export class Core {
         return v6;
     }
     /**
-     * Says something of oneself in a room, or outside of rooms (0), for some milliseconds or for good (0). False: it passes, and there is no way now.
+     * Says something of oneself in a room, for some milliseconds or for good (0). False: it passes, and there is no way now.
      * @param {number} room
      * @param {string} text
      * @param {number} expires_ms
@@ -588,6 +635,21 @@ export class Core {
         const ptr0 = passStringToWasm0(text, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
         const ret = wasm.core_status(this.__wbg_ptr, val2, ptr0, len0, val3);
+        return ret !== 0;
+    }
+    /**
+     * The same to those who follow one in a namespace.
+     * @param {number} namespace
+     * @param {string} text
+     * @param {number} expires_ms
+     * @returns {boolean}
+     */
+    status_outside(namespace, text, expires_ms) {
+        const val2 = +namespace;
+        const val3 = +expires_ms;
+        const ptr0 = passStringToWasm0(text, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_status_outside(this.__wbg_ptr, val2, ptr0, len0, val3);
         return ret !== 0;
     }
     /**

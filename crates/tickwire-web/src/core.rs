@@ -435,16 +435,48 @@ impl Core {
             .err()
     }
 
-    /// Says something of oneself in a room, or outside of rooms (0), for some milliseconds or for good (0). False: it passes, and there is no way now.
+    /// Says something of oneself in a room, for some milliseconds or for good (0). False: it passes, and there is no way now.
     pub fn status(&mut self, room: u32, text: &str, expires_ms: f64) -> bool {
-        let lasts = Duration::from_millis(expires_ms.max(0.0) as u64);
-        let room = (room != 0).then_some(RoomKey(room));
-        self.client.status(room, text, lasts).is_ok()
+        let room = Some(RoomKey(room));
+        self.client.status(room, text, lasting(expires_ms)).is_ok()
+    }
+
+    /// The same to those who follow one in a namespace.
+    pub fn status_outside(&mut self, namespace: u8, text: &str, expires_ms: f64) -> bool {
+        let lasts = lasting(expires_ms);
+        self.within(namespace).status(text, lasts).is_ok()
     }
 
     /// Tells the others in a room that one is typing, or is not any more. False: there is no way now.
     pub fn typing(&mut self, room: u32, typing: bool) -> bool {
         self.client.typing(RoomKey(room), typing).is_ok()
+    }
+
+    /// Watches somebody of a namespace, or not any more.
+    pub fn follow(&mut self, namespace: u8, identity: &str, follow: bool) {
+        let mut within = self.within(namespace);
+        if follow {
+            within.follow(identity);
+        } else {
+            within.unfollow(identity);
+        }
+    }
+
+    /// What is known of somebody whom one follows, as JSON.
+    pub fn person(&self, namespace: u8, identity: &str) -> Option<String> {
+        let namespace = NamespaceKey(namespace);
+        let seen = self.client.person(namespace, identity)?;
+        Some(report::person(namespace, &seen.identity, seen.presence, &seen.status).to_string())
+    }
+
+    /// A kept notice is done with.
+    pub fn notice_done(&mut self, namespace: u8, cursor: f64) {
+        self.within(namespace).notice_done(cursor as u64);
+    }
+
+    /// A kept notice could not be taken.
+    pub fn notice_failed(&mut self, namespace: u8, cursor: f64) {
+        self.within(namespace).notice_failed(cursor as u64);
     }
 
     /// The room's figures as JSON, and whether the link is there.
@@ -494,4 +526,8 @@ fn borrow(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()))
         .collect()
+}
+
+fn lasting(ms: f64) -> Duration {
+    Duration::from_millis(ms.max(0.0) as u64)
 }

@@ -72,6 +72,26 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
             payload,
             ..
         } => message(client, *namespace, *room, *kind, payload)?,
+        ClientEvent::Person {
+            namespace,
+            identity,
+            presence,
+            status,
+        } => person(*namespace, identity, *presence, status),
+        ClientEvent::FollowRefused { refusal, .. } => refused("follow_refused", 0, refusal),
+        ClientEvent::Notice {
+            namespace,
+            cursor,
+            kind,
+            payload,
+        } => {
+            // What is no JSON is given as the text that it is.
+            let text = || json!(String::from_utf8_lossy(payload));
+            let data: Json = serde_json::from_slice(payload).unwrap_or_else(|_| text());
+            json!({
+                "do": "notice", "namespace": namespace.0, "cursor": cursor.map(|cursor| cursor as f64), "kind": kind, "data": data,
+            })
+        }
         ClientEvent::StatusRefused { room, refusal } => {
             refused("status_refused", room.map_or(0, |room| room.0), refusal)
         }
@@ -132,6 +152,24 @@ fn joined(client: &Client, room: RoomKey, again: bool) -> Option<Json> {
     }))
 }
 
+fn presence_name(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Online => "online",
+        Presence::Away => "away",
+        Presence::Gone => "gone",
+    }
+}
+
+/// Somebody whom one follows.
+pub(crate) fn person(
+    namespace: NamespaceKey,
+    identity: &str,
+    presence: Presence,
+    status: &str,
+) -> Json {
+    json!({"do": "person", "namespace": namespace.0, "identity": identity, "presence": presence_name(presence), "status": status})
+}
+
 /// The members of a room.
 pub(crate) fn members(view: &View) -> Json {
     let own = view.member();
@@ -139,13 +177,8 @@ pub(crate) fn members(view: &View) -> Json {
         .iter()
         .map(|info| {
             let seat = (info.seat != frame::parts::NO_SEAT).then_some(info.seat);
-            let presence = match info.presence {
-                Presence::Online => "online",
-                Presence::Away => "away",
-                Presence::Gone => "gone",
-            };
             json!({
-                "member": info.member, "seat": seat, "name": info.name, "presence": presence, "status": info.status,
+                "member": info.member, "seat": seat, "name": info.name, "presence": presence_name(info.presence), "status": info.status,
                 "mine": info.member == own, "ready": info.flags.ready, "host": info.flags.host,
             })
         })

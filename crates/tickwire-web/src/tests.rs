@@ -6,8 +6,8 @@ mod support;
 use serde_json::{Value as Json, json};
 use support::{ROOM, SEAT, Truth, boom, own, set_ball, tick_frame};
 use tickwire_proto::frame::{
-    Ask, AskOutcome, ClientFrame, HostAskOwned, Identity, JoinedInfo, MemberChangeOwned, Refusal,
-    code,
+    Ask, AskOutcome, ClientFrame, HostAskOwned, Identity, JoinedInfo, MemberChangeOwned,
+    PersonSeen, Presence, Refusal, ServerFrame, code,
 };
 use tickwire_proto::{ServerEvent, ServerSession, SessionConfig, Tick, Time};
 use tickwire_snapshot::shape::Shape;
@@ -24,6 +24,8 @@ struct Page {
     commands: Vec<Vec<u8>>,
     messages: Vec<(u32, bytes::Bytes)>,
     statuses: Vec<(u32, String)>,
+    followed: Vec<String>,
+    done: Vec<u64>,
     asks: Vec<HostAskOwned>,
     ready: Vec<bool>,
     /// Requests: number and payload; and what became of the server's own.
@@ -43,6 +45,8 @@ impl Page {
             commands: Vec::new(),
             messages: Vec::new(),
             statuses: Vec::new(),
+            followed: Vec::new(),
+            done: Vec::new(),
             asks: Vec::new(),
             ready: Vec::new(),
             requests: Vec::new(),
@@ -112,6 +116,8 @@ impl Page {
             },
             ServerEvent::Command { payload, .. } => self.commands.push(payload.to_vec()),
             ServerEvent::Message { kind, payload, .. } => self.messages.push((kind, payload)),
+            ServerEvent::Follow { add, .. } => self.followed.extend(add),
+            ServerEvent::NoticesDone { cursors, .. } => self.done.extend(cursors),
             ServerEvent::HostAsks { request, ask, .. } => {
                 self.asks.push(ask);
                 self.server.host_done(request);
@@ -281,7 +287,7 @@ fn what_members_say_of_themselves_is_in_the_list() {
     assert_eq!(page.heard("members").expect("told")["room"], json!(room));
     assert_eq!(status(&page), json!("in queue"));
     assert!(page.core.status(room, "ready", 0.0) && page.core.typing(room, true));
-    assert!(page.core.status(0, "at home", 60_000.0));
+    assert!(page.core.status_outside(0, "at home", 60_000.0));
     page.talk(ok);
     let words: Vec<&str> = page
         .statuses
@@ -304,6 +310,61 @@ fn what_members_say_of_themselves_is_in_the_list() {
         page.heard("status_refused").expect("told")["code"],
         json!("Limit")
     );
+}
+
+#[test]
+fn people_and_notices_are_told_to_the_page() {
+    let mut page = Page::new();
+    page.core.follow(0, "ann", true);
+    page.core.follow(0, "bob", true);
+    page.core.follow(0, "bob", false);
+    page.talk(ok);
+    assert_eq!(page.followed, ["ann"]);
+    assert_eq!(page.core.person(0, "ann"), None);
+    let now = page.time();
+    let seen = PersonSeen {
+        identity: "ann",
+        presence: Presence::Away,
+        status: "in queue",
+    };
+    let frames = [
+        ServerFrame::Followed {
+            attachment: 0,
+            people: vec![seen],
+        },
+        ServerFrame::Notice {
+            attachment: 0,
+            cursor: 7,
+            kind: "gift",
+            payload: br#"{"gold":5}"#,
+        },
+        ServerFrame::Notice {
+            attachment: 0,
+            cursor: 0,
+            kind: "word",
+            payload: b"no json",
+        },
+    ];
+    for frame in &frames {
+        page.server.send_frame(now, frame.encode()).unwrap();
+    }
+    page.talk(ok);
+    let ann = json!({"do": "person", "namespace": 0, "identity": "ann", "presence": "away", "status": "in queue"});
+    assert_eq!(page.heard("person"), Some(&ann));
+    assert_eq!(page.core.person(0, "ann"), Some(ann.to_string()));
+    let notices: Vec<&Json> = page.told.iter().filter(|it| it["do"] == "notice").collect();
+    assert_eq!(
+        notices,
+        [
+            &json!({"do": "notice", "namespace": 0, "cursor": 7.0, "kind": "gift", "data": {"gold": 5}}),
+            &json!({"do": "notice", "namespace": 0, "cursor": null, "kind": "word", "data": "no json"}),
+        ]
+    );
+    page.core.notice_failed(0, 9.0);
+    page.core.notice_done(1, 7.0); // of another namespace
+    page.core.notice_done(0, 7.0);
+    page.talk(ok);
+    assert_eq!(page.done, [7]);
 }
 
 #[test]

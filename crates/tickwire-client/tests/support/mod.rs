@@ -245,6 +245,10 @@ pub struct Pair {
     pub heard: Vec<Bytes>,
     /// What the client says of itself, as it shows.
     pub statuses: Vec<(u32, String)>,
+    /// What the client asked to follow: these too, these no more.
+    pub follows: Vec<(Vec<String>, Vec<String>)>,
+    /// Notices that the client is done with.
+    pub done: Vec<u64>,
     /// Requests that the server was asked: number and payload. Nobody answers them by himself.
     pub questions: Vec<(u32, Bytes)>,
     /// Those that were given up, and what became of the server's own.
@@ -282,6 +286,8 @@ impl Pair {
             commands: Vec::new(),
             heard: Vec::new(),
             statuses: Vec::new(),
+            follows: Vec::new(),
+            done: Vec::new(),
             questions: Vec::new(),
             cancelled: Vec::new(),
             replies: Vec::new(),
@@ -452,6 +458,8 @@ impl Pair {
                     ..
                 } => self.commands.push((held, tick, payload)),
                 ServerEvent::Message { payload, .. } => self.heard.push(payload),
+                ServerEvent::Follow { add, remove, .. } => self.follows.push((add, remove)),
+                ServerEvent::NoticesDone { cursors, .. } => self.done.extend(cursors),
                 ServerEvent::Status { room, text } => self.statuses.push((room, text)),
                 ServerEvent::Ask {
                     number, payload, ..

@@ -6,6 +6,7 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("admin", "\"127.0.0.1:7778\""),
     ("origins", "[\"https://play.example.com\"]"),
     ("files", "\"www\""),
+    ("state_dir", "\"state\""),
     ("metrics", "\"everyone\""),
     ("schema", "\"everyone\""),
     ("stamps", "true"),

@@ -93,6 +93,8 @@ pub struct Config {
     pub origins: Vec<String>,
     /// Files served beside the game's own.
     pub files: Option<PathBuf>,
+    /// Where notices are kept; without one they are lost when the server stops.
+    pub state: Option<PathBuf>,
     /// Who may read `/metrics`.
     pub metrics: Exposure,
     /// Who may read `/tickwire/schema.json`.
@@ -128,6 +130,7 @@ impl Default for Config {
             admin: None,
             origins: Vec::new(),
             files: None,
+            state: None,
             metrics: Exposure::default(),
             schema: Exposure::default(),
             shards,
@@ -165,6 +168,7 @@ impl Config {
             admin: layers.address("admin")?,
             origins: layers.origins("origins")?.unwrap_or_default(),
             files: layers.text("files")?.map(PathBuf::from),
+            state: layers.text("state_dir")?.map(PathBuf::from),
             metrics: layers.choice("metrics", EXPOSURES)?.unwrap_or_default(),
             schema: layers.choice("schema", EXPOSURES)?.unwrap_or_default(),
             shards: layers
@@ -255,6 +259,7 @@ mod tests {
             admin: shown.admin,
             origins: vec!["https://play.example.com".to_owned()],
             files: Some(PathBuf::from("www")),
+            state: Some(PathBuf::from("state")),
             shards: 1,
             workers: 1,
             rooms: BTreeMap::from([("arena".to_owned(), arena)]),

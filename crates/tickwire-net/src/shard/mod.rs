@@ -19,6 +19,7 @@ use tickwire_server::{Broadcast, Front, FrontInput, RoomOutput, SessionKey};
 use tokio::sync::mpsc;
 
 use crate::admission::Pass;
+use crate::directory::DirectorySender;
 use crate::link::{Link, WRITABLE, Wrote};
 use crate::lobby::LobbySender;
 use crate::metrics::{Metrics, ShardCounts};
@@ -91,6 +92,7 @@ pub(crate) struct Shard {
     ids: HashMap<String, u32>,
     calls: handlers::Calls,
     lobby: LobbySender,
+    directory: DirectorySender,
     metrics: Arc<Metrics>,
     scratch: Box<[u8]>,
     /// Memory for what is written in one go.
@@ -143,6 +145,7 @@ impl Shard {
                 ids: HashMap::new(),
                 calls: handlers::Calls::new(setup.tasks.clone(), setup.broadcaster.clone()),
                 lobby: setup.lobby.clone(),
+                directory: setup.directory.clone(),
                 metrics: Arc::clone(&setup.metrics),
                 scratch: vec![0; READ].into_boxed_slice(),
                 going: Vec::with_capacity(AT_ONCE),

@@ -21,6 +21,7 @@ use super::{Shard, ShardMessage, connection};
 use crate::admission::{Door, Pass};
 use crate::broadcast::Broadcaster;
 use crate::clock;
+use crate::directory::DirectorySender;
 use crate::http::{self, Site, Ways};
 use crate::lobby::LobbySender;
 use crate::metrics::Metrics;
@@ -39,6 +40,7 @@ pub(crate) struct Setup {
     /// The ways to all shards.
     pub(crate) others: Arc<[mpsc::Sender<ShardMessage>]>,
     pub(crate) lobby: LobbySender,
+    pub(crate) directory: DirectorySender,
     pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) site: Arc<Site>,
@@ -128,7 +130,7 @@ fn handle(shard: &Rc<RefCell<Shard>>, setup: &Setup, message: ShardMessage) {
             shard.ids.insert(id, room);
         }
         ShardMessage::ToRooms { broadcast, rooms } => {
-            shard.borrow_mut().to_rooms(now, &broadcast, &rooms);
+            shard.borrow_mut().broadcast_to(now, &broadcast, &rooms);
         }
         ShardMessage::RoomGone { room } => {
             let mut shard = shard.borrow_mut();
@@ -166,7 +168,7 @@ fn ways(shard: &Rc<RefCell<Shard>>, setup: &Setup, peer: SocketAddr, pass: Pass)
 
 impl Shard {
     /// The ids are the world's, the numbers this server's.
-    fn to_rooms(&mut self, now: Time, broadcast: &Broadcast, rooms: &[String]) {
+    fn broadcast_to(&mut self, now: Time, broadcast: &Broadcast, rooms: &[String]) {
         let numbers = rooms.iter().filter_map(|id| self.ids.get(id).copied());
         let broadcast = Broadcast {
             to: Audience::Rooms(numbers.collect()),

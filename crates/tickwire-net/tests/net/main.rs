@@ -10,6 +10,7 @@ mod lobby;
 mod loopback;
 mod namespaces;
 mod operators;
+mod people;
 mod polling;
 mod polls;
 mod raw;

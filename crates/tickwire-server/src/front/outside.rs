@@ -191,7 +191,7 @@ impl Front {
     pub(super) fn broadcast(&mut self, now: Time, broadcast: &Broadcast) {
         self.stats.broadcasts += 1;
         match &broadcast.to {
-            Audience::Rooms(rooms) => self.to_rooms(now, broadcast, rooms),
+            Audience::Rooms(rooms) => self.push_to_rooms(now, broadcast, rooms),
             Audience::Session { session, .. } => {
                 let found = self.slots.get(*session);
                 let place = found.and_then(|slot| broadcast.attachment(slot));
@@ -199,11 +199,11 @@ impl Front {
                     self.push(now, *session, broadcast.frame(place.into()));
                 }
             }
-            _ => self.to_attachments(now, broadcast),
+            _ => self.push_to_attachments(now, broadcast),
         }
     }
 
-    fn to_attachments(&mut self, now: Time, broadcast: &Broadcast) {
+    fn push_to_attachments(&mut self, now: Time, broadcast: &Broadcast) {
         let mut frames: BTreeMap<u8, Bytes> = BTreeMap::new();
         let mut told = Vec::new();
         for slot in self.slots.iter() {
@@ -219,7 +219,7 @@ impl Front {
         }
     }
 
-    fn to_rooms(&mut self, now: Time, broadcast: &Broadcast, rooms: &[u32]) {
+    fn push_to_rooms(&mut self, now: Time, broadcast: &Broadcast, rooms: &[u32]) {
         let mut told = BTreeSet::new();
         for room in rooms.iter().filter(|room| **room >= ROOM_FIRST) {
             let frame = broadcast.frame(*room);

@@ -3,8 +3,10 @@
 mod asks;
 mod commands;
 mod common;
+mod directory;
 mod ends;
 mod hostile;
+mod identities;
 mod joins;
 mod lobby;
 mod namespaces;

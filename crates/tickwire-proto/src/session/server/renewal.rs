@@ -140,6 +140,7 @@ impl ServerSession {
             // An answer is on its way: not to be taken for another one's.
             it.state = Proof::GivenUp;
             it.renewal = Renewal::No;
+            it.status = Default::default();
         } else {
             self.attachments.remove(&attachment);
         }

@@ -62,6 +62,7 @@ impl ServerSession {
                 namespace: namespace.to_owned(),
                 state: Proof::Pending,
                 renewal: Renewal::No,
+                status: Default::default(),
             },
         );
         self.await_credentials(now);
@@ -90,10 +91,12 @@ impl ServerSession {
             Some(Attachment {
                 state: state @ Proof::Checked(_),
                 renewal,
+                status,
                 ..
             }) => {
                 if matches!(renewal, Renewal::Pending(_)) {
                     (*state, *renewal) = (Proof::GivenUp, Renewal::No);
+                    *status = Default::default();
                 } else {
                     self.attachments.remove(&attachment);
                 }
