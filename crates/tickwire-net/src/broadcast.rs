@@ -8,6 +8,8 @@ use tickwire_server::{Audience, Broadcast, FrontInput, Namespaces};
 use tickwire_snapshot::message::{self, Message};
 use tokio::sync::mpsc;
 
+use crate::directory::DirectorySender;
+use crate::people::People;
 use crate::shard::ShardMessage;
 
 /// Why a broadcast was not sent. Nobody has got it then.
@@ -60,6 +62,7 @@ pub struct Broadcaster(Arc<OnceLock<Ways>>);
 struct Ways {
     shards: Arc<[mpsc::Sender<ShardMessage>]>,
     namespaces: Arc<Namespaces>,
+    directory: DirectorySender,
 }
 
 impl Broadcaster {
@@ -74,8 +77,21 @@ impl Broadcaster {
         &self,
         shards: Arc<[mpsc::Sender<ShardMessage>]>,
         namespaces: Arc<Namespaces>,
+        directory: DirectorySender,
     ) -> bool {
-        self.0.set(Ways { shards, namespaces }).is_ok()
+        let ways = Ways {
+            shards,
+            namespaces,
+            directory,
+        };
+        self.0.set(ways).is_ok()
+    }
+
+    /// The people of a namespace, for notices that are kept; `None`: the server does not run yet.
+    #[must_use]
+    pub fn people(&self, namespace: &str) -> Option<People> {
+        let ways = self.0.get()?;
+        Some(People::new(namespace, ways.directory.clone()))
     }
 
     /// To every session that is in a namespace which knows the message.

@@ -13,6 +13,7 @@ use tickwire_snapshot::message::{self, Message, Request};
 use tickwire_snapshot::{MessageSchema, Schema};
 
 use crate::broadcast::{Broadcaster, Broadcasting};
+use crate::people::People;
 
 /// Who sends or asks something outside of rooms: what a handler is given beside the message.
 #[derive(Clone, Debug)]
@@ -56,6 +57,12 @@ impl FromClient {
     /// To an identity in the same namespace, wherever it is signed in.
     pub fn to_identity(&self, id: &str) -> Broadcasting<'_> {
         self.broadcaster.to_identity(self.namespace(), id)
+    }
+
+    /// The people of the namespace, for notices: kept ones reach those too who are not here. `None`: the server stops.
+    #[must_use]
+    pub fn people(&self) -> Option<People> {
+        self.broadcaster.people(self.namespace())
     }
 
     /// To anybody else on the server.

@@ -187,10 +187,11 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         .map(|_| mpsc::channel(SHARD_INBOX_MAX))
         .unzip();
     let shards: Arc<[mpsc::Sender<ShardMessage>]> = shards.into();
-    if !plan
-        .broadcaster
-        .connect(Arc::clone(&shards), Arc::clone(&plan.namespaces))
-    {
+    let namespaces = Arc::clone(&plan.namespaces);
+    let connected =
+        plan.broadcaster
+            .connect(Arc::clone(&shards), namespaces, directory_sender.clone());
+    if !connected {
         return Err(StartError::BroadcasterTaken);
     }
     let tasks = TaskThread::start().map_err(threads("no thread for the work of rooms"))?;
