@@ -27,7 +27,11 @@ mod name;
 mod namespace;
 mod room;
 
-pub use auth::{AcceptAll, Auth, AuthAnswer, AuthRequest, TokenAuth};
+pub use auth::{
+    AcceptAll, Auth, AuthAnswer, AuthChain, AuthRequest, CALLER_BYTES_MAX, Caller, Guard,
+    JOIN_TOKEN_S_MAX, JoinKeyError, JoinTicket, JoinTokens, SPENT_MAX, TokenAuth, TokenFault,
+    undecided,
+};
 pub use front::{
     AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, Front, FrontConfig, FrontInput,
     FrontOutput, FrontStats, LINGER_MS, SERVER_BANS_MAX, SESSIONS_AWAY_MAX, SessionInfo,

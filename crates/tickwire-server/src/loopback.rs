@@ -13,7 +13,7 @@ use tickwire_proto::frame::{Identity, Refusal, code};
 use tickwire_proto::{Reason, Time};
 use tickwire_sim::{NewTask, TaskFailed, TaskId};
 
-use crate::auth::{AcceptAll, Auth, AuthAnswer};
+use crate::auth::{AcceptAll, Auth, AuthAnswer, Caller, undecided};
 use crate::front::{Front, FrontConfig, FrontInput, FrontOutput};
 use crate::key::SessionKey;
 use crate::kind::Kind;
@@ -65,6 +65,7 @@ pub struct Loopback {
     home: Option<Arc<NamespaceSpec>>,
     ruled: BTreeMap<u64, Result<(), Refusal>>,
     reserved: BTreeMap<u64, Result<Reservation, Refusal>>,
+    caller: Arc<Caller>,
 }
 
 /// An answer of auth that is not there yet.
@@ -140,6 +141,7 @@ impl Loopback {
             tokens: 0,
             ruled: BTreeMap::new(),
             reserved: BTreeMap::new(),
+            caller: Arc::default(),
         }
     }
 
@@ -149,8 +151,14 @@ impl Loopback {
         self.opened += 1;
         let token = self.next_token();
         let key = self.fronts[shard].link_opened(now, token);
+        self.fronts[shard].called(key, Arc::clone(&self.caller));
         self.links.insert(key, Link::default());
         key
+    }
+
+    /// Links that are opened from here on come from there.
+    pub fn set_caller(&mut self, caller: Caller) {
+        self.caller = Arc::new(caller);
     }
 
     fn next_token(&mut self) -> [u8; 32] {
@@ -161,10 +169,17 @@ impl Loopback {
     }
 
     /// The link goes to the front of the session that its hello claims.
-    fn move_link(&mut self, now: Time, from: SessionKey, shard: u16, hello: &[u8]) {
+    fn move_link(
+        &mut self,
+        now: Time,
+        from: SessionKey,
+        shard: u16,
+        (hello, caller): (&[u8], Arc<Caller>),
+    ) {
         let token = self.next_token();
         let front = &mut self.fronts[usize::from(shard)];
         let key = front.link_opened(now, token);
+        front.called(key, caller);
         if let Some(link) = self.links.remove(&from) {
             self.links.insert(key, link);
         }
@@ -342,6 +357,9 @@ impl Loopback {
                             AuthAnswer::Refused(refusal) => {
                                 self.auth_done(now, session, attachment, Err(refusal))
                             }
+                            AuthAnswer::Next => {
+                                self.auth_done(now, session, attachment, Err(undecided()))
+                            }
                             AuthAnswer::Later(future) => self.answers.push(Answer {
                                 session,
                                 attachment,
@@ -354,8 +372,13 @@ impl Loopback {
                             self.links.insert(to, link);
                         }
                     }
-                    FrontOutput::Elsewhere { from, shard, hello } => {
-                        self.move_link(now, from, shard, &hello);
+                    FrontOutput::Elsewhere {
+                        from,
+                        shard,
+                        hello,
+                        caller,
+                    } => {
+                        self.move_link(now, from, shard, (&hello, caller));
                     }
                     FrontOutput::Cut { session } => {
                         if let Some(link) = self.links.get_mut(&session) {

@@ -1,5 +1,6 @@
 //! The server over real sockets: players who behave, players who do not, games that fail, and a server that stops.
 
+mod callers;
 mod chat;
 mod hostile_commands;
 mod hostile_http;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tickwire_proto::frame::{Identity, Refusal, RoomEnd, RoomInfoOwned};
 use tickwire_proto::{Reason, Retry, Time};
 
-use crate::auth::AuthRequest;
+use crate::auth::{AuthRequest, Caller};
 use crate::key::{MemberId, SessionKey};
 use crate::lobby::LobbyInput;
 use crate::namespace::NamespaceSpec;
@@ -225,6 +225,8 @@ pub enum FrontOutput {
         shard: u16,
         /// The frame that came.
         hello: Bytes,
+        /// Where the link comes from.
+        caller: Arc<Caller>,
     },
     /// Nothing is heard on the link of a session: close it. The session waits for its client to come back.
     Cut {

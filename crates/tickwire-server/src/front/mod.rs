@@ -25,6 +25,7 @@ pub use io::{FrontInput, FrontOutput};
 pub use resume::SESSIONS_AWAY_MAX;
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 
+use crate::auth::Caller;
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
 use crate::namespace::Namespaces;
@@ -154,6 +155,7 @@ impl Front {
             key,
             session: ServerSession::new(now, config.session, key.0, of_session(key, token)),
             token: Some(token),
+            caller: Arc::default(),
             gauge: Gauge::default(),
             opened: now,
             away: false,
@@ -174,6 +176,13 @@ impl Front {
         });
         self.settle(now, key);
         key
+    }
+
+    /// Where the link of a session comes from, for auth: to be told before its first frame.
+    pub fn called(&mut self, session: SessionKey, caller: Arc<Caller>) {
+        if let Some(slot) = self.slots.get_mut(session) {
+            slot.caller = caller;
+        }
     }
 
     /// A frame arrived.

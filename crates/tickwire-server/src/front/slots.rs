@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tickwire_proto::frame::RoomEnd;
 use tickwire_proto::{ServerSession, Time};
 
+use crate::auth::Caller;
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
 use crate::namespace::{Entrance, NamespaceSpec};
@@ -16,6 +17,8 @@ pub(crate) struct Slot {
     pub session: ServerSession,
     /// Until the hello: chance for the token of whoever is resumed on its link.
     pub token: Option<[u8; 32]>,
+    /// Where its link comes from.
+    pub caller: Arc<Caller>,
     /// What its link holds; the gauges of its rooms share it.
     pub gauge: Gauge,
     pub opened: Time,

@@ -195,6 +195,10 @@ pub struct Peer {
     pub lists: Vec<Vec<RoomInfoOwned>>,
     pub ended: Vec<(u32, RoomEnd, String)>,
     pub over: Option<Ending>,
+    /// Attachments whose identity had expired, as often as it was told so.
+    pub expired: Vec<u8>,
+    pub renewed: Vec<u8>,
+    pub attach_ended: Vec<(u8, Refusal)>,
     /// The rooms that it was moved from.
     pub moved: Vec<u32>,
     /// The rooms that it is in, as far as it was told.
@@ -245,6 +249,9 @@ impl Peer {
             lists: vec![],
             ended: vec![],
             over: None,
+            expired: vec![],
+            renewed: vec![],
+            attach_ended: vec![],
             moved: vec![],
             inside: BTreeSet::new(),
             live: BTreeMap::new(),
@@ -399,6 +406,12 @@ impl Peer {
             }
             ClientEvent::JoinRefused { request, refusal } => self.refused.push((request, refusal)),
             ClientEvent::AttachRefused { refusal, .. } => self.attach_refused.push(refusal),
+            ClientEvent::CredentialsWanted { attachment, .. } => self.expired.push(attachment),
+            ClientEvent::Renewed { attachment } => self.renewed.push(attachment),
+            ClientEvent::AttachEnded {
+                attachment,
+                refusal,
+            } => self.attach_ended.push((attachment, refusal)),
             ClientEvent::TickFrame { applied, slack, .. } => {
                 self.applied = applied;
                 self.slack = slack;

@@ -5,6 +5,7 @@ mod commands;
 mod common;
 mod ends;
 mod hostile;
+mod identities;
 mod joins;
 mod lobby;
 mod namespaces;

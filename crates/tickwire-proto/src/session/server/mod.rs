@@ -135,6 +135,8 @@ struct Attachment {
     namespace: String,
     state: Proof,
     renewal: Renewal,
+    /// When its credentials came.
+    shown: Time,
 }
 
 /// How far an attachment's credentials have come.
