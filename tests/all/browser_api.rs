@@ -78,6 +78,28 @@ struct Said {
     text: String,
 }
 
+/// A request: how many balls of that label were thrown; an empty label is refused.
+#[derive(NetMessage, Serialize, Deserialize, Clone)]
+struct Count {
+    label: String,
+}
+
+/// Its reply; and a question's.
+#[derive(NetMessage, Serialize, Deserialize, Clone)]
+struct Counted {
+    n: u32,
+}
+
+impl Request for Count {
+    type Reply = Counted;
+}
+
+/// Has the game ask everybody, and tell what they say.
+#[derive(NetMessage, Serialize, Deserialize, Clone)]
+struct Survey {
+    label: String,
+}
+
 #[derive(PlayerCommand, Clone, Copy, Default)]
 struct Push {
     #[net(range = -1..=1)]
@@ -112,6 +134,36 @@ fn say(In(said): In<FromPlayer<Say>>, mut outbox: ResMut<Outbox>) {
     });
 }
 
+fn count(
+    In(asked): In<FromPlayer<Count>>,
+    balls: Query<&Ball>,
+) -> Result<Counted, tickwire_proto::frame::Refusal> {
+    let label = asked.message.label;
+    if label.is_empty() {
+        let mut refusal = Refusal::new("NoLabel", "name a ball");
+        refusal.data = r#"{"try":"a"}"#.into();
+        return Err(refusal);
+    }
+    let n = balls.iter().filter(|ball| ball.label == label).count() as u32;
+    Ok(Counted { n })
+}
+
+fn survey(In(asked): In<FromPlayer<Survey>>, mut questions: ResMut<Questions>) {
+    let question = Count {
+        label: asked.message.label,
+    };
+    questions.all(&question, Duration::from_secs(20)).ok();
+}
+
+fn surveyed(In(replied): In<Replied<Count>>, mut outbox: ResMut<Outbox>) {
+    let text = match replied.outcome {
+        Ok(Counted { n }) => format!("says {n}"),
+        Err(no) => no.to_string(),
+    };
+    let seat = replied.player.seat;
+    outbox.all(&Said { seat, text });
+}
+
 fn push(mut balls: Query<(&mut Ball, &Asks<Push>)>) {
     for (mut ball, ask) in &mut balls {
         if ask.x != 0 {
@@ -130,6 +182,9 @@ fn table(game: &mut Game) {
         .on_message(throw)
         .on_message(pop)
         .on_message(say)
+        .on_message(survey)
+        .on_request(count)
+        .on_reply(surveyed)
         .on_start(|mut commands: Commands| commands.insert_resource(Score::default()))
         .systems(push);
 }
@@ -239,6 +294,39 @@ async fn a_page_binds_sends_and_hears() {
             .await;
         assert_eq!(page.eval("heard.said").await, json!(said));
     }
+
+    // A request: its reply, a typed refusal with data, one that the page gives up.
+    let outcome = |ask: &str| format!("room.ask('Count', {ask})");
+    let counted = ben.settled(&outcome("{ label: 'a' }")).await;
+    assert_eq!(counted, json!({ "ok": { "n": 1 } }));
+    let refused = ben.settled(&outcome("{ label: '' }")).await;
+    let error = &refused["error"];
+    assert_eq!(
+        (&error["code"], &error["data"]),
+        (&json!("NoLabel"), &json!({ "try": "a" }))
+    );
+    let unknown = ben.settled(&outcome("{ labels: 1 }")).await;
+    assert_eq!(unknown["error"]["code"], "BadMessage");
+    let gone = ben
+        .settled("room.ask('Count', { label: 'a' }, { signal: AbortSignal.abort() })")
+        .await;
+    assert_eq!(gone["error"]["name"], "AbortError");
+
+    // A question of the game: one page answers, the other refuses.
+    ann.eval("void room.onAsk('Count', async ({ label }) => ({ n: label.length }))")
+        .await;
+    ben.eval("void room.onAsk('Count', () => { throw new TickwireError('Busy', 'later') })")
+        .await;
+    ann.eval("heard.said.length = 0, room.send('Survey', { label: 'four' })")
+        .await;
+    ann.until(
+        "both have said something",
+        "heard.said.length >= 2",
+        PATIENCE,
+    )
+    .await;
+    let texts = ann.eval("heard.said.map(m => m.text).sort()").await;
+    assert_eq!(texts, json!(["Busy: later", "says 4"]));
 
     // A tick event, and the end of the entity: what was made for it is given back to remove.
     let id = ann

@@ -1,6 +1,6 @@
 // Every name of `tickwire.d.ts`, used as it is meant, with and without types of a game; and uses that must be errors. It never runs.
 import { connect, keys, TickwireError } from '../../crates/tickwire-web/js/tickwire.js'
-import type { Code, Entity, Figures, GameTypes, Member, Namespace, Net, Reason, Room, RoomEvents, RoomInfo, State } from '../../crates/tickwire-web/js/tickwire.js'
+import type { Code, Entity, Figures, GameTypes, Member, Namespace, Net, Notice, Person, Reason, Room, RoomEvents, RoomInfo, State } from '../../crates/tickwire-web/js/tickwire.js'
 
 interface Dots extends GameTypes {
   components: { Dot: { x: number, hue: number }, Name: { text: string } }
@@ -8,6 +8,7 @@ interface Dots extends GameTypes {
   command: { x: number }
   events: { Pop: { x: number } }
   messages: { Say: { text: string } }
+  requests: { Vote: [{ map: number }, { winner: string }] }
   rooms: { dots: { mode: string } }
 }
 
@@ -69,11 +70,23 @@ room.on('ended', ({ reason, message }) => `${reason}: ${message}`)
 room.on('members', all => all.map(m => m.name))
 const heard: RoomEvents['members'] = room.members
 room.send('Say', { text: 'hi' })
+room.send('Say', { text: 'hi' }, { channel: 3, volatile: true })
+const winner: string = (await room.ask('Vote', { map: 1 })).winner
+await room.ask('Vote', { map: 2 }, { timeoutMs: 2000, channel: 1, signal: AbortSignal.timeout(1000) })
+const unanswer: () => void = room.onAsk('Vote', ({ map }) => ({ winner: `map ${map}` }))
+room.onAsk('Vote', async () => { throw new TickwireError('Forbidden', 'not now', undefined, { winner }) })
+unanswer()
 room.status('in queue')
 room.status('back soon', { expiresMs: 60_000 })
 room.typing()
 room.typing(false)
 await net.status('', {})
+await net.follow('guest:Ann', 'guest:Bob')
+await net.unfollow('guest:Bob')
+net.on('person', p => { const seen: Person = p; void seen })
+net.on('notice', async (n: Notice) => { const told: [string, number | null, string] = [n.kind, n.cursor, n.data.text]; void told; n.done() })
+const ann: Person | undefined = net.person('guest:Ann')
+if (ann) { const told: [string, 'online' | 'away' | 'gone', string] = [ann.identity, ann.presence, ann.status]; void told }
 
 // A namespace.
 interface Talks extends GameTypes { messages: { Line: { text: string } }, rooms: { talk: { topic: string } } }
@@ -138,4 +151,9 @@ net.state.retryInMs.toFixed()
 // @ts-expect-error who closes has no error to tell
 net.on('closed', () => {})
 
+await net.ask('Vote', { map: 1 })
+await net.namespace('/chat').ask('Any', {}, { timeoutMs: 100 })
+net.onAsk('Vote', () => ({ winner: '' }))()
+net.namespace('/chat').onAsk('Any', async () => 1)()
+await net.send('Say', { text: 'hi' }, { channel: 1 })
 void [others, place, numbers, link, total, heard, down, error, code, who, talks, topics]

@@ -1,11 +1,14 @@
 //! What a user of the client asks for: rooms, pictures, commands, messages.
 
-use tickwire_proto::frame::{HostAsk, JoinHowOwned, ROOMS_PER_SESSION_MAX, Refusal, code};
+use tickwire_proto::frame::{
+    CHANNELS_MAX, HostAsk, JoinHowOwned, ROOMS_PER_SESSION_MAX, Refusal, code,
+};
 use tickwire_proto::{Tick, Time};
+use tickwire_snapshot::message::{self, Message};
 use tickwire_snapshot::{OwnedRow, values};
 
 use crate::client::{Client, Stage};
-use crate::event::{ClientEvent, NamespaceKey, RequestId, RoomKey, SendError};
+use crate::event::{ClientEvent, NamespaceKey, Place, RequestId, RoomKey, SendError};
 use crate::figures::Figures;
 use crate::picture::{Picture, ShownEvent};
 use crate::rooms::{Phase, Room};
@@ -203,20 +206,79 @@ impl Client {
     }
 
     /// Sends a reliable message to the room: in order, or told that it could not be sent.
+    ///
+    /// # Errors
+    /// Where the room is not joined, the payload is too long, or the outbox is full: then it may be sent once receipts came.
     pub fn send(&mut self, room: RoomKey, kind: u32, payload: &[u8]) -> Result<(), SendError> {
-        let (no, _) = self.joined_room(room)?;
-        Ok(self.session.send(no, 0, kind, payload)?)
+        self.send_on(room, 0, kind, payload)
+    }
+
+    /// The same to a room or a [namespace](NamespaceKey), by one of [`CHANNELS_MAX`] channels: each keeps an order of its own, over all rooms.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and for a channel beyond the last.
+    pub fn send_on(
+        &mut self,
+        to: impl Into<Place>,
+        channel: u8,
+        kind: u32,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let no = self.way_to(to.into(), channel)?;
+        Ok(self.session.send(no, channel, kind, payload)?)
+    }
+
+    /// Sends a reliable message of the game's own type.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and where it is not within its own limits.
+    pub fn send_message<M: Message>(
+        &mut self,
+        to: impl Into<Place>,
+        message: &M,
+    ) -> Result<(), SendError> {
+        let payload = message::encode_checked(message)
+            .map_err(|error| SendError::BadMessage(error.to_string()))?;
+        self.send_on(to, 0, M::kind(), &payload)
     }
 
     /// Sends a message that may be left out when the link cannot take it now.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), but that nothing is full.
     pub fn send_volatile(
         &mut self,
         room: RoomKey,
         kind: u32,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        let (no, _) = self.joined_room(room)?;
-        Ok(self.session.send_volatile(no, 0, kind, payload)?)
+        self.send_volatile_on(room, 0, kind, payload)
+    }
+
+    /// The same by another channel.
+    ///
+    /// # Errors
+    /// As [`send_volatile`](Self::send_volatile), and for a channel beyond the last.
+    pub fn send_volatile_on(
+        &mut self,
+        to: impl Into<Place>,
+        channel: u8,
+        kind: u32,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let no = self.way_to(to.into(), channel)?;
+        Ok(self.session.send_volatile(no, channel, kind, payload)?)
+    }
+
+    pub(crate) fn way_to(&self, to: Place, channel: u8) -> Result<u32, SendError> {
+        if channel >= CHANNELS_MAX {
+            return Err(SendError::NoChannel(channel));
+        }
+        match to {
+            Place::Room(room) => Ok(self.joined_room(room)?.0),
+            Place::Outside(namespace) if self.is_in(namespace) => Ok(namespace.0.into()),
+            Place::Outside(namespace) => Err(SendError::NotAttached(namespace)),
+        }
     }
 
     fn joined_room(&self, key: RoomKey) -> Result<(u32, &View), SendError> {

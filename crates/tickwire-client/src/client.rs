@@ -11,6 +11,7 @@ use tickwire_snapshot::Schema;
 use crate::event::{ClientOutput, NamespaceKey, RequestId, RoomKey, State};
 use crate::lists::List;
 use crate::namespaces::Wanted;
+use crate::requests::Requests;
 use crate::rooms::{Phase, Room};
 use crate::statuses::Statuses;
 use crate::talk::OPEN_MAX;
@@ -98,6 +99,8 @@ pub struct Client {
     pub(crate) lists: BTreeMap<RequestId, List>,
     pub(crate) requests: u32,
     pub(crate) statuses: Statuses,
+    /// What is asked, on either side.
+    pub(crate) open: Requests,
     pub(crate) outputs: VecDeque<ClientOutput>,
     pub(crate) reported: Time,
 }
@@ -127,6 +130,7 @@ impl Client {
             lists: BTreeMap::new(),
             requests: 0,
             statuses: Statuses::default(),
+            open: Requests::default(),
             outputs: VecDeque::new(),
             reported: now,
         };
@@ -147,6 +151,7 @@ impl Client {
     /// The next frame for the link; nothing beyond `writable` bytes, unless nothing else waits to be written.
     pub fn next(&mut self, now: Time, writable: usize) -> Option<Bytes> {
         self.say_statuses(now);
+        self.say_people();
         match self.stage {
             Stage::Opening(_) | Stage::Pause(_) => None,
             _ => self.session.next(now, writable),
@@ -256,6 +261,7 @@ impl Client {
         self.keys.clear();
         self.statuses = Statuses::default();
         self.lists.clear();
+        self.requests_lost();
         self.namespaces_lost();
         self.outputs.push_back(ClientOutput::Close);
         self.over(Ending::with_retry(

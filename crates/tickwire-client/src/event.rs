@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
-use tickwire_proto::frame::{MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned};
+use tickwire_proto::frame::{
+    AskOutcome, CHANNELS_MAX, MemberChangeOwned, Presence, Refusal, RoomEnd, RoomInfoOwned,
+};
 use tickwire_proto::{Reason, Retry, Tick};
 
 /// A room that one wants or has, on this client: it stays the same over links, restarts and the room's numbers.
@@ -27,9 +29,38 @@ impl fmt::Display for NamespaceKey {
     }
 }
 
+/// Where something is sent and asked: in a room, or in a namespace outside of its rooms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// To the room's game.
+    Room(RoomKey),
+    /// To the server's handlers of the namespace.
+    Outside(NamespaceKey),
+}
+
+impl From<RoomKey> for Place {
+    fn from(room: RoomKey) -> Place {
+        Place::Room(room)
+    }
+}
+
+impl From<NamespaceKey> for Place {
+    fn from(namespace: NamespaceKey) -> Place {
+        Place::Outside(namespace)
+    }
+}
+
 /// A question to the server (the list of rooms), to tell its answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u32);
+
+/// A request of this client, to tell its outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u32);
+
+/// A question of a room to this client, to answer it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QuestionId(pub u32);
 
 impl fmt::Display for RoomKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,9 +113,36 @@ pub enum SendError {
     /// No update of the room is held yet (or the link cannot take it): the command was not sent, and counted.
     #[error("NotYet: {0} holds no update yet, the command was not sent")]
     NotYet(RoomKey),
+    /// There is no channel with that number.
+    #[error("NoChannel: channels are numbered below {CHANNELS_MAX}, there is no {0}")]
+    NoChannel(u8),
+    /// The message is not within its own limits.
+    #[error("BadMessage: {0}")]
+    BadMessage(String),
     /// The game has no commands, or the viewer no seat.
     #[error("NoCommand: {0} takes no commands from here")]
     NoCommand(RoomKey),
+}
+
+/// Why there is no reply to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// Whoever answers said no: with one of the framework's codes or the game's own, and data for programs.
+    #[error("{}: {}", .0.code, .0.message)]
+    Refused(Refusal),
+    /// No reply came in time. It may have been handled: ask for what became of it, before it is asked again.
+    #[error("Timeout: no reply came in time. It may have been handled")]
+    Timeout,
+    /// The room or the session ended before the reply. It may have been handled.
+    #[error("Ended: the room or the session ended before the reply. It may have been handled")]
+    Ended,
+    /// It was not asked at all.
+    #[error(transparent)]
+    Unsent(#[from] SendError),
+    /// The reply is not one of this game's: client and server are of two versions.
+    #[error("Version: the reply cannot be read: {0}. Rebuild the client, or update the server")]
+    Unreadable(String),
 }
 
 /// What was wrong with an update. The client has asked for a keyframe already.
@@ -244,6 +302,35 @@ pub enum ClientEvent {
         /// Why.
         refusal: Refusal,
     },
+    /// What somebody whom one follows is like now. [`Client::person`](crate::Client::person) has it already.
+    Person {
+        /// In which namespace.
+        namespace: NamespaceKey,
+        /// Who.
+        identity: String,
+        /// Online with any of its sessions, away with all that it has, or gone.
+        presence: Presence,
+        /// What it says of itself; empty: nothing.
+        status: String,
+    },
+    /// Some identities are not followed: the server says why.
+    FollowRefused {
+        /// In which namespace.
+        namespace: NamespaceKey,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Something that one's identity is told, wherever it is connected.
+    Notice {
+        /// In which namespace.
+        namespace: NamespaceKey,
+        /// Of one that is kept until [`Client::notice_done`](crate::Client::notice_done) is called with it; `None`: a live one.
+        cursor: Option<u64>,
+        /// What it is about.
+        kind: String,
+        /// What it says; JSON by convention.
+        payload: Bytes,
+    },
     /// A message.
     Message {
         /// In which namespace.
@@ -258,6 +345,31 @@ pub enum ClientEvent {
         payload: Bytes,
         /// Whether it may have been left out.
         volatile: bool,
+    },
+    /// What became of a request: exactly one for each [`Client::ask`](crate::Client::ask) that is not given up.
+    Reply {
+        /// Which.
+        ask: AskId,
+        /// What.
+        outcome: AskOutcome,
+    },
+    /// A room asks, or a namespace: to be answered by [`Client::answer`](crate::Client::answer). Without an answer in time it counts as none.
+    Question {
+        /// Which.
+        question: QuestionId,
+        /// Where.
+        place: Place,
+        /// Its kind, by the schema, which says by what message it is answered.
+        kind: u32,
+        /// How long the answer is waited for, from when it was asked.
+        timeout: Duration,
+        /// Its bytes.
+        payload: Bytes,
+    },
+    /// Nobody waits for the answer any more.
+    QuestionOver {
+        /// To which.
+        question: QuestionId,
     },
     /// An update came in and is held.
     Updated {

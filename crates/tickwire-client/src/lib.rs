@@ -33,7 +33,9 @@ mod ladder;
 mod lead;
 mod lists;
 mod namespaces;
+mod people;
 mod picture;
+mod requests;
 mod rooms;
 mod statuses;
 mod talk;
@@ -43,11 +45,13 @@ pub use client::{Client, ClientConfig};
 pub use clock::{ArrivalLine, SteadyClock};
 pub use delay::{DELAY_MAX, Delay};
 pub use event::{
-    ClientEvent, ClientOutput, Fault, NamespaceKey, RequestId, RoomKey, SendError, State,
+    AskError, AskId, ClientEvent, ClientOutput, Fault, NamespaceKey, Place, QuestionId, RequestId,
+    RoomKey, SendError, State,
 };
 pub use figures::Figures;
 pub use ladder::{BESIDE_MS, Ladder, LinkChoice, LinkKind, Rung};
 pub use lead::CommandLead;
 pub use namespaces::Within;
 pub use picture::{Picture, Row, ShownEvent, entity_id, slot_and_generation};
+pub use requests::{ASK_TIMEOUT, reply_of};
 pub use view::{Applied, View};

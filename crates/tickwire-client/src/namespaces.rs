@@ -10,6 +10,7 @@ use tickwire_snapshot::Schema;
 use crate::client::{Client, Stage};
 use crate::event::{ClientEvent, ClientOutput, NamespaceKey, RequestId, RoomKey, SendError, State};
 use crate::lists::owned;
+use crate::people::People;
 
 /// A namespace that is wanted.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Wanted {
     renewal: bool,
     /// The messages outside of its rooms, once the server has told them.
     pub(crate) schema: Option<Arc<Schema>>,
+    /// Whom one follows in it, and the notices to who one is there.
+    pub(crate) people: People,
 }
 
 /// How far it has come in this session.
@@ -46,6 +49,7 @@ impl Wanted {
             step: Step::Idle,
             renewal: false,
             schema: None,
+            people: People::default(),
         }
     }
 }
@@ -133,12 +137,7 @@ impl Within<'_> {
     /// # Errors
     /// Where the namespace is not attached now, or the session does not take it.
     pub fn send(&mut self, kind: u32, payload: &[u8]) -> Result<(), SendError> {
-        let namespace = self.namespace;
-        if !self.client.is_in(namespace) {
-            return Err(SendError::NotAttached(namespace));
-        }
-        let to = u32::from(namespace.0);
-        Ok(self.client.session.send(to, 0, kind, payload)?)
+        self.client.send_on(self.namespace, 0, kind, payload)
     }
 }
 
@@ -197,6 +196,7 @@ impl Client {
             return;
         }
         self.session.detach(namespace.0);
+        self.statuses.forget_outside(namespace);
         let rooms: Vec<RoomKey> = self.rooms_in(namespace).collect();
         for room in rooms {
             self.statuses.forget(room);
@@ -293,6 +293,7 @@ impl Client {
         for wanted in self.namespaces.values_mut() {
             wanted.step = Step::Idle;
             wanted.renewal = false;
+            wanted.people.lost();
         }
     }
 
@@ -322,6 +323,7 @@ impl Client {
             return;
         };
         wanted.step = Step::In;
+        wanted.people.are_of(&identity);
         if let Some(Ok(schema)) = schema.map(|bytes| Schema::from_bytes(bytes)) {
             wanted.schema = Some(Arc::new(schema));
         }
@@ -357,6 +359,7 @@ impl Client {
             return false;
         }
         self.namespaces.remove(&namespace.0);
+        self.statuses.forget_outside(namespace);
         let rooms: Vec<RoomKey> = self.rooms_in(namespace).collect();
         for room in rooms {
             self.statuses.forget(room);

@@ -9,7 +9,8 @@ use tickwire_proto::session::server::STATUS_MS_MAX;
 use tickwire_proto::wire::cut;
 
 use crate::client::{Client, Stage};
-use crate::event::{RoomKey, SendError};
+use crate::event::{NamespaceKey, RoomKey, SendError};
+use crate::namespaces::Within;
 
 /// The word of who types, and for how long it shows.
 const TYPING: (&str, u32) = ("typing", 5_000);
@@ -20,8 +21,13 @@ const PAUSE: Duration = Duration::from_millis(550);
 /// Statuses that may go at once.
 const AT_ONCE: u32 = 8;
 
-/// Where it is said; `None`: outside of rooms.
-type Place = Option<RoomKey>;
+/// Where it is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    /// To those who follow one there.
+    Outside(NamespaceKey),
+    Room(RoomKey),
+}
 
 /// All that is said, or waits to be.
 #[derive(Debug, Default)]
@@ -84,7 +90,11 @@ impl Statuses {
     }
 
     pub(crate) fn forget(&mut self, room: RoomKey) {
-        self.places.remove(&Some(room));
+        self.places.remove(&Place::Room(room));
+    }
+
+    pub(crate) fn forget_outside(&mut self, namespace: NamespaceKey) {
+        self.places.remove(&Place::Outside(namespace));
     }
 
     fn may_go(&self, now: Time) -> bool {
@@ -105,7 +115,7 @@ impl Statuses {
 }
 
 impl Client {
-    /// Says something of oneself in a room, or outside of rooms (`None`: to those who follow): at most 64 bytes of it; empty: nothing any more.
+    /// Says something of oneself in a room, or outside of rooms (`None`: to those who follow, in the main namespace): at most 64 bytes of it; empty: nothing any more.
     ///
     /// For good, where `lasts` is nothing; else for so long (an hour at most), and then the word for good shows again. Only the newest word
     /// goes, and waits for the pace that the server allows. A word for good also waits for the room and the link, and is said again in a new session.
@@ -118,14 +128,18 @@ impl Client {
         text: &str,
         lasts: Duration,
     ) -> Result<(), SendError> {
-        self.check_place(room)?;
+        self.say(place(room), text, lasts)
+    }
+
+    fn say(&mut self, place: Place, text: &str, lasts: Duration) -> Result<(), SendError> {
+        self.check_place(place)?;
         let ms = u32::try_from(lasts.as_millis()).unwrap_or(u32::MAX);
         let ms = ms.min(STATUS_MS_MAX);
         let text = cut(text, STATUS_MAX).to_owned();
         if ms > 0 {
-            self.check_now(room)?;
+            self.check_now(place)?;
         }
-        let words = self.statuses.places.entry(room).or_default();
+        let words = self.statuses.places.entry(place).or_default();
         words.wants_typing = false;
         words.typed = None;
         if ms > 0 {
@@ -144,9 +158,10 @@ impl Client {
     /// # Errors
     /// While the link is away, or the room is not joined.
     pub fn typing(&mut self, room: RoomKey, typing: bool) -> Result<(), SendError> {
-        self.check_place(Some(room))?;
-        self.check_now(Some(room))?;
-        let words = self.statuses.places.entry(Some(room)).or_default();
+        let place = Place::Room(room);
+        self.check_place(place)?;
+        self.check_now(place)?;
+        let words = self.statuses.places.entry(place).or_default();
         words.wants_typing = typing;
         if !typing && words.typed.take().is_some() {
             words.passing = Some((String::new(), 1)); // nothing, which ends what passes
@@ -154,28 +169,32 @@ impl Client {
         Ok(())
     }
 
-    fn check_place(&self, room: Place) -> Result<(), SendError> {
-        match room.filter(|room| !self.rooms.contains_key(room)) {
-            Some(room) => Err(SendError::NotJoined(room)),
-            None => Ok(()),
+    fn check_place(&self, place: Place) -> Result<(), SendError> {
+        match place {
+            Place::Room(room) if !self.rooms.contains_key(&room) => Err(SendError::NotJoined(room)),
+            Place::Outside(namespace) if !self.namespaces.contains_key(&namespace.0) => {
+                Err(SendError::NotAttached(namespace))
+            }
+            _ => Ok(()),
         }
     }
 
     /// Whether what passes is of use: it can go now.
-    fn check_now(&self, room: Place) -> Result<(), SendError> {
+    fn check_now(&self, place: Place) -> Result<(), SendError> {
         if self.stage != Stage::Attached {
             return Err(SendError::NotOnline);
         }
-        match room.filter(|room| self.place_number(Some(*room)).is_none()) {
-            Some(room) => Err(SendError::NotJoined(room)),
-            None => Ok(()),
+        match (place, self.place_number(place)) {
+            (_, Some(_)) => Ok(()),
+            (Place::Room(room), None) => Err(SendError::NotJoined(room)),
+            (Place::Outside(namespace), None) => Err(SendError::NotAttached(namespace)),
         }
     }
 
-    fn place_number(&self, room: Place) -> Option<u32> {
-        match room {
-            None => Some(0),
-            Some(room) => self.rooms.get(&room)?.number(),
+    fn place_number(&self, place: Place) -> Option<u32> {
+        match place {
+            Place::Outside(namespace) => self.is_in(namespace).then_some(u32::from(namespace.0)),
+            Place::Room(room) => self.rooms.get(&room)?.number(),
         }
     }
 
@@ -211,4 +230,19 @@ impl Client {
             && places.any(|(place, words)| words.waits() && self.place_number(*place).is_some());
         waits.then(|| self.statuses.go_at())
     }
+}
+
+impl Within<'_> {
+    /// Says something of oneself to those who follow one in the namespace: see [`Client::status`].
+    ///
+    /// # Errors
+    /// Where it is not wanted; a passing word, while it is not attached.
+    pub fn status(&mut self, text: &str, lasts: Duration) -> Result<(), SendError> {
+        let place = Place::Outside(self.namespace);
+        self.client.say(place, text, lasts)
+    }
+}
+
+fn place(room: Option<RoomKey>) -> Place {
+    room.map_or(Place::Outside(NamespaceKey::MAIN), Place::Room)
 }

@@ -98,17 +98,40 @@ impl Client {
                         volatile,
                     });
                 }
+                SessionEvent::Followed { attachment, people } => {
+                    self.followed(NamespaceKey(attachment), people);
+                }
+                SessionEvent::FollowRefused {
+                    attachment,
+                    refusal,
+                } => {
+                    let namespace = NamespaceKey(attachment);
+                    self.event(ClientEvent::FollowRefused { namespace, refusal });
+                }
+                SessionEvent::Notice {
+                    attachment,
+                    cursor,
+                    kind,
+                    payload,
+                } => self.notice(NamespaceKey(attachment), cursor, kind, payload),
                 SessionEvent::StatusRefused { room, refusal } => {
                     let room = self.keys.get(&room).copied();
                     self.event(ClientEvent::StatusRefused { room, refusal });
                 }
                 SessionEvent::Ask {
-                    room, number, kind, ..
-                } => {
-                    let text = format!("nobody here answers requests of kind {kind:#010x}");
-                    let refusal = Refusal::new(code::NOT_FOUND, text);
-                    self.session.answer(room, number, Err(refusal));
-                }
+                    room,
+                    number,
+                    kind,
+                    timeout_ms,
+                    payload,
+                    ..
+                } => self.asked((room, number), kind, timeout_ms, payload),
+                SessionEvent::AskCancelled { room, number } => self.question_over((room, number)),
+                SessionEvent::Reply {
+                    room,
+                    number,
+                    outcome,
+                } => self.replied(room, number, outcome),
                 SessionEvent::LinkDead => {
                     self.outputs.push_back(ClientOutput::Close);
                     self.lost(now, None);
@@ -172,6 +195,7 @@ impl Client {
         self.lists_lost();
         self.keys.clear();
         self.statuses.begin_anew();
+        self.requests_lost();
         for request in std::mem::take(&mut self.listing).into_keys() {
             self.lobby_refused(request, Refusal::new(code::AWAY, SESSION_LOST));
         }

@@ -8,9 +8,9 @@ use std::{
 use bytes::Bytes;
 use tickwire_proto::{Reason, Time, frame::RoomEnd, session::Outgoing};
 use tickwire_server::{
-    AuthAnswer, Backlog, Front, FrontConfig, FrontInput, FrontOutput, HOME, Kind, Lobby,
-    LobbyConfig, LobbyInput, LobbyOutput, NamespaceSpec, Namespaces, Room, RoomInput, RoomName,
-    RoomOutput, SessionKey,
+    AuthAnswer, Backlog, Directory, DirectoryInput, DirectoryOutput, Front, FrontConfig,
+    FrontInput, FrontOutput, HOME, Kind, Lobby, LobbyConfig, LobbyInput, LobbyOutput, MemoryStore,
+    NamespaceSpec, Namespaces, Room, RoomInput, RoomName, RoomOutput, SessionKey, Store,
 };
 
 use crate::{Chance, violation::Broken, work::Work};
@@ -22,6 +22,8 @@ const SHARDS: u16 = 2;
 pub(crate) struct Host {
     fronts: Vec<Front>,
     lobby: Lobby,
+    directory: Directory,
+    store: MemoryStore,
     rooms: BTreeMap<u32, Room>,
     mail: Mail,
     chance: Chance,
@@ -54,6 +56,7 @@ pub(crate) struct Close {
 /// it is next is chance.
 struct Mail {
     lobby: VecDeque<LobbyInput>,
+    directory: VecDeque<DirectoryInput>,
     fronts: Vec<VecDeque<FrontInput>>,
     rooms: BTreeMap<u32, VecDeque<RoomInput>>,
 }
@@ -62,6 +65,7 @@ struct Mail {
 #[derive(Clone, Copy)]
 enum Reader {
     Lobby,
+    Directory,
     Front(usize),
     Room(u32),
 }
@@ -83,9 +87,12 @@ impl Host {
                 seed,
                 ..LobbyConfig::default()
             }),
+            directory: Directory::default(),
+            store: MemoryStore::default(),
             rooms: BTreeMap::new(),
             mail: Mail {
                 lobby: VecDeque::new(),
+                directory: VecDeque::new(),
                 fronts: (0..SHARDS).map(|_| VecDeque::new()).collect(),
                 rooms: BTreeMap::new(),
             },
@@ -192,7 +199,11 @@ impl Host {
             .filter(|room| !room.rests())
             .map(|room| room.next_due().unwrap_or(Time(0)));
         let fronts = self.fronts.iter().filter_map(Front::next_timeout);
-        let others = [self.lobby.next_timeout(), self.tasks.next_due()];
+        let others = [
+            self.lobby.next_timeout(),
+            self.tasks.next_due(),
+            self.directory.next_timeout(),
+        ];
         let others = others.into_iter().flatten();
         rooms.chain(fronts).chain(others).min()
     }
@@ -209,6 +220,9 @@ impl Host {
         }
         if due(self.lobby.next_timeout()) {
             self.lobby.handle_timeout(now);
+        }
+        if due(self.directory.next_timeout()) {
+            self.directory.handle_timeout(now);
         }
         for (number, input) in self.tasks.go_on(now) {
             self.mail.post(number, input);
@@ -235,6 +249,11 @@ impl Host {
                 Reader::Lobby => {
                     if let Some(input) = self.mail.lobby.pop_front() {
                         self.lobby.handle(now, input);
+                    }
+                }
+                Reader::Directory => {
+                    if let Some(input) = self.mail.directory.pop_front() {
+                        self.directory.handle(now, input);
                     }
                 }
                 Reader::Front(shard) => {
@@ -276,6 +295,9 @@ impl Host {
         }
         while let Some(output) = self.lobby.poll() {
             self.hear_lobby(output);
+        }
+        while let Some(output) = self.directory.poll() {
+            self.hear_directory(output);
         }
         let numbers: Vec<u32> = self.rooms.keys().copied().collect();
         for number in numbers {
@@ -322,6 +344,7 @@ impl Host {
     fn hear_front(&mut self, now: Time, shard: usize, output: FrontOutput) {
         match output {
             FrontOutput::ToLobby(input) => self.mail.lobby.push_back(input),
+            FrontOutput::ToDirectory(input) => self.mail.directory.push_back(input),
             FrontOutput::ToRoom { room, input } => self.mail.post(room, input),
             FrontOutput::AuthWanted { request, namespace } => {
                 let (session, attachment) = (request.session, request.attachment);
@@ -335,7 +358,7 @@ impl Host {
                 self.mail.fronts[shard].push_back(FrontInput::AuthDone {
                     session,
                     attachment,
-                    answer,
+                    answer: Box::new(answer),
                 });
             }
             FrontOutput::Close {
@@ -360,6 +383,20 @@ impl Host {
                 self.wishes.push_back(Wish::Relink { from, to });
                 front.frame(now, to, &hello);
             }
+        }
+    }
+
+    fn hear_directory(&mut self, output: DirectoryOutput) {
+        match output {
+            DirectoryOutput::ToFront { shard, input } => {
+                self.mail.fronts[usize::from(shard)].push_back(input);
+            }
+            DirectoryOutput::ToStore(job) => {
+                let answers = self.store.run(&[job]).unwrap_or_default(); // one in memory never fails
+                let answers = answers.into_iter().map(DirectoryInput::Stored);
+                self.mail.directory.extend(answers);
+            }
+            DirectoryOutput::Kept { .. } => {}
         }
     }
 
@@ -405,6 +442,8 @@ impl Mail {
             .iter()
             .filter(|(_, mail)| !mail.is_empty())
             .map(|(number, _)| Reader::Room(*number));
-        lobby.into_iter().chain(fronts).chain(rooms).collect()
+        let directory = (!self.directory.is_empty()).then_some(Reader::Directory);
+        let one = lobby.into_iter().chain(directory);
+        one.chain(fronts).chain(rooms).collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The control thread: it accepts connections and hands them to the shards in turn, serves the operators' address, and runs the lobby.
+//! The control thread: it accepts connections and hands them to the shards in turn, serves the operators' address, and runs the lobby and the directory.
 
 use std::future::Future;
 use std::io;
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::admission::Door;
+use crate::directory::{DirectoryReceiver, DirectoryTask};
 use crate::error::StartError;
 use crate::http::{self, Site};
 use crate::lobby::{LobbyReceiver, LobbyTask};
@@ -56,9 +57,11 @@ pub(crate) struct Control {
     pub(crate) shards: Arc<[mpsc::Sender<ShardMessage>]>,
     pub(crate) lobby: LobbyTask,
     pub(crate) lobby_inbox: LobbyReceiver,
+    pub(crate) directory: DirectoryTask,
+    pub(crate) directory_inbox: DirectoryReceiver,
     /// Nothing is accepted any more.
     pub(crate) closed: oneshot::Receiver<()>,
-    /// The lobby ends, too.
+    /// The lobby and the directory end, too.
     pub(crate) ended: oneshot::Receiver<()>,
 }
 
@@ -87,10 +90,14 @@ async fn run(control: Control) -> io::Result<()> {
         shards,
         lobby,
         lobby_inbox,
+        directory,
+        directory_inbox,
         closed,
         ended,
     } = control;
     let lobby = tokio::task::spawn_local(lobby.run(lobby_inbox));
+    let (stop, stopped) = oneshot::channel();
+    let directory = tokio::task::spawn_local(directory.run(directory_inbox, stopped));
     let players = accept(
         TcpListener::from_std(listener)?,
         to_shards(door, Arc::clone(&site), shards),
@@ -104,6 +111,8 @@ async fn run(control: Control) -> io::Result<()> {
     players.abort();
     let _ = ended.await;
     lobby.abort();
+    drop(stop);
+    let _ = directory.await;
     if let Some(admin) = admin {
         admin.abort();
     }

@@ -93,6 +93,9 @@ pub enum StartError {
     /// The folder of files to serve is not there.
     #[error("NoFiles: {0} is not a folder. Use --files with the folder of your pages")]
     NoFiles(PathBuf),
+    /// What should outlive the server cannot be kept.
+    #[error("BadState: {0}. Use a state_dir that this user may write and no other server uses")]
+    State(String),
     /// The system gives no threads or no chance.
     #[error(
         "NoResources: {what}: {source}. Close programs, or raise the limits of this user (ulimit -u, ulimit -n)"

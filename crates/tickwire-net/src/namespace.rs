@@ -29,6 +29,7 @@ pub struct Namespace {
     games: Vec<(String, Arc<dyn GameFn>)>,
     auth: Arc<dyn Auth>,
     limits: NamespaceLimits,
+    one_session: bool,
 }
 
 impl fmt::Debug for Namespace {
@@ -49,6 +50,7 @@ impl Namespace {
             games: Vec::new(),
             auth: Arc::new(AcceptAll),
             limits: NamespaceLimits::default(),
+            one_session: false,
         }
     }
 
@@ -84,6 +86,14 @@ impl Namespace {
         self
     }
 
+    /// Only one session of an identity at a time: the newest wins, and an older one ends first, as `Kicked` (in other namespaces it goes on).
+    /// Without this there may be many.
+    #[must_use]
+    pub fn one_session(mut self) -> Namespace {
+        self.one_session = true;
+        self
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -102,9 +112,13 @@ impl Namespace {
             kind(name, game, told)
         });
         let kinds = made.collect::<Result<Vec<Arc<Kind>>, _>>()?;
-        Ok(NamespaceSpec::new(&self.name, kinds)
+        let spec = NamespaceSpec::new(&self.name, kinds)
             .with_auth(self.auth)
-            .with_limits(self.limits))
+            .with_limits(self.limits);
+        Ok(match self.one_session {
+            true => spec.with_one_session(),
+            false => spec,
+        })
     }
 }
 

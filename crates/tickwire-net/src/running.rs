@@ -11,7 +11,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tickwire_proto::{Reason, SessionConfig, poll};
 use tickwire_server::{
-    FrontConfig, FrontInput, HOME, Lobby, LobbyConfig, NamespaceSpec, Namespaces,
+    FrontConfig, FrontInput, HOME, Lobby, LobbyConfig, MemoryStore, NamespaceSpec, Namespaces,
+    Store,
 };
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -20,13 +21,16 @@ use crate::accept::{self, Control, listen};
 use crate::admission::Door;
 use crate::config::Config;
 use crate::desk::{RoomsDesk, Tickets};
+use crate::directory::{self, DirectorySender, DirectoryTask};
 use crate::error::StartError;
 use crate::http::{Exposed, Files, Origins, Proxies, Site};
 use crate::lobby::{self, LobbyTask};
 use crate::metrics::Metrics;
+use crate::people::People;
 use crate::rooms::{Crew, Exits, Rooms, TaskThread};
 use crate::server::Plan;
 use crate::shard::{self, SHARD_INBOX_MAX, Setup, ShardMessage};
+use crate::store::{self, DiskStore};
 
 /// What players are told when the server stops.
 const RESTARTING: &str = "the server is restarting: your client comes back by itself";
@@ -43,6 +47,8 @@ pub struct Running {
     shard_threads: Vec<JoinHandle<()>>,
     control: Option<JoinHandle<()>>,
     crew: Option<Crew>,
+    directory: DirectorySender,
+    store: Option<JoinHandle<()>>,
     tasks: Option<TaskThread>,
 }
 
@@ -91,6 +97,12 @@ impl Running {
         self.site.metrics.text()
     }
 
+    /// Its people, of the namespace `/`: who is here, notices to an identity.
+    #[must_use]
+    pub fn people(&self) -> People {
+        People::new("/", self.directory.clone())
+    }
+
     /// Stops it: nobody is let in any more, players are told `Restarting`, links get some time to take it, rooms end, threads end.
     pub fn stop(mut self) {
         self.shut_down();
@@ -121,6 +133,10 @@ impl Running {
         }
         if let Some(control) = self.control.take() {
             let _ = control.join();
+        }
+        // Last: what was acknowledged until now is forgotten on disk, too.
+        if let Some(store) = self.store.take() {
+            let _ = store.join();
         }
     }
 }
@@ -157,6 +173,9 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
     let proxies = Proxies(config.trusted_proxies.clone());
     let door = Door::new(config.limits.sessions, config.limits.per_address, proxies);
     let (lobby_sender, lobby_inbox) = lobby::channel();
+    let (directory_sender, directory_inbox) = directory::channel();
+    let (store_sender, store) = store::start(make_store(config)?, directory_sender.clone())
+        .map_err(threads("no thread for the store"))?;
     let (shards, inboxes): (Vec<_>, Vec<_>) = (0..config.shards)
         .map(|_| mpsc::channel(SHARD_INBOX_MAX))
         .unzip();
@@ -168,6 +187,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
             front: front(index, config),
             others: Arc::clone(&shards),
             lobby: lobby_sender.clone(),
+            directory: directory_sender.clone(),
             namespaces: Arc::clone(&plan.namespaces),
             metrics: Arc::clone(&metrics),
             site: Arc::clone(&site),
@@ -190,7 +210,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         shards: Arc::clone(&shards),
         lobby: lobby_sender,
     };
-    let rooms = Rooms::new(exits, metrics, config.stamps, config.watchdog);
+    let rooms = Rooms::new(exits, Arc::clone(&metrics), config.stamps, config.watchdog);
     let crew =
         Crew::start(Arc::clone(&rooms), config.workers).map_err(threads("no thread for rooms"))?;
     let (closed, on_close) = oneshot::channel();
@@ -203,6 +223,8 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         shards: Arc::clone(&shards),
         lobby: LobbyTask::new(make_lobby(&plan)?, rooms, Arc::clone(&shards), tickets),
         lobby_inbox,
+        directory: DirectoryTask::new(Arc::clone(&shards), store_sender, metrics),
+        directory_inbox,
         closed: on_close,
         ended: on_end,
     };
@@ -219,7 +241,17 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         shard_threads,
         control: Some(control),
         crew: Some(crew),
+        directory: directory_sender,
+        store: Some(store),
         tasks: Some(tasks),
+    })
+}
+
+/// What outlives the server.
+fn make_store(config: &Config) -> Result<Box<dyn Store>, StartError> {
+    Ok(match &config.state {
+        Some(folder) => Box::new(DiskStore::open(folder).map_err(StartError::State)?),
+        None => Box::new(MemoryStore::default()),
     })
 }
 

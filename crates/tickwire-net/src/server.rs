@@ -187,6 +187,13 @@ impl Server {
         self
     }
 
+    /// Only one session of an identity at a time in the namespace `/`: see [`Namespace::one_session`].
+    #[must_use]
+    pub fn one_session(mut self) -> Server {
+        self.home = self.home.one_session();
+        self
+    }
+
     /// Where to listen, unless file, environment or flags say otherwise. Port 0: any free one.
     #[must_use]
     pub fn listen(self, address: &str) -> Server {

@@ -1,13 +1,14 @@
 //! The side that is right: rooms, viewers, lobby and presence, without a clock or a socket.
 //!
-//! Three state machines, each with one owner, which talk by plain values:
+//! Four state machines, each with one owner, which talk by plain values:
 //!
 //! - a [`Front`] for each io thread holds sessions: frames in, frames out;
 //! - one [`Lobby`] holds the list of rooms and gives seats;
+//! - one [`Directory`] knows who is here, by identity: the newest session, watchers, notices;
 //! - a [`Room`] steps one game and makes updates for its viewers: each is encoded once, however many get it.
 //!
 //! A driver moves the values: `tickwire-net` with threads and channels, `tickwire-lab` in virtual time, [`Loopback`] in a few
-//! function calls. [`FrontOutput`], [`LobbyOutput`] and [`RoomOutput`] say where each value goes. Two rules bind a driver: what one
+//! function calls. [`FrontOutput`], [`LobbyOutput`], [`DirectoryOutput`] and [`RoomOutput`] say where each value goes. Two rules bind a driver: what one
 //! machine tells another arrives in the order in which it was told, and a panic out of [`Room::tick`] is told to the lobby as
 //! [`LobbyInput::RoomFailed`].
 //!
@@ -17,6 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod auth;
+mod directory;
 mod front;
 mod gauge;
 mod key;
@@ -32,9 +34,14 @@ pub use auth::{
     JOIN_TOKEN_S_MAX, JoinKeyError, JoinTicket, JoinTokens, SPENT_MAX, TokenAuth, TokenFault,
     undecided,
 };
+pub use directory::{
+    Directory, DirectoryInput, DirectoryOutput, DirectoryStats, FOLLOWS_MAX, KEPT_MAX, KeptNotice,
+    LOADED_MAX, MemoryStore, NOTICES_OUT_MAX, Notice, Part, Person, Store, StoreAnswer, StoreJob,
+};
 pub use front::{
-    AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, Front, FrontConfig, FrontInput,
-    FrontOutput, FrontStats, LINGER_MS, SERVER_BANS_MAX, SESSIONS_AWAY_MAX, SessionInfo,
+    AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, FAREWELLS_MAX, Front, FrontConfig,
+    FrontInput, FrontOutput, FrontStats, LINGER_MS, SERVER_BANS_MAX, SESSIONS_AWAY_MAX,
+    SessionInfo,
 };
 pub use gauge::{GAUGE_LOW_WATER, Gauge};
 pub use key::{MemberId, SessionKey};

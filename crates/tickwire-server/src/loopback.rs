@@ -14,6 +14,9 @@ use tickwire_proto::{Reason, Time};
 use tickwire_sim::{NewTask, TaskFailed, TaskId};
 
 use crate::auth::{AcceptAll, Auth, AuthAnswer, Caller, undecided};
+use crate::directory::{
+    Directory, DirectoryInput, DirectoryOutput, MemoryStore, Store, StoreAnswer,
+};
 use crate::front::{Front, FrontConfig, FrontInput, FrontOutput};
 use crate::key::SessionKey;
 use crate::kind::Kind;
@@ -55,6 +58,9 @@ use crate::room::{Room, RoomAsk, RoomInput, RoomOutput};
 pub struct Loopback {
     fronts: Vec<Front>,
     lobby: Lobby,
+    directory: Directory,
+    store: Box<dyn Store>,
+    kept: Vec<(u64, Result<u64, Refusal>)>,
     rooms: BTreeMap<u32, Room>,
     answers: Vec<Answer>,
     /// Work of rooms that is not done yet.
@@ -133,6 +139,9 @@ impl Loopback {
                 })
                 .collect(),
             lobby: Lobby::new(lobby),
+            directory: Directory::default(),
+            store: Box::new(MemoryStore::default()),
+            kept: Vec::new(),
             rooms: BTreeMap::new(),
             answers: Vec::new(),
             tasks: BTreeMap::new(),
@@ -143,6 +152,13 @@ impl Loopback {
             reserved: BTreeMap::new(),
             caller: Arc::default(),
         }
+    }
+
+    /// Keeps notices in another store than one in memory of its own.
+    #[must_use]
+    pub fn store(mut self, store: impl Store + 'static) -> Loopback {
+        self.store = Box::new(store);
+        self
     }
 
     /// A client opens a link. Fronts take turns. The token of its session is no secret: there is no network here.
@@ -230,6 +246,7 @@ impl Loopback {
             front.handle_timeout(now);
         }
         self.lobby.handle_timeout(now);
+        self.directory.handle_timeout(now);
         self.settle(now);
         let due: Vec<u32> = self
             .rooms
@@ -264,6 +281,23 @@ impl Loopback {
     pub fn tell_lobby(&mut self, now: Time, input: LobbyInput) {
         self.lobby.handle(now, input);
         self.settle(now);
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Tells the directory something, as whoever is in charge: a notice, say.
+    pub fn tell_directory(&mut self, now: Time, input: DirectoryInput) {
+        self.directory.handle(now, input);
+        self.settle(now);
+    }
+
+    /// The answers to [`DirectoryInput::Keep`] since the last time, with their tickets.
+    pub fn take_kept(&mut self) -> Vec<(u64, Result<u64, Refusal>)> {
+        std::mem::take(&mut self.kept)
     }
 
     /// Does something with a room, as whoever is in charge.
@@ -321,7 +355,10 @@ impl Loopback {
     /// Delivers everything until nobody has anything to tell, and writes what can be written.
     fn settle(&mut self, now: Time) {
         loop {
-            let delivered = self.hear_fronts(now) | self.hear_lobby(now) | self.hear_rooms(now);
+            let delivered = self.hear_fronts(now)
+                | self.hear_lobby(now)
+                | self.hear_directory(now)
+                | self.hear_rooms(now);
             if delivered {
                 continue;
             }
@@ -343,6 +380,7 @@ impl Loopback {
                 heard = true;
                 match output {
                     FrontOutput::ToLobby(input) => self.lobby.handle(now, input),
+                    FrontOutput::ToDirectory(input) => self.directory.handle(now, input),
                     FrontOutput::ToRoom { room, input } => {
                         if let Some(room) = self.rooms.get_mut(&room) {
                             room.handle(input);
@@ -430,6 +468,30 @@ impl Loopback {
                 LobbyOutput::Reserved { ticket, answer } => {
                     self.reserved.insert(ticket, answer);
                 }
+            }
+        }
+        heard
+    }
+
+    fn hear_directory(&mut self, now: Time) -> bool {
+        let mut heard = false;
+        while let Some(output) = self.directory.poll() {
+            heard = true;
+            match output {
+                DirectoryOutput::ToFront { shard, input } => {
+                    if let Some(front) = self.fronts.get_mut(usize::from(shard)) {
+                        front.handle(now, input);
+                    }
+                }
+                DirectoryOutput::ToStore(job) => {
+                    let answers = self.store.run(std::slice::from_ref(&job));
+                    let answers =
+                        answers.unwrap_or_else(|error| vec![StoreAnswer::Failed { job, error }]);
+                    for answer in answers {
+                        self.directory.handle(now, DirectoryInput::Stored(answer));
+                    }
+                }
+                DirectoryOutput::Kept { ticket, answer } => self.kept.push((ticket, answer)),
             }
         }
         heard
@@ -551,7 +613,7 @@ impl Loopback {
             FrontInput::AuthDone {
                 session,
                 attachment,
-                answer,
+                answer: Box::new(answer),
             },
         );
     }

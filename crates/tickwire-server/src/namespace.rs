@@ -48,6 +48,7 @@ pub struct NamespaceSpec {
     kinds: Vec<Arc<Kind>>,
     messages: Option<Messages>,
     limits: NamespaceLimits,
+    one_session: bool,
     attached: AtomicUsize,
     driver: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -78,6 +79,7 @@ impl NamespaceSpec {
             kinds,
             messages: None,
             limits: NamespaceLimits::default(),
+            one_session: false,
             attached: AtomicUsize::new(0),
             driver: None,
         }
@@ -94,6 +96,14 @@ impl NamespaceSpec {
     #[must_use]
     pub fn with_limits(mut self, limits: NamespaceLimits) -> NamespaceSpec {
         self.limits = limits;
+        self
+    }
+
+    /// One session of an identity at a time: the newest wins, and older ones end with `Kicked` before it is let in. Otherwise an identity may
+    /// have as many as it likes.
+    #[must_use]
+    pub fn with_one_session(mut self) -> NamespaceSpec {
+        self.one_session = true;
         self
     }
 
@@ -137,6 +147,12 @@ impl NamespaceSpec {
     #[must_use]
     pub fn limits(&self) -> &NamespaceLimits {
         &self.limits
+    }
+
+    /// Whether an identity has one session at a time here.
+    #[must_use]
+    pub fn one_session(&self) -> bool {
+        self.one_session
     }
 
     /// What the driver put there.

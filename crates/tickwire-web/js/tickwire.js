@@ -48,6 +48,8 @@ class Listeners {
     this.#of.set(name, set.add(f))
     return () => { set.delete(f) }
   }
+  /** @param {string} name */
+  of(name) { return [...(this.#of.get(name) ?? [])] }
   /** @param {string} name @param {unknown[]} args */
   emit(name, ...args) {
     const set = this.#of.get(name)
@@ -91,6 +93,8 @@ class Net {
   /** Namespaces by name; the main one is the connection itself. @type {Map<string, Namespace>} */ #namespaces = new Map()
   /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object, namespace: Namespace }>} */ #asked = new Map()
   /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, namespace?: Namespace }>} */ #lists = new Map()
+  /** Requests that wait for their reply. @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */
+  #replies = new Map()
   /** Lists that are watched. @type {Map<number, (rooms: any[]) => void>} */
   #live = new Map()
   #heard = new Listeners()
@@ -123,8 +127,9 @@ class Net {
     const known = this.#namespaces.get(name)
     if (known) return known
     const namespace = new Namespace(name, options.auth ?? this.#options.auth, {
+      ...this.#talking,
       start: () => this.#start(),
-      pump: () => this.#pump(),
+      core: () => this.#core,
       want: (/** @type {any} */ ask, /** @type {any} */ how) => this.#want(ask, how, namespace),
       list: (/** @type {any} */ ask) => this.#list(ask, namespace),
       left: () => this.#without(namespace, new TickwireError('Left', 'the namespace was left.')),
@@ -150,8 +155,12 @@ class Net {
   lobbyLive(kind, f, attributes = {}) { return this.#main.lobbyLive(kind, f, attributes) }
   /** The rooms of a kind, or all. */
   lobby(kind = '') { return this.#main.lobby(kind) }
-  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message */
-  send(name, message) { return this.#main.send(name, message) }
+  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
+  send(name, message, options) { return this.#main.send(name, message, options) }
+  /** Asks the namespace, outside of rooms, as a room. @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
+  ask(name, request, options) { return this.#main.ask(name, request, options) }
+  /** Answers what the namespace asks, as a room. @param {string} name @param {(request: any) => any} f */
+  onAsk(name, f) { return this.#main.onAsk(name, f) }
 
   get #main() { return this.namespace(this.#options.namespace ?? '/') }
 
@@ -184,11 +193,16 @@ class Net {
    * Says something of oneself to those who follow, wherever they are: for good, or for some time.
    * @param {string} text at most 64 bytes of it are told; empty: nothing any more @param {{ expiresMs?: number }} [options]
    */
-  async status(text, { expiresMs = 0 } = {}) {
-    const core = await this.#start()
-    if (!core.status(0, text, expiresMs)) throw new TickwireError('Away', 'what passes by itself is of no use later: there is no link now.')
-    this.#pump()
-  }
+  status(text, options = {}) { return this.#main.status(text, options) }
+  /**
+   * Watches people by their identities, wherever they are on the server: 'person' tells what each is like now, then every change.
+   * @param {string[]} identities
+   */
+  follow(...identities) { return this.#main.follow(...identities) }
+  /** Watches them no more. @param {string[]} identities */
+  unfollow(...identities) { return this.#main.unfollow(...identities) }
+  /** What is known of somebody whom one follows, or undefined. @param {string} identity */
+  person(identity) { return this.#main.person(identity) }
 
   /** @param {number} number */
   #numbered(number) { return [...this.#namespaces.values()].find(it => it._number === number) }
@@ -353,6 +367,8 @@ class Net {
       case 'join_refused': return this.#refused(it)
       case 'away': return void room?._tell('away')
       case 'members': return room?._members()
+      case 'reply': return this.#replied(it)
+      case 'question': return void (it.room ? room : this.#numbered(it.namespace))?._question(it)
       case 'message':
         if (it.room) room?._tell(it.name, it.data)
         else this.#numbered(it.namespace)?._tell(it.name, it.data)
@@ -364,7 +380,9 @@ class Net {
       case 'resumed': return void this.#heard.emit(it.do)
       case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
         `${it.count} messages went down with the last session; nobody knows whether they were heard.`, 'Send them again if they matter.'))
-      case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
+      case 'person': return this.#numbered(it.namespace)?._tell('person', { identity: it.identity, presence: it.presence, status: it.status })
+      case 'notice': return this.#numbered(it.namespace)?._notice(it)
+      case 'follow_refused': case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
       case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
       case 'lobby': this.#lists.get(it.request)?.resolve(it.rooms); return void this.#lists.delete(it.request)
       case 'lobby_refused':
@@ -377,6 +395,32 @@ class Net {
         this.#rooms.delete(it.room)
         return room?._ended(it.reason, it.message)
     }
+  }
+
+  /** What whoever sends and asks needs of the connection. */
+  get #talking() {
+    return {
+      pump: () => this.#pump(),
+      fault: (/** @type {unknown} */ e) => { if (!this.#heard.emit('error', e)) reportError(e) },
+      reply: (/** @type {number} */ ask) => new Promise((resolve, reject) => {
+        this.#replies.set(ask, { resolve, reject })
+        this.#pump()
+      }),
+      /** Nobody waits for it any more. @type {(ask: number, why: unknown) => boolean} */
+      unanswered: (ask, why) => {
+        const waiting = this.#replies.get(ask)
+        this.#replies.delete(ask)
+        waiting?.reject(why)
+        return waiting !== undefined
+      },
+    }
+  }
+  /** @param {any} it */
+  #replied({ ask, data, code, message, more }) {
+    const waiting = this.#replies.get(ask)
+    this.#replies.delete(ask)
+    if (code === undefined) waiting?.resolve(data)
+    else waiting?.reject(new TickwireError(code, message, undefined, more ?? undefined))
   }
 
   /** @param {number} number */
@@ -520,9 +564,10 @@ class Net {
 
   /** All that waits, and all rooms, are over. @param {TickwireError} error */
   #over(error) {
-    const waiting = [...this.#asked.values(), ...this.#lists.values()], rooms = [...this.#rooms.values()]
+    const waiting = [...this.#asked.values(), ...this.#lists.values(), ...this.#replies.values()], rooms = [...this.#rooms.values()]
     this.#asked.clear()
     this.#lists.clear()
+    this.#replies.clear()
     this.#live.clear()
     this.#rooms.clear()
     for (const { reject } of waiting) reject(error)
@@ -535,10 +580,9 @@ class Net {
     let room = this.#rooms.get(it.room)
     if (!room) {
       room = new Room(/** @type {Core} */ (this.#core), /** @type {WebAssembly.Memory} */ (this.#memory), it.room, {
+        ...this.#talking,
         beat: () => this.#beat(),
-        pump: () => this.#pump(),
         left: () => { this.#rooms.delete(it.room) },
-        fault: (/** @type {unknown} */ e) => { if (!this.#heard.emit('error', e)) reportError(e) },
         asked: (/** @type {number} */ request) => new Promise((resolve, reject) => {
           this.#lists.set(request, { resolve, reject })
           this.#pump()
@@ -593,7 +637,9 @@ const OF_NET = ['state', 'resumed', 'expired', 'error']
 /** A part in one namespace of a server: its rooms, and the messages outside of them. */
 class Namespace {
   /** @type {any} */ #net
+  /** @type {Talk} */ #talk
   #heard = new Listeners()
+  /** Kept notices that nobody listened to yet. @type {any[]} */ #notices = []
   /** Its number in this connection; -1: it is not asked for. */
   _number = -1
   /** How often credentials were asked for: an older answer is late. */
@@ -605,6 +651,7 @@ class Namespace {
     this.name = name
     this._auth = auth
     this.#net = net
+    this.#talk = new Talk(net)
     for (const hidden of ['_number', '_asked', '_auth']) Object.defineProperty(this, hidden, { enumerable: false, writable: true })
   }
 
@@ -633,22 +680,60 @@ class Namespace {
   /** The rooms of a kind, or all. */
   lobby(kind = '') { return this.#net.list((/** @type {Core} */ core) => core.lobby(this.#of(core), kind)) }
 
-  /** Hears messages of the namespace outside of rooms by their name, or 'attached', 'ended'. @param {string} name @param {Function} f */
+  /** Hears messages of the namespace outside of rooms by their name, or 'attached', 'renewed', 'ended', 'person', 'notice'. @param {string} name @param {Function} f */
   on(name, f) {
     this.#net.start().then((/** @type {Core} */ core) => { this.#of(core); this.#net.pump() }, () => {})
-    return this.#heard.on(name, f)
+    const off = this.#heard.on(name, f)
+    // what came before anybody listened
+    if (name === 'notice') for (const it of this.#notices.splice(0)) this._notice(it)
+    return off
   }
-  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message */
-  async send(name, message) {
+  /**
+   * Says something of oneself to those who follow one in the namespace: for good, or for some time.
+   * @param {string} text at most 64 bytes of it are told; empty: nothing any more @param {{ expiresMs?: number }} [options]
+   */
+  async status(text, { expiresMs = 0 } = {}) {
     const core = await this.#net.start()
-    const number = this.#of(core)
+    if (!core.status_outside(this.#of(core), text, expiresMs)) throw new TickwireError('Away', 'what passes by itself is of no use later: there is no link now.')
+    this.#net.pump()
+  }
+  /**
+   * Watches people of the namespace by their identities, wherever they are on the server: 'person' tells what each is like now, then every change.
+   * @param {string[]} identities
+   */
+  async follow(...identities) {
+    const core = await this.#net.start()
+    for (const identity of identities) core.follow(this.#of(core), identity, true)
+    this.#net.pump()
+  }
+  /** Watches them no more. @param {string[]} identities */
+  async unfollow(...identities) {
+    const core = await this.#net.start()
+    for (const identity of identities) core.follow(this.#of(core), identity, false)
+    this.#net.pump()
+  }
+  /** What is known of somebody whom one follows, or undefined. @param {string} identity */
+  person(identity) {
+    const text = this._number < 0 ? undefined : this.#net.core()?.person(this._number, identity)
+    if (!text) return undefined
+    const { presence, status } = JSON.parse(text)
+    return { identity, presence, status }
+  }
+  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
+  async send(name, message, options) { (await this.#in()).send(name, message, options) }
+  /** Asks the namespace, outside of rooms, as a room. @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
+  async ask(name, request, options) { return (await this.#in()).ask(name, request, options) }
+  /** Answers what the namespace asks, as a room. @param {string} name @param {(request: any) => any} f */
+  onAsk(name, f) { return this.#talk.onAsk(name, f) }
+  /** What was asked of this side. @param {any} it */
+  _question(it) { return this.#talk.question(it) }
+  /** Once one is in. */
+  async #in() {
+    const core = await this.#net.start(), to = -1 - this.#of(core)
     this.#net.pump()
     if (this.identity === undefined) await this.#once()
-    const wrong = core.send_outside(number, name, JSON.stringify(message ?? null))
-    this.#net.pump()
-    if (wrong === undefined) return
-    const { code, message: text } = JSON.parse(wrong)
-    throw new TickwireError(code, text)
+    this.#talk.open(core, to)
+    return this.#talk
   }
   /** Until one is let in, or not. @returns {Promise<void>} */
   #once() {
@@ -681,8 +766,30 @@ class Namespace {
   }
   /** @param {string} name @param {unknown} data */
   _tell(name, data) { this.#heard.emit(name, data) }
+  /**
+   * A notice is done with when all who listen have returned, or what they return is fulfilled; where one of them throws, it is not, and comes again in a later session.
+   * @param {any} it
+   */
+  _notice({ cursor, kind, data }) {
+    const number = this._number
+    const done = () => {
+      if (cursor === null) return
+      this.#net.core()?.notice_done(number, cursor)
+      this.#net.pump()
+    }
+    const heard = this.#heard.of('notice')
+    if (!heard.length) {
+      if (cursor !== null) this.#notices.push({ cursor, kind, data })
+      return
+    }
+    Promise.all(heard.map(async f => f({ kind, data, cursor, done }))).then(done, e => {
+      if (cursor !== null) this.#net.core()?.notice_failed(number, cursor)
+      reportError(e)
+    })
+  }
   /** @param {TickwireError} error */
   _over(error) {
+    this.#notices = []
     this._number = -1
     this.identity = undefined
     this.#heard.emit('ended', error)
@@ -693,6 +800,70 @@ class Namespace {
 const OWN = ['joined', 'moved', 'away', 'kicked', 'ended', 'members']
 
 /** A room that one is in. It stays the same object when the link is lost, and when the room is joined again. */
+/** Messages and requests, in both directions, of a room or of a namespace outside of its rooms. */
+class Talk {
+  /** @type {any} */ #net
+  /** @type {Core | undefined} */ #core
+  /** The room's key; below 0 a namespace. */ #to = 0
+  /** Who answers what is asked of this side. @type {Map<string, (request: any) => any>} */ #answers = new Map()
+
+  /** @param {any} net */
+  constructor(net) { this.#net = net }
+  /** @param {Core} core @param {number} to */
+  open(core, to) {
+    this.#core = core
+    this.#to = to
+  }
+
+  /** @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
+  send(name, message, { channel = 0, volatile = false } = {}) {
+    const wrong = this.#core?.send(this.#to, name, JSON.stringify(message ?? null), channel, volatile)
+    this.#net.pump()
+    if (wrong === undefined) return
+    const { code, message: text } = JSON.parse(wrong)
+    throw new TickwireError(code, text)
+  }
+
+  /** @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
+  async ask(name, request, { timeoutMs, channel, signal } = {}) {
+    signal?.throwIfAborted()
+    const core = /** @type {Core} */ (this.#core)
+    const asked = core.request(now(), this.#to, name, JSON.stringify(request ?? null), JSON.stringify({ timeoutMs, channel }))
+    const ask = Number(asked)
+    if (Number.isNaN(ask)) {
+      this.#net.pump()
+      const { code, message } = JSON.parse(asked)
+      throw new TickwireError(code, message)
+    }
+    const stop = () => { if (this.#net.unanswered(ask, signal?.reason)) core.cancel(ask) }
+    signal?.addEventListener('abort', stop)
+    try { return await this.#net.reply(ask) } finally { signal?.removeEventListener('abort', stop) }
+  }
+
+  /** @param {string} name @param {(request: any) => any} f */
+  onAsk(name, f) {
+    this.#answers.set(name, f)
+    return () => { if (this.#answers.get(name) === f) this.#answers.delete(name) }
+  }
+
+  /** @param {{ question: number, name: string, data: any }} it */
+  async question({ question, name, data }) {
+    const f = this.#answers.get(name)
+    let answer
+    try {
+      if (!f) throw new TickwireError('NotFound', `this page does not answer ${name}`)
+      answer = { data: (await f(data)) ?? null }
+    } catch (e) {
+      // of an error that was not meant for the server it learns no more than that
+      answer = e instanceof TickwireError ? { code: e.code, message: e.message, data: e.data } : { code: 'Failed', message: 'the page broke down over it' }
+      if (!(e instanceof TickwireError)) this.#net.fault(e)
+    }
+    const wrong = this.#core?.answer(question, JSON.stringify(answer))
+    if (wrong !== undefined) this.#net.fault(new TickwireError('BadMessage', wrong))
+    this.#net.pump()
+  }
+}
+
 class Room {
   /** @type {Core} */ #core
   /** @type {WebAssembly.Memory} */ #memory
@@ -706,6 +877,7 @@ class Room {
   #tables = new Map()
   /** @type {Set<any>} */ #binds = new Set()
   /** @type {Set<Function>} */ #frames = new Set()
+  /** @type {Talk} */ #talk
   #looping = false
   #drawn = false
   #over = false
@@ -724,6 +896,8 @@ class Room {
     this.#memory = memory
     this.#key = key
     this.#net = net
+    this.#talk = new Talk(net)
+    this.#talk.open(core, key)
     for (const hidden of ['_how', '_namespace']) Object.defineProperty(this, hidden, { enumerable: false, writable: true })
   }
 
@@ -797,13 +971,25 @@ class Room {
     return this.#heard.on(name, f)
   }
 
-  /** Sends a message to the room. @param {string} name @param {unknown} message */
-  send(name, message) {
-    const wrong = this.#core.send(this.#key, name, JSON.stringify(message ?? null))
-    this.#net.pump()
-    if (wrong === undefined) return
-    const { code, message: text } = JSON.parse(wrong)
-    throw new TickwireError(code, text)
+  /**
+   * Sends a message to the room: exactly once, in the order of its channel; or, volatile, at most once and only if the link takes it now.
+   * @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options]
+   */
+  send(name, message, options) { this.#talk.send(name, message, options) }
+  /**
+   * Asks the room, and gives its reply; it is handled at most once, over any number of links. An error tells why there is none: the code of
+   * who refused, or Timeout, Ended, Away, Limit.
+   * @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options]
+   */
+  ask(name, request, options) { return this.#talk.ask(name, request, options) }
+  /**
+   * Answers what the room asks: with what the function returns, or with the TickwireError that it throws. Returns what stops it.
+   * @param {string} name @param {(request: any) => any} f
+   */
+  onAsk(name, f) {
+    const names = this.#layout.messages.filter((/** @type {any} */ m) => m.reply).map((/** @type {any} */ m) => m.name)
+    if (!names.includes(name)) throw unknown('request', name, names)
+    return this.#talk.onAsk(name, f)
   }
 
   /**
@@ -882,6 +1068,8 @@ class Room {
     this.members = JSON.parse(this.#core.members(this.#key)) ?? []
     this.#heard.emit('members', this.members)
   }
+  /** What was asked of this side. @param {any} it */
+  _question(it) { return this.#talk.question(it) }
   /** @param {string} name @param {unknown} [data] */
   _tell(name, data) { this.#heard.emit(name, data) }
   /** @param {string} reason @param {string} message */

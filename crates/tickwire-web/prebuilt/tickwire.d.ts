@@ -7,11 +7,13 @@ export interface GameTypes {
   command: any
   events: { [name: string]: any }
   messages: { [name: string]: any }
+  /** By name: what is asked, and what answers it. */
+  requests: { [name: string]: [any, any] }
   rooms: { [kind: string]: any }
 }
 
 export type Reason = 'Kicked' | 'Banned' | 'Refused' | 'Left' | 'Violation' | 'Draining' | 'Restarting' | 'Overflow' | 'Expired' | 'Version'
-export type Code = 'Full' | 'Locked' | 'NotFound' | 'Forbidden' | 'Limit' | 'Refused' | 'Origin' | 'Version' | 'Unreachable' | 'Away'
+export type Code = 'Full' | 'Locked' | 'NotFound' | 'Forbidden' | 'Limit' | 'Timeout' | 'Ended' | 'Failed' | 'Refused' | 'Origin' | 'Version' | 'Unreachable' | 'Away'
   | 'BadCommand' | 'BadMessage' | 'BadName' | 'Mismatch' | 'Lost' | Reason | (string & {})
 
 /** An error with a code for programs and advice for people. */
@@ -50,6 +52,25 @@ export interface Member {
   readonly ready: boolean
   /** May use `room.host`. */
   readonly host: boolean
+}
+
+/** Somebody whom one follows. */
+export interface Person {
+  readonly identity: string
+  /** Online with any of its sessions, away with all that it has, or gone. */
+  readonly presence: 'online' | 'away' | 'gone'
+  /** What it says of itself outside of rooms; empty: nothing. */
+  readonly status: string
+}
+
+/** Something that one's identity is told, wherever it is connected. */
+export interface Notice {
+  readonly kind: string
+  readonly data: any
+  /** Of one that the server keeps until it is done with: it came to this device alone. null: a live one, which all devices get that are online. */
+  readonly cursor: number | null
+  /** It is done with, and never comes again. Called by itself when the listener returns, or what it returns is fulfilled. */
+  done(): void
 }
 
 export interface Figures {
@@ -120,7 +141,18 @@ export interface Room<G extends GameTypes = GameTypes> {
   /** Tick events fire when the picture reaches their tick, messages when they come. */
   on<K extends keyof G['events'] & string>(name: K, f: (e: G['events'][K]) => void): () => void
   on<K extends keyof G['messages'] & string>(name: K, f: (m: G['messages'][K]) => void): () => void
-  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K]): void
+  /**
+   * Exactly once, in the order of its channel (0 to 7; 0 unless it is said). `volatile`: at most once, and only if the link takes it now.
+   * Throws `Full` where too much waits for the server, and `Away` where the room is not joined.
+   */
+  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K], options?: { channel?: number; volatile?: boolean }): void
+  /**
+   * Asks the room, and gives its reply. It is handled at most once, over any number of links; `timeoutMs` (5000 unless it is said, ten
+   * minutes at most) counts lost links in. Errors: the code of who refused it, `Timeout`, `Ended`, `Away`, `Limit`; the signal's own reason.
+   */
+  ask<K extends keyof G['requests'] & string>(name: K, request: G['requests'][K][0], options?: { timeoutMs?: number; channel?: number; signal?: AbortSignal }): Promise<G['requests'][K][1]>
+  /** Answers what the room asks: with what the function gives, or with the TickwireError that it throws. Returns what stops it. */
+  onAsk<K extends keyof G['requests'] & string>(name: K, f: (request: G['requests'][K][0]) => G['requests'][K][1] | Promise<G['requests'][K][1]>): () => void
   /**
    * Says something of oneself to all in the room: at most 64 bytes; empty: nothing any more. With `expiresMs` (an hour at most) it passes,
    * and what was said for good shows again. Said again by itself when the room is joined again.
@@ -166,10 +198,25 @@ export interface Namespace<G extends GameTypes = GameTypes> {
   on(name: 'renewed', f: () => void): () => void
   /** Refused, left, or ended by the server (its identity expired, say). Asking for a room asks for the namespace again. */
   on(name: 'ended', f: (e: TickwireError) => void): () => void
+  /** What somebody whom one follows is like now: first after `follow`, then at every change. */
+  on(name: 'person', f: (p: Person) => void): () => void
+  /** Each kept notice comes once; where the listener throws, again in a later session. */
+  on(name: 'notice', f: (n: Notice) => unknown): () => void
   /** A message outside of rooms. */
   on<K extends keyof G['messages'] & string>(name: K, f: (m: G['messages'][K]) => void): () => void
   /** Sends a message to the namespace, outside of rooms; waits until one is let in. */
-  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K]): Promise<void>
+  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K], options?: { channel?: number; volatile?: boolean }): Promise<void>
+  /** Asks the namespace, outside of rooms, as `room.ask`; waits until one is let in. */
+  ask<K extends keyof G['requests'] & string>(name: K, request: G['requests'][K][0], options?: { timeoutMs?: number; channel?: number; signal?: AbortSignal }): Promise<G['requests'][K][1]>
+  /** Answers what the namespace asks, as `room.onAsk`. */
+  onAsk<K extends keyof G['requests'] & string>(name: K, f: (request: G['requests'][K][0]) => G['requests'][K][1] | Promise<G['requests'][K][1]>): () => void
+  /** Says something of oneself to those who follow one in the namespace. As in a room. */
+  status(text: string, options?: { expiresMs?: number }): Promise<void>
+  /** Watches people of the namespace by their identities, wherever they are on the server; at most 256 in all. */
+  follow(...identities: string[]): Promise<void>
+  unfollow(...identities: string[]): Promise<void>
+  /** What is known of somebody whom one follows. */
+  person(identity: string): Person | undefined
   leave(): Promise<void>
 }
 
@@ -180,6 +227,10 @@ export interface Net<G extends GameTypes = GameTypes> {
   on(name: 'resumed', f: () => void): () => void
   /** The session could not be resumed: rooms that were joined have been told `away`, and are joined again by themselves. */
   on(name: 'expired', f: () => void): () => void
+  /** What somebody whom one follows is like now: first after `follow`, then at every change. */
+  on(name: 'person', f: (p: Person) => void): () => void
+  /** Each kept notice comes once; where the listener throws, again in a later session. */
+  on(name: 'notice', f: (n: Notice) => unknown): () => void
   on(name: 'error', f: (e: TickwireError) => void): () => void
   /** A room with a free seat, or a new one. */
   quick<R extends keyof G['rooms'] & string>(kind: R, attributes?: G['rooms'][R]): Promise<Room<G>>
@@ -197,9 +248,18 @@ export interface Net<G extends GameTypes = GameTypes> {
   lobby(kind?: keyof G['rooms'] & string): Promise<RoomInfo[]>
   /** Says something of oneself to those who follow, wherever they are. As in a room. */
   status(text: string, options?: { expiresMs?: number }): Promise<void>
+  /** Watches people by their identities, wherever they are on the server; at most 256. */
+  follow(...identities: string[]): Promise<void>
+  unfollow(...identities: string[]): Promise<void>
+  /** What is known of somebody whom one follows. */
+  person(identity: string): Person | undefined
   /** A message of the main namespace, outside of rooms. */
   on<K extends keyof G['messages'] & string>(name: K, f: (m: G['messages'][K]) => void): () => void
-  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K]): Promise<void>
+  send<K extends keyof G['messages'] & string>(name: K, message: G['messages'][K], options?: { channel?: number; volatile?: boolean }): Promise<void>
+  /** Asks the namespace, outside of rooms, as `room.ask`; waits until one is let in. */
+  ask<K extends keyof G['requests'] & string>(name: K, request: G['requests'][K][0], options?: { timeoutMs?: number; channel?: number; signal?: AbortSignal }): Promise<G['requests'][K][1]>
+  /** Answers what the namespace asks, as `room.onAsk`. */
+  onAsk<K extends keyof G['requests'] & string>(name: K, f: (request: G['requests'][K][0]) => G['requests'][K][1] | Promise<G['requests'][K][1]>): () => void
   /** One more namespace of the same server, over the same connection. The same object for the same name. */
   namespace<H extends GameTypes = GameTypes>(name: string, options?: {
     /** Asked before each attach and when the identity expires; the one of the connection, unless this is given. */

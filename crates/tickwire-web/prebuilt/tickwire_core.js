@@ -13,6 +13,24 @@ export class Core {
         wasm.__wbg_core_free(ptr, 0);
     }
     /**
+     * Answers a question with JSON: `{"data":…}`, or `{"code":…,"message":…,"data":…}`. What is wrong with that, if anything.
+     * @param {number} question
+     * @param {string} answer
+     * @returns {string | undefined}
+     */
+    answer(question, answer) {
+        const val2 = +question;
+        const ptr0 = passStringToWasm0(answer, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_answer(this.__wbg_ptr, val2, ptr0, len0);
+        let v3;
+        if (ret[0] !== 0) {
+            v3 = getStringFromWasm0(ret[0], ret[1]);
+            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        }
+        return v3;
+    }
+    /**
      * An answer came to a request; status 0: there is none.
      * @param {number} now
      * @param {number} ticket
@@ -94,6 +112,13 @@ export class Core {
     buffered() {
         const ret = wasm.core_buffered(this.__wbg_ptr);
         return ret >>> 0;
+    }
+    /**
+     * Gives a request up.
+     * @param {number} ask
+     */
+    cancel(ask) {
+        wasm.core_cancel(this.__wbg_ptr, ask);
     }
     /**
      * Ends it all.
@@ -211,6 +236,19 @@ export class Core {
             wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
         }
         return v1;
+    }
+    /**
+     * Watches somebody of a namespace, or not any more.
+     * @param {number} namespace
+     * @param {string} identity
+     * @param {boolean} follow
+     */
+    follow(namespace, identity, follow) {
+        const val2 = +namespace;
+        const val3 = +follow;
+        const ptr0 = passStringToWasm0(identity, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        wasm.core_follow(this.__wbg_ptr, val2, ptr0, len0, val3);
     }
     /**
      * A frame came in by the socket.
@@ -396,6 +434,40 @@ export class Core {
         return ret;
     }
     /**
+     * A kept notice is done with.
+     * @param {number} namespace
+     * @param {number} cursor
+     */
+    notice_done(namespace, cursor) {
+        wasm.core_notice_done(this.__wbg_ptr, namespace, cursor);
+    }
+    /**
+     * A kept notice could not be taken.
+     * @param {number} namespace
+     * @param {number} cursor
+     */
+    notice_failed(namespace, cursor) {
+        wasm.core_notice_failed(this.__wbg_ptr, namespace, cursor);
+    }
+    /**
+     * What is known of somebody whom one follows, as JSON.
+     * @param {number} namespace
+     * @param {string} identity
+     * @returns {string | undefined}
+     */
+    person(namespace, identity) {
+        const val2 = +namespace;
+        const ptr0 = passStringToWasm0(identity, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_person(this.__wbg_ptr, val2, ptr0, len0);
+        let v3;
+        if (ret[0] !== 0) {
+            v3 = getStringFromWasm0(ret[0], ret[1]);
+            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        }
+        return v3;
+    }
+    /**
      * The next thing to do or to tell, as JSON.
      * @param {number} now
      * @returns {string | undefined}
@@ -454,6 +526,44 @@ export class Core {
         wasm.core_reconnect(this.__wbg_ptr, now);
     }
     /**
+     * Asks the same way, by the request's name, from JSON; options `{"timeoutMs":…,"channel":…}`. The request's number, or what was wrong,
+     * as JSON `{"code":…,"message":…}`.
+     * @param {number} now
+     * @param {number} to
+     * @param {string} name
+     * @param {string} message
+     * @param {string} options
+     * @returns {string}
+     */
+    request(now, to, name, message, options) {
+        let deferred6_0;
+        let deferred6_1;
+        try {
+            const val4 = +now;
+            const val5 = +to;
+            let ptr0, len0, ptr1, len1, ptr2, len2;
+            try {
+                ptr0 = passStringToWasm0(name, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+                len0 = WASM_VECTOR_LEN;
+                ptr1 = passStringToWasm0(message, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+                len1 = WASM_VECTOR_LEN;
+                ptr2 = passStringToWasm0(options, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+                len2 = WASM_VECTOR_LEN;
+            } catch (e) {
+                if (ptr2) { wasm.__wbindgen_free(ptr2, len2 * 1, 1); }
+                if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
+                if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
+                throw e;
+            }
+            const ret = wasm.core_request(this.__wbg_ptr, val4, val5, ptr0, len0, ptr1, len1, ptr2, len2);
+            deferred6_0 = ret[0];
+            deferred6_1 = ret[1];
+            return getStringFromWasm0(ret[0], ret[1]);
+        } finally {
+            wasm.__wbindgen_free(deferred6_0, deferred6_1, 1);
+        }
+    }
+    /**
      * Writes a resource to the buffer: its fields; whether the room has it.
      * @param {number} room
      * @param {string} name
@@ -480,14 +590,19 @@ export class Core {
         return ret >>> 0;
     }
     /**
-     * Sends a message, by its name, from JSON. What was wrong, if anything, as JSON `{"code":…,"message":…}`.
-     * @param {number} room
+     * Sends a message, by its name, from JSON; to a room, or outside of rooms to a namespace (-1: the main one, and so on). Volatile: it may
+     * be left out. What was wrong, if anything, as JSON `{"code":…,"message":…}`.
+     * @param {number} to
      * @param {string} name
      * @param {string} message
+     * @param {number} channel
+     * @param {boolean} volatile
      * @returns {string | undefined}
      */
-    send(room, name, message) {
-        const val3 = +room;
+    send(to, name, message, channel, volatile) {
+        const val3 = +to;
+        const val4 = +channel;
+        const val5 = +volatile;
         let ptr0, len0, ptr1, len1;
         try {
             ptr0 = passStringToWasm0(name, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
@@ -499,44 +614,16 @@ export class Core {
             if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
             throw e;
         }
-        const ret = wasm.core_send(this.__wbg_ptr, val3, ptr0, len0, ptr1, len1);
-        let v4;
+        const ret = wasm.core_send(this.__wbg_ptr, val3, ptr0, len0, ptr1, len1, val4, val5);
+        let v6;
         if (ret[0] !== 0) {
-            v4 = getStringFromWasm0(ret[0], ret[1]);
+            v6 = getStringFromWasm0(ret[0], ret[1]);
             wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
         }
-        return v4;
+        return v6;
     }
     /**
-     * The same to a namespace, outside of its rooms.
-     * @param {number} namespace
-     * @param {string} name
-     * @param {string} message
-     * @returns {string | undefined}
-     */
-    send_outside(namespace, name, message) {
-        const val3 = +namespace;
-        let ptr0, len0, ptr1, len1;
-        try {
-            ptr0 = passStringToWasm0(name, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
-            len0 = WASM_VECTOR_LEN;
-            ptr1 = passStringToWasm0(message, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
-            len1 = WASM_VECTOR_LEN;
-        } catch (e) {
-            if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
-            if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
-            throw e;
-        }
-        const ret = wasm.core_send_outside(this.__wbg_ptr, val3, ptr0, len0, ptr1, len1);
-        let v4;
-        if (ret[0] !== 0) {
-            v4 = getStringFromWasm0(ret[0], ret[1]);
-            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
-        }
-        return v4;
-    }
-    /**
-     * Says something of oneself in a room, or outside of rooms (0), for some milliseconds or for good (0). False: it passes, and there is no way now.
+     * Says something of oneself in a room, for some milliseconds or for good (0). False: it passes, and there is no way now.
      * @param {number} room
      * @param {string} text
      * @param {number} expires_ms
@@ -548,6 +635,21 @@ export class Core {
         const ptr0 = passStringToWasm0(text, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
         const len0 = WASM_VECTOR_LEN;
         const ret = wasm.core_status(this.__wbg_ptr, val2, ptr0, len0, val3);
+        return ret !== 0;
+    }
+    /**
+     * The same to those who follow one in a namespace.
+     * @param {number} namespace
+     * @param {string} text
+     * @param {number} expires_ms
+     * @returns {boolean}
+     */
+    status_outside(namespace, text, expires_ms) {
+        const val2 = +namespace;
+        const val3 = +expires_ms;
+        const ptr0 = passStringToWasm0(text, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_status_outside(this.__wbg_ptr, val2, ptr0, len0, val3);
         return ret !== 0;
     }
     /**

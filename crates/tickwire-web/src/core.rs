@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use tickwire_client::{
-    Client, ClientConfig, ClientOutput, NamespaceKey, Picture, RequestId, RoomKey, Within,
+    AskId, Client, ClientConfig, ClientOutput, NamespaceKey, Picture, Place, QuestionId, RequestId,
+    RoomKey, Within,
 };
 use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::AreaId;
@@ -15,12 +16,14 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::layout;
 use crate::links::{Links, Request};
 use crate::report;
+use crate::requests::Requests;
 
 /// One client, driven by the page's module.
 #[cfg_attr(target_arch = "wasm32", wasm_bindgen)]
 pub struct Core {
     client: Client,
     links: Links,
+    requests: Requests,
     /// The request that the page was given last.
     asked: (f64, bool),
     /// Pictures drawn last, by room.
@@ -53,6 +56,7 @@ impl Core {
         Core {
             client: Client::new(config, seed, time(now)),
             links: Links::new(link),
+            requests: Requests::default(),
             asked: (0.0, false),
             pictures: Vec::new(),
             rows: Vec::new(),
@@ -145,6 +149,11 @@ impl Core {
             let output = self.client.poll()?;
             if let ClientOutput::Connect { number, .. } = output {
                 self.links.connect(time(now), number);
+            }
+            if let ClientOutput::Event(event) = &output
+                && let Some(json) = self.requests.tell(&mut self.client, event)
+            {
+                return Some(json.to_string());
             }
             if let Some(json) = report::output(&self.client, &output) {
                 return Some(json.to_string());
@@ -373,18 +382,69 @@ impl Core {
         }
     }
 
-    /// Sends a message, by its name, from JSON. What was wrong, if anything, as JSON `{"code":…,"message":…}`.
-    pub fn send(&mut self, room: u32, name: &str, message: &str) -> Option<String> {
-        report::send(&mut self.client, RoomKey(room), name, message)
-            .err()
-            .map(|json| json.to_string())
+    /// Sends a message, by its name, from JSON; to a room, or outside of rooms to a namespace (-1: the main one, and so on). Volatile: it may
+    /// be left out. What was wrong, if anything, as JSON `{"code":…,"message":…}`.
+    pub fn send(
+        &mut self,
+        to: i32,
+        name: &str,
+        message: &str,
+        channel: u8,
+        volatile: bool,
+    ) -> Option<String> {
+        report::send(
+            &mut self.client,
+            place(to),
+            name,
+            message,
+            channel,
+            volatile,
+        )
+        .err()
+        .map(|json| json.to_string())
     }
 
-    /// Says something of oneself in a room, or outside of rooms (0), for some milliseconds or for good (0). False: it passes, and there is no way now.
+    /// Asks the same way, by the request's name, from JSON; options `{"timeoutMs":…,"channel":…}`. The request's number, or what was wrong,
+    /// as JSON `{"code":…,"message":…}`.
+    pub fn request(
+        &mut self,
+        now: f64,
+        to: i32,
+        name: &str,
+        message: &str,
+        options: &str,
+    ) -> String {
+        let to = place(to);
+        let (requests, client) = (&mut self.requests, &mut self.client);
+        match requests.ask(client, time(now), to, name, message, options) {
+            Ok(ask) => ask.0.to_string(),
+            Err(wrong) => wrong.to_string(),
+        }
+    }
+
+    /// Gives a request up.
+    pub fn cancel(&mut self, ask: u32) {
+        self.requests.cancel(&mut self.client, AskId(ask));
+    }
+
+    /// Answers a question with JSON: `{"data":…}`, or `{"code":…,"message":…,"data":…}`. What is wrong with that, if anything.
+    pub fn answer(&mut self, question: u32, answer: &str) -> Option<String> {
+        let question = QuestionId(question);
+        self.requests
+            .answer(&mut self.client, question, answer)
+            .err()
+    }
+
+    /// Says something of oneself in a room, for some milliseconds or for good (0). False: it passes, and there is no way now.
     pub fn status(&mut self, room: u32, text: &str, expires_ms: f64) -> bool {
-        let lasts = Duration::from_millis(expires_ms.max(0.0) as u64);
-        let room = (room != 0).then_some(RoomKey(room));
-        self.client.status(room, text, lasts).is_ok()
+        let room = Some(RoomKey(room));
+        self.client.status(room, text, lasting(expires_ms)).is_ok()
+    }
+
+    /// The same to those who follow one in a namespace.
+    pub fn status_outside(&mut self, namespace: u8, text: &str, expires_ms: f64) -> bool {
+        let lasts = lasting(expires_ms);
+        self.within(namespace).status(text, lasts).is_ok()
     }
 
     /// Tells the others in a room that one is typing, or is not any more. False: there is no way now.
@@ -392,11 +452,31 @@ impl Core {
         self.client.typing(RoomKey(room), typing).is_ok()
     }
 
-    /// The same to a namespace, outside of its rooms.
-    pub fn send_outside(&mut self, namespace: u8, name: &str, message: &str) -> Option<String> {
-        report::send_outside(&mut self.client, NamespaceKey(namespace), name, message)
-            .err()
-            .map(|json| json.to_string())
+    /// Watches somebody of a namespace, or not any more.
+    pub fn follow(&mut self, namespace: u8, identity: &str, follow: bool) {
+        let mut within = self.within(namespace);
+        if follow {
+            within.follow(identity);
+        } else {
+            within.unfollow(identity);
+        }
+    }
+
+    /// What is known of somebody whom one follows, as JSON.
+    pub fn person(&self, namespace: u8, identity: &str) -> Option<String> {
+        let namespace = NamespaceKey(namespace);
+        let seen = self.client.person(namespace, identity)?;
+        Some(report::person(namespace, &seen.identity, seen.presence, &seen.status).to_string())
+    }
+
+    /// A kept notice is done with.
+    pub fn notice_done(&mut self, namespace: u8, cursor: f64) {
+        self.within(namespace).notice_done(cursor as u64);
+    }
+
+    /// A kept notice could not be taken.
+    pub fn notice_failed(&mut self, namespace: u8, cursor: f64) {
+        self.within(namespace).notice_failed(cursor as u64);
     }
 
     /// The room's figures as JSON, and whether the link is there.
@@ -421,6 +501,14 @@ impl Core {
     }
 }
 
+/// A room by its key; below 0 a namespace.
+fn place(to: i32) -> Place {
+    match u32::try_from(to) {
+        Ok(room) => Place::Room(RoomKey(room)),
+        Err(_) => Place::Outside(NamespaceKey(u8::try_from(-1 - to).unwrap_or(u8::MAX))),
+    }
+}
+
 fn pairs(attributes: &str) -> Vec<(String, String)> {
     let Ok(Json::Object(map)) = serde_json::from_str(attributes) else {
         return Vec::new();
@@ -438,4 +526,8 @@ fn borrow(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()))
         .collect()
+}
+
+fn lasting(ms: f64) -> Duration {
+    Duration::from_millis(ms.max(0.0) as u64)
 }

@@ -21,7 +21,7 @@ pub(crate) fn describe(schema: &Schema) -> Json {
         "components": records(&schema.components),
         "resources": records(&schema.resources),
         "events": records(&schema.events),
-        "messages": schema.messages.iter().map(|message| json!({"name": message.name, "kind": message.kind})).collect::<Vec<_>>(),
+        "messages": schema.messages.iter().map(|message| json!({"name": message.name, "kind": message.kind, "reply": message.reply.is_some()})).collect::<Vec<_>>(),
         "command": schema.command.as_ref().map(describe_record),
     })
 }

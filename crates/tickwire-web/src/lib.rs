@@ -19,6 +19,8 @@ mod layout;
 mod links;
 #[cfg(any(target_arch = "wasm32", test))]
 mod report;
+#[cfg(any(target_arch = "wasm32", test))]
+mod requests;
 
 #[cfg(any(target_arch = "wasm32", test))]
 pub use core::Core;

@@ -1,13 +1,15 @@
 //! What the client tells, as JSON for the page's module.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
 use tickwire_client::{
-    Client, ClientEvent, ClientOutput, Figures, NamespaceKey, RequestId, RoomKey, SendError, State,
-    View,
+    Client, ClientEvent, ClientOutput, Figures, NamespaceKey, Place, RequestId, RoomKey, SendError,
+    State, View,
 };
 use tickwire_proto::frame::{HostAsk, Presence, RoomInfoOwned};
 use tickwire_proto::{Retry, frame};
-use tickwire_snapshot::Schema;
+use tickwire_snapshot::{MessageSchema, Schema};
 
 use crate::layout;
 
@@ -70,6 +72,26 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
             payload,
             ..
         } => message(client, *namespace, *room, *kind, payload)?,
+        ClientEvent::Person {
+            namespace,
+            identity,
+            presence,
+            status,
+        } => person(*namespace, identity, *presence, status),
+        ClientEvent::FollowRefused { refusal, .. } => refused("follow_refused", 0, refusal),
+        ClientEvent::Notice {
+            namespace,
+            cursor,
+            kind,
+            payload,
+        } => {
+            // What is no JSON is given as the text that it is.
+            let text = || json!(String::from_utf8_lossy(payload));
+            let data: Json = serde_json::from_slice(payload).unwrap_or_else(|_| text());
+            json!({
+                "do": "notice", "namespace": namespace.0, "cursor": cursor.map(|cursor| cursor as f64), "kind": kind, "data": data,
+            })
+        }
         ClientEvent::StatusRefused { room, refusal } => {
             refused("status_refused", room.map_or(0, |room| room.0), refusal)
         }
@@ -130,6 +152,24 @@ fn joined(client: &Client, room: RoomKey, again: bool) -> Option<Json> {
     }))
 }
 
+fn presence_name(presence: Presence) -> &'static str {
+    match presence {
+        Presence::Online => "online",
+        Presence::Away => "away",
+        Presence::Gone => "gone",
+    }
+}
+
+/// Somebody whom one follows.
+pub(crate) fn person(
+    namespace: NamespaceKey,
+    identity: &str,
+    presence: Presence,
+    status: &str,
+) -> Json {
+    json!({"do": "person", "namespace": namespace.0, "identity": identity, "presence": presence_name(presence), "status": status})
+}
+
 /// The members of a room.
 pub(crate) fn members(view: &View) -> Json {
     let own = view.member();
@@ -137,13 +177,8 @@ pub(crate) fn members(view: &View) -> Json {
         .iter()
         .map(|info| {
             let seat = (info.seat != frame::parts::NO_SEAT).then_some(info.seat);
-            let presence = match info.presence {
-                Presence::Online => "online",
-                Presence::Away => "away",
-                Presence::Gone => "gone",
-            };
             json!({
-                "member": info.member, "seat": seat, "name": info.name, "presence": presence, "status": info.status,
+                "member": info.member, "seat": seat, "name": info.name, "presence": presence_name(info.presence), "status": info.status,
                 "mine": info.member == own, "ready": info.flags.ready, "host": info.flags.host,
             })
         })
@@ -213,54 +248,46 @@ pub(crate) fn host_ask(client: &mut Client, room: RoomKey, ask: &str) -> Option<
     client.host_ask(room, &ask).ok()
 }
 
-/// Sends a message to a room by its name; what was wrong, as JSON.
-pub(crate) fn send(
-    client: &mut Client,
-    room: RoomKey,
-    name: &str,
-    message: &str,
-) -> Result<(), Json> {
-    let view = client.view(room).ok_or_else(|| away("room"))?;
-    let (kind, payload) = encode(view.schema(), name, message)?;
-    told(client.send(room, kind, &payload), "room")
-}
-
-/// The same to a namespace, outside of its rooms.
-pub(crate) fn send_outside(
-    client: &mut Client,
-    namespace: NamespaceKey,
-    name: &str,
-    message: &str,
-) -> Result<(), Json> {
-    if !client.is_in(namespace) {
-        return Err(away("namespace"));
-    }
-    let none = Schema::default();
-    let schema = client.namespace_schema(namespace);
-    let (kind, payload) = encode(schema.map_or(&none, |schema| schema), name, message)?;
-    told(client.within(namespace).send(kind, &payload), "namespace")
-}
-
-fn fault(code: &str, text: String) -> Json {
+/// What was wrong, as JSON.
+pub(crate) fn fault(code: &str, text: String) -> Json {
     json!({"code": code, "message": text})
 }
 
-fn away(what: &str) -> Json {
-    fault("Away", format!("the {what} is not joined now"))
+/// Why something was not sent, as JSON.
+pub(crate) fn unsent(error: &SendError) -> Json {
+    let code = match error {
+        SendError::NotJoined(_) | SendError::NotAttached(_) | SendError::NotOnline => "Away",
+        SendError::Session(tickwire_proto::SendError::TooLong { .. })
+        | SendError::NoChannel(_)
+        | SendError::BadMessage(_) => "BadMessage",
+        SendError::Session(tickwire_proto::SendError::Asking) => "Limit",
+        _ => "Full",
+    };
+    fault(code, error.to_string())
 }
 
-fn told(sent: Result<(), SendError>, what: &str) -> Result<(), Json> {
-    sent.map_err(|error| match error {
-        SendError::NotJoined(_) | SendError::NotAttached(_) => away(what),
-        SendError::Session(tickwire_proto::SendError::TooLong { .. }) => {
-            fault("BadMessage", error.to_string())
+/// The messages that are known in a place; where one is not, why.
+pub(crate) fn schema_of(client: &Client, place: Place) -> Result<Arc<Schema>, Json> {
+    match place {
+        Place::Room(room) => {
+            let view = client.view(room);
+            let away = || unsent(&SendError::NotJoined(room));
+            Ok(view.ok_or_else(away)?.schema().clone())
         }
-        other => fault("Full", other.to_string()),
-    })
+        Place::Outside(namespace) if client.is_in(namespace) => {
+            let schema = client.namespace_schema(namespace).cloned();
+            Ok(schema.unwrap_or_default()) // it has no messages
+        }
+        Place::Outside(namespace) => Err(unsent(&SendError::NotAttached(namespace))),
+    }
 }
 
-/// A message's kind and bytes, by its name and JSON.
-fn encode(schema: &Schema, name: &str, message: &str) -> Result<(u32, Vec<u8>), Json> {
+/// A message by its name, and its bytes, from JSON; what was wrong, as JSON.
+pub(crate) fn encode<'a>(
+    schema: &'a Schema,
+    name: &str,
+    message: &str,
+) -> Result<(&'a MessageSchema, Vec<u8>), Json> {
     let messages = &schema.messages;
     let Some(schema) = messages.iter().find(|schema| schema.name == name) else {
         let names: Vec<&str> = messages.iter().map(|schema| schema.name.as_str()).collect();
@@ -274,7 +301,25 @@ fn encode(schema: &Schema, name: &str, message: &str) -> Result<(u32, Vec<u8>), 
         .shape
         .from_value(&value)
         .map_err(|e| fault("BadMessage", format!("message {name}: {e}")))?;
-    Ok((schema.kind, payload))
+    Ok((schema, payload))
+}
+
+/// Sends a message by its name; what was wrong, as JSON.
+pub(crate) fn send(
+    client: &mut Client,
+    place: Place,
+    name: &str,
+    message: &str,
+    channel: u8,
+    volatile: bool,
+) -> Result<(), Json> {
+    let schema = schema_of(client, place)?;
+    let (schema, payload) = encode(&schema, name, message)?;
+    let sent = match volatile {
+        true => client.send_volatile_on(place, channel, schema.kind, &payload),
+        false => client.send_on(place, channel, schema.kind, &payload),
+    };
+    sent.map_err(|error| unsent(&error))
 }
 
 /// Figures for a HUD.

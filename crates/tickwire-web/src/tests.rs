@@ -7,7 +7,8 @@ use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use support::{ROOM, SEAT, Truth, boom, own, set_ball, tick_frame};
 use tickwire_proto::frame::{
-    ClientFrame, HostAskOwned, Identity, JoinedInfo, MemberChangeOwned, Refusal, code,
+    Ask, AskOutcome, ClientFrame, HostAskOwned, Identity, JoinedInfo, MemberChangeOwned,
+    PersonSeen, Presence, Refusal, ServerFrame, code,
 };
 use tickwire_proto::{ServerEvent, ServerSession, SessionConfig, Tick, Time};
 use tickwire_snapshot::shape::Shape;
@@ -24,8 +25,13 @@ struct Page {
     commands: Vec<Vec<u8>>,
     messages: Vec<(u32, bytes::Bytes)>,
     statuses: Vec<(u32, String)>,
+    followed: Vec<String>,
+    done: Vec<u64>,
     asks: Vec<HostAskOwned>,
     ready: Vec<bool>,
+    /// Requests: number and payload; and what became of the server's own.
+    requests: Vec<(u32, bytes::Bytes)>,
+    replies: Vec<(u32, AskOutcome)>,
     credentials: Vec<u8>,
     /// When identities expire.
     expires: Option<Time>,
@@ -42,8 +48,12 @@ impl Page {
             commands: Vec::new(),
             messages: Vec::new(),
             statuses: Vec::new(),
+            followed: Vec::new(),
+            done: Vec::new(),
             asks: Vec::new(),
             ready: Vec::new(),
+            requests: Vec::new(),
+            replies: Vec::new(),
             credentials: Vec::new(),
             expires: None,
         }
@@ -130,10 +140,18 @@ impl Page {
             },
             ServerEvent::Command { payload, .. } => self.commands.push(payload.to_vec()),
             ServerEvent::Message { kind, payload, .. } => self.messages.push((kind, payload)),
+            ServerEvent::Follow { add, .. } => self.followed.extend(add),
+            ServerEvent::NoticesDone { cursors, .. } => self.done.extend(cursors),
             ServerEvent::HostAsks { request, ask, .. } => {
                 self.asks.push(ask);
                 self.server.host_done(request);
             }
+            ServerEvent::Ask {
+                number, payload, ..
+            } => self.requests.push((number, payload)),
+            ServerEvent::Reply {
+                number, outcome, ..
+            } => self.replies.push((number, outcome)),
             ServerEvent::Ready { ready, .. } => self.ready.push(ready),
             ServerEvent::LobbyWatchWanted { request, .. } => {
                 self.server.lobby_change(request, true, &[], &[]);
@@ -244,14 +262,21 @@ fn a_page_joins_draws_commands_and_hears() {
         (&json!(3), &json!(19))
     );
 
-    assert_eq!(page.core.send(room, "Chat", r#"{"text":"hi"}"#), None);
+    assert_eq!(
+        page.core
+            .send(room as i32, "Chat", r#"{"text":"hi"}"#, 0, false),
+        None
+    );
     let wrong = page
         .core
-        .send(room, "Chat", r#"{"txt":5}"#)
+        .send(room as i32, "Chat", r#"{"txt":5}"#, 0, false)
         .expect("no text");
     assert!(wrong.contains("BadMessage"), "{wrong}");
-    let wrong = page.core.send(room, "Shout", "{}").expect("there is none");
-    assert!(wrong.contains("there are: Chat"), "{wrong}");
+    let wrong = page
+        .core
+        .send(room as i32, "Shout", "{}", 0, false)
+        .expect("there is none");
+    assert!(wrong.contains("there are: Chat, Guess"), "{wrong}");
     page.talk(ok);
     let (kind, payload) = page.messages.pop().expect("it came");
     assert_eq!(kind, support::CHAT);
@@ -286,7 +311,7 @@ fn what_members_say_of_themselves_is_in_the_list() {
     assert_eq!(page.heard("members").expect("told")["room"], json!(room));
     assert_eq!(status(&page), json!("in queue"));
     assert!(page.core.status(room, "ready", 0.0) && page.core.typing(room, true));
-    assert!(page.core.status(0, "at home", 60_000.0));
+    assert!(page.core.status_outside(0, "at home", 60_000.0));
     page.talk(ok);
     let words: Vec<&str> = page
         .statuses
@@ -312,6 +337,61 @@ fn what_members_say_of_themselves_is_in_the_list() {
 }
 
 #[test]
+fn people_and_notices_are_told_to_the_page() {
+    let mut page = Page::new();
+    page.core.follow(0, "ann", true);
+    page.core.follow(0, "bob", true);
+    page.core.follow(0, "bob", false);
+    page.talk(ok);
+    assert_eq!(page.followed, ["ann"]);
+    assert_eq!(page.core.person(0, "ann"), None);
+    let now = page.time();
+    let seen = PersonSeen {
+        identity: "ann",
+        presence: Presence::Away,
+        status: "in queue",
+    };
+    let frames = [
+        ServerFrame::Followed {
+            attachment: 0,
+            people: vec![seen],
+        },
+        ServerFrame::Notice {
+            attachment: 0,
+            cursor: 7,
+            kind: "gift",
+            payload: br#"{"gold":5}"#,
+        },
+        ServerFrame::Notice {
+            attachment: 0,
+            cursor: 0,
+            kind: "word",
+            payload: b"no json",
+        },
+    ];
+    for frame in &frames {
+        page.server.send_frame(now, frame.encode()).unwrap();
+    }
+    page.talk(ok);
+    let ann = json!({"do": "person", "namespace": 0, "identity": "ann", "presence": "away", "status": "in queue"});
+    assert_eq!(page.heard("person"), Some(&ann));
+    assert_eq!(page.core.person(0, "ann"), Some(ann.to_string()));
+    let notices: Vec<&Json> = page.told.iter().filter(|it| it["do"] == "notice").collect();
+    assert_eq!(
+        notices,
+        [
+            &json!({"do": "notice", "namespace": 0, "cursor": 7.0, "kind": "gift", "data": {"gold": 5}}),
+            &json!({"do": "notice", "namespace": 0, "cursor": null, "kind": "word", "data": "no json"}),
+        ]
+    );
+    page.core.notice_failed(0, 9.0);
+    page.core.notice_done(1, 7.0); // of another namespace
+    page.core.notice_done(0, 7.0);
+    page.talk(ok);
+    assert_eq!(page.done, [7]);
+}
+
+#[test]
 fn a_refusal_comes_with_its_code() {
     let mut page = Page::new();
     let room = page.core.join(0, "QQQQ");
@@ -334,7 +414,7 @@ fn what_is_not_there_is_nothing_and_not_a_panic() {
     assert_eq!(page.core.event_due(9), None);
     assert_eq!(page.core.command(9, 1, &[], vec![]), None);
     assert_eq!(page.core.command_tick(9, 5.0), -1.0);
-    assert!(page.core.send(9, "Chat", "not json").is_some());
+    assert!(page.core.send(9, "Chat", "not json", 0, false).is_some());
     assert_eq!(page.core.members(9), "null");
     page.core.leave(9);
     page.core.frame(5.0, vec![1, 2, 3]);
@@ -556,7 +636,10 @@ fn a_page_is_in_several_namespaces_over_one_connection() {
             ("namespace_refused", no as u64)
         ]
     );
-    assert_eq!(page.heard("attached").unwrap()["messages"], json!(["Chat"]));
+    assert_eq!(
+        page.heard("attached").unwrap()["messages"],
+        json!(["Chat", "Guess"])
+    );
     assert_eq!(page.heard("joined").unwrap()["room"], json!(main));
     let refused: Vec<(&Json, &Json)> = page
         .told
@@ -573,16 +656,19 @@ fn a_page_is_in_several_namespaces_over_one_connection() {
     );
 
     // Messages outside of rooms, by the namespace's own schema.
-    assert_eq!(page.core.send_outside(1, "Chat", r#"{"text":"hi"}"#), None);
+    assert_eq!(
+        page.core.send(-2, "Chat", r#"{"text":"hi"}"#, 0, false),
+        None
+    );
     assert!(
         page.core
-            .send_outside(1, "Talk", "{}")
+            .send(-2, "Talk", "{}", 0, false)
             .unwrap()
             .contains("BadMessage")
     );
     assert!(
         page.core
-            .send_outside(no as u8, "Chat", "{}")
+            .send(-1 - no, "Chat", "{}", 0, false)
             .unwrap()
             .contains("Away")
     );
@@ -603,7 +689,7 @@ fn a_page_is_in_several_namespaces_over_one_connection() {
     page.core.detach(1);
     assert_eq!(
         page.core
-            .send_outside(1, "Chat", r#"{"text":"hi"}"#)
+            .send(-2, "Chat", r#"{"text":"hi"}"#, 0, false)
             .map(|it| it.contains("Away")),
         Some(true)
     );
@@ -631,4 +717,119 @@ fn a_page_is_asked_for_fresh_credentials_when_they_expire() {
         .filter(|it| it["do"] == "credentials")
         .count();
     assert_eq!(asked, 2);
+}
+
+#[test]
+fn requests_and_questions_are_json_by_name() {
+    let mut page = Page::new();
+    let room = page.core.quick(0, "balls", "{}", "");
+    page.talk(ok);
+    let ask = |page: &mut Page, name: &str, message: &str, options: &str| {
+        page.core
+            .request(page.now, room as i32, name, message, options)
+    };
+    let first = ask(&mut page, "Guess", r#"{"text":"seven"}"#, "{}");
+    let second = ask(
+        &mut page,
+        "Guess",
+        r#"{"text":"8"}"#,
+        r#"{"timeoutMs":100,"channel":2}"#,
+    );
+    let third = ask(&mut page, "Guess", r#"{"text":"9"}"#, "{}");
+    for (name, message, options, wrong) in [
+        ("Chat", r#"{"text":"a"}"#, "{}", "BadMessage"),
+        ("Guess", r#"{"txt":"a"}"#, "{}", "BadMessage"),
+        ("Guess", r#"{"text":"a"}"#, r#"{"channel":8}"#, "BadMessage"),
+        ("Nothing", "{}", "{}", "BadMessage"),
+    ] {
+        let told = ask(&mut page, name, message, options);
+        assert!(told.contains(wrong), "{name} {message} {options}: {told}");
+    }
+    let elsewhere = page.core.request(page.now, 9, "Guess", "{}", "{}");
+    assert!(elsewhere.contains("Away"), "{elsewhere}");
+    page.talk(ok);
+    assert_eq!(
+        page.requests[0].1,
+        &b"\x05seven"[..],
+        "by the schema's shape"
+    );
+    let answer = |page: &mut Page, index: usize, answer| {
+        let number = page.requests[index].0;
+        page.server.answer(ROOM, number, answer);
+        page.talk(ok);
+        page.heard("reply").cloned().expect("a reply")
+    };
+    let told = answer(&mut page, 0, Ok(bytes::Bytes::from_static(b"\x02no")));
+    let wanted =
+        json!({"do": "reply", "ask": first.parse::<u32>().unwrap(), "data": {"text": "no"}});
+    assert_eq!(told, wanted);
+    let mut refusal = Refusal::new("Taken", "somebody was quicker");
+    refusal.data = bytes::Bytes::from_static(br#"{"by":3}"#);
+    let told = answer(&mut page, 2, Err(refusal));
+    assert_eq!(
+        (&told["ask"], &told["code"], &told["more"]),
+        (
+            &json!(third.parse::<u32>().unwrap()),
+            &json!("Taken"),
+            &json!({"by": 3})
+        )
+    );
+    page.now += 101.0;
+    page.core.timeout(page.now);
+    page.talk(ok);
+    let told = page.heard("reply").expect("out of time").clone();
+    assert_eq!(
+        (&told["ask"], &told["code"]),
+        (&json!(second.parse::<u32>().unwrap()), &json!("Timeout"))
+    );
+
+    // What the room asks.
+    let mut question = |number| {
+        let frame = tickwire_proto::ServerFrame::Ask(Ask {
+            room: ROOM,
+            channel: 0,
+            number,
+            kind: support::GUESS,
+            timeout_ms: 5_000,
+            payload: b"\x02hm",
+        });
+        let now = page.time();
+        page.server.send_frame(now, frame.encode()).expect("joined");
+        page.talk(ok);
+        let told = page.heard("question").expect("it asks");
+        assert_eq!(
+            (&told["name"], &told["data"]),
+            (&json!("Guess"), &json!({"text": "hm"}))
+        );
+        told["question"].as_u64().expect("a number") as u32
+    };
+    let asked: Vec<u32> = [3, 4, 5].map(&mut question).into();
+    assert_eq!(
+        page.core.answer(asked[0], r#"{"data":{"text":"yes"}}"#),
+        None
+    );
+    let no = r#"{"code":"Busy","message":"later","data":{"in":5}}"#;
+    assert_eq!(page.core.answer(asked[1], no), None);
+    let wrong = page.core.answer(asked[2], r#"{"data":{"txt":1}}"#);
+    assert!(wrong.is_some_and(|text| text.contains("Chat")));
+    assert_eq!(
+        page.core.answer(asked[0], "{}"),
+        None,
+        "nobody waits any more"
+    );
+    page.talk(ok);
+    let [
+        (3, AskOutcome::Done(yes)),
+        (4, AskOutcome::Refused(busy)),
+        (5, AskOutcome::Refused(failed)),
+    ] = &page.replies[..]
+    else {
+        panic!("{:?}", page.replies);
+    };
+    assert_eq!(yes[..], b"\x03yes"[..]);
+    assert_eq!(
+        (&busy.code[..], &busy.data[..]),
+        ("Busy", &br#"{"in":5}"#[..])
+    );
+    assert_eq!(failed.code, code::FAILED);
 }

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use tickwire_client::{Client, ClientConfig, ClientEvent, ClientOutput, RoomKey};
 use tickwire_proto::frame::parts::NO_SEAT;
 use tickwire_proto::frame::{
-    AreaDelta, Identity, JoinHowOwned, JoinedInfo, MemberInfoOwned, Presence, ServerFrame,
+    AreaDelta, AskOutcome, Identity, JoinHowOwned, JoinedInfo, MemberInfoOwned, Presence,
+    ServerFrame,
 };
 use tickwire_proto::{ServerEvent, ServerSession, SessionConfig, Tick, Time};
 use tickwire_snapshot::{
@@ -21,6 +22,8 @@ use tickwire_snapshot::{
 pub const ROOM: u32 = 42;
 pub const SEAT: u16 = 3;
 pub const CHAT: u32 = tickwire_snapshot::schema::name_id("Chat");
+/// A request, which a chat answers.
+pub const GUESS: u32 = tickwire_snapshot::schema::name_id("Guess");
 
 fn range(max: f64, step: f64) -> Quant {
     Quant::Range {
@@ -74,15 +77,19 @@ pub fn schema() -> Arc<Schema> {
         "Steer",
         vec![FieldSchema::new("x", step)],
     ));
-    schema.messages = vec![MessageSchema {
-        name: "Chat".to_owned(),
-        kind: CHAT,
+    let message = |name: &str, kind: u32, reply: Option<u32>| MessageSchema {
+        name: name.to_owned(),
+        kind,
         shape: Shape::Struct {
-            name: "Chat".to_owned(),
+            name: name.to_owned(),
             fields: vec![("text".to_owned(), Shape::Str { max: 40 })],
         },
-        reply: None,
-    }];
+        reply,
+    };
+    schema.messages = vec![
+        message("Chat", CHAT, None),
+        message("Guess", GUESS, Some(CHAT)),
+    ];
     schema.seal().expect("a schema");
     Arc::new(schema)
 }
@@ -238,6 +245,15 @@ pub struct Pair {
     pub heard: Vec<Bytes>,
     /// What the client says of itself, as it shows.
     pub statuses: Vec<(u32, String)>,
+    /// What the client asked to follow: these too, these no more.
+    pub follows: Vec<(Vec<String>, Vec<String>)>,
+    /// Notices that the client is done with.
+    pub done: Vec<u64>,
+    /// Requests that the server was asked: number and payload. Nobody answers them by himself.
+    pub questions: Vec<(u32, Bytes)>,
+    /// Those that were given up, and what became of the server's own.
+    pub cancelled: Vec<u32>,
+    pub replies: Vec<(u32, AskOutcome)>,
     /// Frames of statuses that the server got.
     pub frames_up: usize,
     /// Credentials that the server was shown.
@@ -270,6 +286,11 @@ impl Pair {
             commands: Vec::new(),
             heard: Vec::new(),
             statuses: Vec::new(),
+            follows: Vec::new(),
+            done: Vec::new(),
+            questions: Vec::new(),
+            cancelled: Vec::new(),
+            replies: Vec::new(),
             frames_up: 0,
             attaches: 0,
             events: Vec::new(),
@@ -437,7 +458,16 @@ impl Pair {
                     ..
                 } => self.commands.push((held, tick, payload)),
                 ServerEvent::Message { payload, .. } => self.heard.push(payload),
+                ServerEvent::Follow { add, remove, .. } => self.follows.push((add, remove)),
+                ServerEvent::NoticesDone { cursors, .. } => self.done.extend(cursors),
                 ServerEvent::Status { room, text } => self.statuses.push((room, text)),
+                ServerEvent::Ask {
+                    number, payload, ..
+                } => self.questions.push((number, payload)),
+                ServerEvent::AskCancelled { number, .. } => self.cancelled.push(number),
+                ServerEvent::Reply {
+                    number, outcome, ..
+                } => self.replies.push((number, outcome)),
                 ServerEvent::KeyframeWanted { .. } => self.keyframes += 1,
                 ServerEvent::LeaveWanted { room } => {
                     server.room_ended(room, tickwire_proto::frame::RoomEnd::Left, "");

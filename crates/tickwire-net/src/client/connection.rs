@@ -1,5 +1,6 @@
 //! The driver of one client: does what the client asks for, in the task that waits for its events.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -39,6 +40,8 @@ pub struct Connection {
     links: Links,
     credentials: Option<Box<dyn FnMut(&str) -> Vec<u8> + Send>>,
     timer: Timer,
+    /// Events that came while something else was waited for.
+    pub(super) kept: VecDeque<ClientEvent>,
 }
 
 /// Armed for the earliest time that was asked for; earlier than needed is fine.
@@ -76,6 +79,7 @@ impl Connection {
             client: Client::new(config, seed, clock::now()),
             credentials: None,
             timer: Timer::default(),
+            kept: VecDeque::new(),
         })
     }
 
@@ -154,6 +158,14 @@ impl Connection {
 
     /// For those who poll by themselves.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<ClientEvent> {
+        match self.kept.pop_front() {
+            Some(event) => Poll::Ready(event),
+            None => self.poll_new(context),
+        }
+    }
+
+    /// The next event that has only now happened.
+    pub(super) fn poll_new(&mut self, context: &mut Context<'_>) -> Poll<ClientEvent> {
         loop {
             let event = self.obey();
             self.links.obey(&mut self.client);

@@ -21,6 +21,7 @@ mod connection;
 mod links;
 mod polling;
 mod url;
+mod waiting;
 mod wire;
 
 pub use connection::{Connection, LinkCounters};

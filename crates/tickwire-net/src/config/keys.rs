@@ -7,6 +7,7 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("origins", "[\"https://play.example.com\"]"),
     ("trusted_proxies", "[\"127.0.0.1/32\"]"),
     ("files", "\"www\""),
+    ("state_dir", "\"state\""),
     ("metrics", "\"everyone\""),
     ("schema", "\"everyone\""),
     ("stamps", "true"),

@@ -244,6 +244,21 @@ impl Layers {
     }
 }
 
+/// A list of texts, or one with commas.
+fn listed(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::Array(list) => list
+            .iter()
+            .map(|one| one.as_str().map(str::to_owned))
+            .collect(),
+        Value::String(text) => {
+            let parts = text.split(',').map(|one| one.trim().to_owned());
+            Some(parts.filter(|one| !one.is_empty()).collect())
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -262,20 +277,5 @@ mod tests {
             "{said}"
         );
         std::fs::remove_file(&path).unwrap();
-    }
-}
-
-/// A list of texts, or one with commas.
-fn listed(value: &Value) -> Option<Vec<String>> {
-    match value {
-        Value::Array(list) => list
-            .iter()
-            .map(|one| one.as_str().map(str::to_owned))
-            .collect(),
-        Value::String(text) => {
-            let parts = text.split(',').map(|one| one.trim().to_owned());
-            Some(parts.filter(|one| !one.is_empty()).collect())
-        }
-        _ => None,
     }
 }

@@ -97,6 +97,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Net>,
     /// Files served beside the game's own.
     pub files: Option<PathBuf>,
+    /// Where notices are kept; without one they are lost when the server stops.
+    pub state: Option<PathBuf>,
     /// Who may read `/metrics`.
     pub metrics: Exposure,
     /// Who may read `/tickwire/schema.json`.
@@ -133,6 +135,7 @@ impl Default for Config {
             origins: Vec::new(),
             trusted_proxies: Vec::new(),
             files: None,
+            state: None,
             metrics: Exposure::default(),
             schema: Exposure::default(),
             shards,
@@ -171,6 +174,7 @@ impl Config {
             origins: layers.origins("origins")?.unwrap_or_default(),
             trusted_proxies: layers.nets("trusted_proxies")?.unwrap_or_default(),
             files: layers.text("files")?.map(PathBuf::from),
+            state: layers.text("state_dir")?.map(PathBuf::from),
             metrics: layers.choice("metrics", EXPOSURES)?.unwrap_or_default(),
             schema: layers.choice("schema", EXPOSURES)?.unwrap_or_default(),
             shards: layers
@@ -262,6 +266,7 @@ mod tests {
             origins: vec!["https://play.example.com".to_owned()],
             trusted_proxies: vec![Net::parse("127.0.0.1/32").unwrap()],
             files: Some(PathBuf::from("www")),
+            state: Some(PathBuf::from("state")),
             shards: 1,
             workers: 1,
             rooms: BTreeMap::from([("arena".to_owned(), arena)]),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tickwire_server::FrontStats;
+use tickwire_server::{DirectoryStats, FrontStats};
 
 use fronts::Fronts;
 pub(crate) use histogram::Histogram;
@@ -86,6 +86,8 @@ pub(crate) struct Metrics {
     pub(crate) polls_refused: Count,
     /// What the fronts counted, as they told it last.
     fronts: Mutex<Vec<FrontStats>>,
+    /// What the directory counted, as it told it last.
+    directory: Mutex<DirectoryStats>,
     /// What the rooms counted, by name.
     rooms_sum: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -107,6 +109,7 @@ impl Metrics {
             upgrades_refused: Count::default(),
             polls_refused: Count::default(),
             fronts: Mutex::new(vec![FrontStats::default(); shards]),
+            directory: Mutex::default(),
             rooms_sum: Mutex::default(),
         }
     }
@@ -121,6 +124,14 @@ impl Metrics {
         {
             *front = stats;
         }
+    }
+
+    /// What the directory has counted so far.
+    pub(crate) fn directory(&self, stats: DirectoryStats) {
+        *self
+            .directory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = stats;
     }
 
     /// A tick that ran `late` after it was due and took `took`.
@@ -190,6 +201,7 @@ impl Metrics {
             self.skipped_ticks.get(),
         );
         Fronts::sum(&self.fronts.lock().unwrap_or_else(PoisonError::into_inner)).write(&mut out);
+        self.people(&mut out);
         for (name, sum) in self
             .rooms_sum
             .lock()
@@ -203,6 +215,55 @@ impl Metrics {
             );
         }
         out.0
+    }
+
+    fn people(&self, out: &mut Text) {
+        let stats = *self
+            .directory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        out.gauge("tickwire_people", "Identities that are here", stats.people);
+        out.gauge("tickwire_follows", "Who watches whom", stats.follows);
+        for (name, help, count) in [
+            (
+                "sessions_replaced",
+                "Sessions that gave way to a newer one of their identity",
+                stats.replaced,
+            ),
+            (
+                "presence_changes",
+                "Changes told to watchers",
+                stats.changes,
+            ),
+            (
+                "notices_live",
+                "Live notices that reached somebody",
+                stats.notices_live,
+            ),
+            (
+                "notices_unheard",
+                "Live notices for identities of which nobody was online",
+                stats.notices_unheard,
+            ),
+            ("notices_kept", "Notices kept", stats.notices_kept),
+            (
+                "notices_given",
+                "Kept notices given to a session",
+                stats.notices_out,
+            ),
+            (
+                "notices_done",
+                "Kept notices acknowledged",
+                stats.notices_done,
+            ),
+            (
+                "store_failures",
+                "Jobs that the store could not do",
+                stats.store_failures,
+            ),
+        ] {
+            out.counter(&format!("tickwire_{name}_total"), help, count);
+        }
     }
 
     fn process(&self, out: &mut Text) {

@@ -8,8 +8,8 @@ use tickwire_proto::frame::{Identity, Refusal, code};
 use tickwire_proto::session::server::AUTH_MS_MAX;
 use tickwire_proto::{Reason, Retry};
 use tickwire_server::{
-    AuthAnswer, AuthRequest, FrontInput, FrontOutput, LobbyInput, NamespaceSpec, RoomInput,
-    SessionKey, undecided,
+    AuthAnswer, AuthRequest, DirectoryInput, FrontInput, FrontOutput, LobbyInput, NamespaceSpec,
+    RoomInput, SessionKey, undecided,
 };
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -24,6 +24,7 @@ impl Shard {
     pub(super) fn deliver(&mut self, now: Time, output: FrontOutput) {
         match output {
             FrontOutput::ToLobby(input) => self.tell_lobby(now, input),
+            FrontOutput::ToDirectory(input) => self.tell_directory(now, input),
             FrontOutput::ToRoom { room, input } => self.tell_room(room, input),
             FrontOutput::AuthWanted { request, namespace } => self.check(now, request, &namespace),
             FrontOutput::Cut { session } => self.cut(now, session),
@@ -70,6 +71,19 @@ impl Shard {
                 refusal,
             },
         );
+    }
+
+    /// A directory that is overrun refuses wishes at once.
+    fn tell_directory(&mut self, now: Time, input: DirectoryInput) {
+        if let Err(DirectoryInput::Follow { part, .. }) = self.directory.send(input) {
+            self.counts().inbox_drops.one();
+            let refusal = Refusal::new(
+                code::LIMIT,
+                "the server is busy: nobody more is followed. Try again in some seconds",
+            );
+            self.front
+                .handle(now, FrontInput::FollowRefused { part, refusal });
+        }
     }
 
     /// What a full room does not take is dropped and counted: commands and receipts, of which newer ones come.
@@ -128,7 +142,7 @@ impl Shard {
             FrontInput::AuthDone {
                 session,
                 attachment,
-                answer,
+                answer: Box::new(answer),
             },
         );
     }

@@ -18,6 +18,7 @@ use tickwire_server::{Front, FrontInput, RoomOutput, SessionKey};
 use tokio::sync::mpsc;
 
 use crate::admission::Pass;
+use crate::directory::DirectorySender;
 use crate::link::{Link, WRITABLE, Wrote};
 use crate::lobby::LobbySender;
 use crate::metrics::{Metrics, ShardCounts};
@@ -82,6 +83,7 @@ pub(crate) struct Shard {
     others: Arc<[mpsc::Sender<ShardMessage>]>,
     rooms: HashMap<u32, Way>,
     lobby: LobbySender,
+    directory: DirectorySender,
     metrics: Arc<Metrics>,
     scratch: Box<[u8]>,
     /// Memory for what is written in one go.
@@ -132,6 +134,7 @@ impl Shard {
                 others: Arc::clone(&setup.others),
                 rooms: HashMap::new(),
                 lobby: setup.lobby.clone(),
+                directory: setup.directory.clone(),
                 metrics: Arc::clone(&setup.metrics),
                 scratch: vec![0; READ].into_boxed_slice(),
                 going: Vec::with_capacity(AT_ONCE),

@@ -18,6 +18,7 @@ use super::polls::Way;
 use super::{Shard, ShardMessage, connection};
 use crate::admission::{Door, Pass};
 use crate::clock;
+use crate::directory::DirectorySender;
 use crate::http::{self, Site, Ways};
 use crate::lobby::LobbySender;
 use crate::metrics::Metrics;
@@ -36,6 +37,7 @@ pub(crate) struct Setup {
     /// The ways to all shards.
     pub(crate) others: Arc<[mpsc::Sender<ShardMessage>]>,
     pub(crate) lobby: LobbySender,
+    pub(crate) directory: DirectorySender,
     pub(crate) namespaces: Arc<Namespaces>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) site: Arc<Site>,

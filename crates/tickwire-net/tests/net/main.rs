@@ -1,5 +1,6 @@
 //! The server over real sockets: players who behave, players who do not, games that fail, and a server that stops.
 
+mod asks;
 mod callers;
 mod chat;
 mod hostile_commands;
@@ -9,6 +10,7 @@ mod lobby;
 mod loopback;
 mod namespaces;
 mod operators;
+mod people;
 mod polling;
 mod polls;
 mod raw;

@@ -1,6 +1,7 @@
 //! What a client says, frame by frame.
 
 use super::parts::{JoinHow, ResumeClaim, read_attributes, write_attributes};
+use super::people::{read_cursors, read_names, write_cursors, write_names};
 use super::rooms::HostAsk;
 use super::{
     Ask, COMMAND_MAX, CREDENTIALS_MAX, Cancel, FrameError, MessageParts, NAME_MAX, Reply,
@@ -26,6 +27,8 @@ const LOBBY: u8 = 0x0d;
 const KEYFRAME_WANTED: u8 = 0x0e;
 const BYE: u8 = 0x0f;
 const STATUS: u8 = 0x18;
+const FOLLOW: u8 = 0x19;
+const NOTICES_DONE: u8 = 0x1a;
 const CREDENTIALS: u8 = 0x13;
 const ASK: u8 = 0x10;
 const REPLY: u8 = 0x11;
@@ -174,6 +177,22 @@ pub enum ClientFrame<'a> {
         /// For how long, in milliseconds; then what was said for good shows again. 0: for good.
         expires_ms: u32,
     },
+    /// Watches identities wherever they are on the server, or not any more.
+    Follow {
+        /// In the namespace of this attachment.
+        attachment: u8,
+        /// These too.
+        add: Vec<&'a str>,
+        /// These no more.
+        remove: Vec<&'a str>,
+    },
+    /// Acknowledges kept notices: they are not needed again.
+    NoticesDone {
+        /// Of which attachment.
+        attachment: u8,
+        /// Which.
+        cursors: Vec<u64>,
+    },
     /// Ends the session.
     Bye,
     /// A request of the client's.
@@ -240,6 +259,8 @@ impl<'a> ClientFrame<'a> {
             ClientFrame::Lobby { .. } => LOBBY,
             ClientFrame::KeyframeWanted { .. } => KEYFRAME_WANTED,
             ClientFrame::Status { .. } => STATUS,
+            ClientFrame::Follow { .. } => FOLLOW,
+            ClientFrame::NoticesDone { .. } => NOTICES_DONE,
             ClientFrame::Bye => BYE,
             ClientFrame::Credentials { .. } => CREDENTIALS,
             ClientFrame::Ask(_) => ASK,
@@ -369,6 +390,22 @@ impl<'a> ClientFrame<'a> {
                 out.str(text, STATUS_MAX);
                 out.varint_u32(expires_ms);
             }
+            ClientFrame::Follow {
+                attachment,
+                ref add,
+                ref remove,
+            } => {
+                out.u8(attachment);
+                write_names(add, out);
+                write_names(remove, out);
+            }
+            ClientFrame::NoticesDone {
+                attachment,
+                ref cursors,
+            } => {
+                out.u8(attachment);
+                write_cursors(cursors, out);
+            }
             ClientFrame::Bye => {}
             ClientFrame::Ask(ref ask) => ask.write(out),
             ClientFrame::Reply(ref reply) => reply.write(out),
@@ -435,8 +472,8 @@ impl ClientFrame<'_> {
     #[must_use]
     pub fn is_control(&self) -> bool {
         use ClientFrame::{
-            Attach, Credentials, Detach, HostAsk, Join, KeyframeWanted, Leave, Lobby, LobbyUnwatch,
-            LobbyWatch, Ready, Report, Status,
+            Attach, Credentials, Detach, Follow, HostAsk, Join, KeyframeWanted, Leave, Lobby,
+            LobbyUnwatch, LobbyWatch, NoticesDone, Ready, Report, Status,
         };
         matches!(
             self,
@@ -449,6 +486,8 @@ impl ClientFrame<'_> {
                 | Lobby { .. }
                 | KeyframeWanted { .. }
                 | Status { .. }
+                | Follow { .. }
+                | NoticesDone { .. }
                 | LobbyWatch { .. }
                 | LobbyUnwatch { .. }
                 | Ready { .. }
@@ -551,6 +590,15 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireError> {
             text: reader.at("text").str(STATUS_MAX)?,
             expires_ms: reader.at("expires_ms").varint_u32()?,
         },
+        FOLLOW => ClientFrame::Follow {
+            attachment: reader.at("attachment").u8()?,
+            add: read_names(reader, "add")?,
+            remove: read_names(reader, "remove")?,
+        },
+        NOTICES_DONE => ClientFrame::NoticesDone {
+            attachment: reader.at("attachment").u8()?,
+            cursors: read_cursors(reader)?,
+        },
         BYE => ClientFrame::Bye,
         CREDENTIALS => ClientFrame::Credentials {
             attachment: reader.at("attachment").u8()?,
@@ -614,6 +662,8 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         LOBBY => "Lobby",
         KEYFRAME_WANTED => "KeyframeWanted",
         STATUS => "Status",
+        FOLLOW => "Follow",
+        NOTICES_DONE => "NoticesDone",
         BYE => "Bye",
         CREDENTIALS => "Credentials",
         ASK => "Ask",

@@ -8,6 +8,7 @@ pub mod ask;
 pub mod client;
 pub mod owned;
 pub mod parts;
+pub mod people;
 pub mod rooms;
 pub mod server;
 
@@ -22,6 +23,7 @@ pub use parts::{
     JoinHow, LeaveReason, Limits, MemberChange, MemberInfo, Presence, ResumeClaim, RoomEnd,
     RoomInfo,
 };
+pub use people::{PersonSeen, PersonSeenOwned};
 pub use rooms::{HostAsk, HostAskOwned, MemberFlags};
 pub use server::ServerFrame;
 
@@ -45,6 +47,12 @@ pub const AREAS_MAX: usize = 1024;
 pub const NAME_MAX: usize = 64;
 /// Bytes of a status.
 pub const STATUS_MAX: usize = 64;
+/// Identities in one frame that begins or ends following, and in one that tells of them.
+pub const FOLLOWED_MAX: usize = 64;
+/// Bytes of a notice.
+pub const NOTICE_MAX: usize = 4096;
+/// Cursors in one frame that acknowledges notices.
+pub const CURSORS_MAX: usize = 64;
 /// Bytes of a refusal's code.
 pub const CODE_MAX: usize = 32;
 /// Bytes of a text for people; long enough to name what differs between two schemas.

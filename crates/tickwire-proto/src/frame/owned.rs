@@ -20,6 +20,10 @@ pub mod code {
     pub const VERSION: &str = "Version";
     /// More than is allowed, or too often.
     pub const LIMIT: &str = "Limit";
+    /// The same identity came by another session, and only one may be at a time.
+    pub const REPLACED: &str = "Replaced";
+    /// What keeps things on disk failed.
+    pub const STORE: &str = "Store";
     /// The credentials were not accepted.
     pub const REFUSED: &str = "Refused";
     /// There is no session to ask by: the client's own word for what went down with one.

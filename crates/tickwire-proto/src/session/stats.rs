@@ -65,6 +65,8 @@ counters! {
     requests_limited,
     /// Statuses refused, since they came too often.
     statuses_limited,
+    /// Identities not followed, since too many were asked for in a short time.
+    follows_limited,
     /// Keyframes wanted or reports, too often.
     wishes_limited,
     /// Reliable messages that waited or were not received when the session ended.

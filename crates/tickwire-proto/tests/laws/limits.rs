@@ -68,6 +68,26 @@ fn lengths_beyond_their_limits_are_read_by_nobody() {
         ROOMS_PER_SESSION_MAX + 1,
     );
     too_long(
+        ClientFrame::decode(&raw(&[0x18, 1], STATUS_MAX + 1)),
+        STATUS_MAX + 1,
+    );
+    too_long(
+        ClientFrame::decode(&raw(&[0x19, 0], FOLLOWED_MAX + 1)),
+        FOLLOWED_MAX + 1,
+    );
+    too_long(
+        ClientFrame::decode(&raw(&[0x1a, 0], CURSORS_MAX + 1)),
+        CURSORS_MAX + 1,
+    );
+    too_long(
+        ServerFrame::decode(&raw(&[0x5b, 0], FOLLOWED_MAX + 1)),
+        FOLLOWED_MAX + 1,
+    );
+    too_long(
+        ServerFrame::decode(&raw(&[0x5c, 0, 0, 0], NOTICE_MAX + 1)),
+        NOTICE_MAX + 1,
+    );
+    too_long(
         ServerFrame::decode(&raw(&[0x43, 0], CODE_MAX + 1)),
         CODE_MAX + 1,
     );

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tickwire_proto::frame::{
     AreaDelta, Ask, Cancel, ClientFrame, HostAsk, JoinHow, LeaveReason, Limits, MemberChange,
-    MemberFlags, MemberInfo, Outcome, Presence, Reply, ResumeClaim, RoomEnd, RoomInfo, ServerFrame,
+    MemberFlags, MemberInfo, Outcome, PersonSeen, Presence, Reply, ResumeClaim, RoomEnd, RoomInfo,
+    ServerFrame,
 };
 use tickwire_proto::{Reason, Retry, Tick};
 
@@ -164,6 +165,15 @@ impl Pool {
                 room: a,
                 text: self.text(0),
                 expires_ms: c,
+            },
+            ClientFrame::Follow {
+                attachment,
+                add: vec![self.text(0), self.text(1)],
+                remove: vec![self.text(2)],
+            },
+            ClientFrame::NoticesDone {
+                attachment,
+                cursors: vec![self.longs[0], self.longs[2]],
             },
             ClientFrame::Bye,
             join(JoinHow::Private {
@@ -449,6 +459,32 @@ impl Pool {
                     member: b,
                     status: self.text(0),
                 },
+            },
+            ServerFrame::Followed {
+                attachment: self.bytes[0],
+                people: vec![
+                    PersonSeen {
+                        identity: self.text(1),
+                        presence: Presence::Away,
+                        status: self.text(2),
+                    },
+                    PersonSeen {
+                        identity: self.text(0),
+                        presence: Presence::Gone,
+                        status: "",
+                    },
+                ],
+            },
+            ServerFrame::FollowRefused {
+                attachment: self.bytes[0],
+                code: "Limit",
+                message: self.text(0),
+            },
+            ServerFrame::Notice {
+                attachment: self.bytes[0],
+                cursor: self.longs[0],
+                kind: self.text(2),
+                payload: &self.blobs[1],
             },
             ServerFrame::StatusRefused {
                 room: e,

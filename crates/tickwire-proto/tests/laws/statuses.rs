@@ -4,7 +4,9 @@ use crate::endings::attached;
 use crate::links::{Pair, joined_info};
 use std::time::Duration;
 use tickwire_proto::frame::{ClientFrame, JoinHow, STATUS_MAX, ServerFrame, code};
-use tickwire_proto::session::server::{STATUS_MS_MAX, STATUSES_AT_ONCE_MAX, STATUSES_PER_S_MAX};
+use tickwire_proto::session::server::{
+    FOLLOWS_AT_ONCE_MAX, FOLLOWS_PER_S_MAX, STATUS_MS_MAX, STATUSES_AT_ONCE_MAX, STATUSES_PER_S_MAX,
+};
 use tickwire_proto::{ClientEvent, ServerEvent, ServerSession, Time};
 
 fn in_room() -> ServerSession {
@@ -172,4 +174,53 @@ fn a_status_comes_once_over_links_that_are_lost() {
         |event| matches!(event, ClientEvent::StatusRefused { room: 5, refusal } if refusal.code == code::LIMIT),
     );
     assert!((10..=25).contains(&refused), "{refused} of 60");
+}
+
+#[test]
+fn identities_a_second_are_limited_and_those_beyond_are_refused_by_name() {
+    let mut server = attached();
+    let names: Vec<String> = (0..64).map(|n| format!("p{n}")).collect();
+    let follow = ClientFrame::Follow {
+        attachment: 0,
+        add: names.iter().map(String::as_str).collect(),
+        remove: vec![],
+    };
+    let all = FOLLOWS_AT_ONCE_MAX / 64;
+    (0..all + 2).for_each(|_| server.handle_frame(Time(0), &follow.encode()));
+    let elsewhere = ClientFrame::Follow {
+        attachment: 5,
+        add: vec!["ann"],
+        remove: vec![],
+    };
+    server.handle_frame(Time(0), &elsewhere.encode());
+    let done = ClientFrame::NoticesDone {
+        attachment: 5,
+        cursors: vec![1],
+    };
+    server.handle_frame(Time(0), &done.encode());
+    let events: Vec<_> = std::iter::from_fn(|| server.poll_event()).collect();
+    let asked = events.iter().filter(
+        |event| matches!(event, ServerEvent::Follow { attachment: 0, add, .. } if add.len() == 64),
+    );
+    assert_eq!((asked.count() as u64, events.len() as u64), (all, all));
+    let stats = server.stats();
+    assert_eq!((stats.follows_limited, stats.frames_late), (128, 2));
+    let frames: Vec<_> = std::iter::from_fn(|| server.next(Time(0), 1 << 20)).collect();
+    let refused = frames.iter().filter(|out| {
+        matches!(
+            ServerFrame::decode(&out.head),
+            Ok(ServerFrame::FollowRefused {
+                attachment: 0,
+                code: code::LIMIT,
+                ..
+            })
+        )
+    });
+    assert_eq!(refused.count(), 2);
+    let second = Time::from_millis(1_000 * 64 / FOLLOWS_PER_S_MAX);
+    server.handle_frame(second, &follow.encode());
+    assert!(matches!(
+        server.poll_event(),
+        Some(ServerEvent::Follow { .. })
+    ));
 }

@@ -18,7 +18,7 @@ impl Front {
                 session,
                 attachment,
                 answer,
-            } => self.auth_done(now, session, attachment, answer),
+            } => self.auth_done(now, session, attachment, *answer),
             FrontInput::Entered {
                 session,
                 request,
@@ -35,6 +35,12 @@ impl Front {
                 request,
                 rooms,
             } => self.list(now, session, request, rooms),
+            FrontInput::Claimed { part } => self.claimed(now, part),
+            FrontInput::Replaced { part, message } => self.replaced(now, part, &message),
+            FrontInput::ToParts { parts, frame } => self.tell_parts_of(now, &parts, &frame),
+            FrontInput::FollowRefused { part, refusal } => {
+                self.follow_refused(now, part, &refusal);
+            }
             FrontInput::LobbyChange {
                 session,
                 request,
@@ -107,6 +113,21 @@ impl Front {
         if let Some(message) = banned.map(str::to_owned) {
             return self.end(now, key, Reason::Banned, Reason::Banned.retry(), &message);
         }
+        match answer.map(with_clean_name) {
+            Ok(identity) => self.accept(now, key, attachment, identity),
+            Err(refusal) => self.proven(now, key, attachment, Err(refusal)),
+        }
+        self.settle(now, key);
+    }
+
+    /// What is known now of who an attachment is: the session's client is told.
+    pub(super) fn proven(
+        &mut self,
+        now: Time,
+        key: SessionKey,
+        attachment: u8,
+        answer: Result<Identity, Refusal>,
+    ) {
         let Some(slot) = self.slots.get_mut(key) else {
             self.stats.inputs_late += 1;
             return;
@@ -116,11 +137,11 @@ impl Front {
             .as_ref()
             .filter(|_| slot.generic & 1 << attachment != 0)
             .and_then(|namespace| namespace.messages_bytes());
-        let answer = answer.map(with_clean_name);
         slot.session
             .attach_done_with(now, attachment, answer, schema);
         if slot.session.is_free(attachment) {
             slot.entrances.retain(|(of, _)| *of != attachment);
+            self.unnamed(key, attachment);
         }
         self.settle(now, key);
     }
@@ -272,7 +293,7 @@ impl Front {
         self.settle(now, key);
     }
 
-    fn send(&mut self, now: Time, key: SessionKey, frame: Bytes) {
+    pub(super) fn send(&mut self, now: Time, key: SessionKey, frame: Bytes) {
         if let Some(slot) = self.slots.get_mut(key) {
             // An overflow ends the session: its event says so. A volatile message that cannot go is counted there.
             let _ = slot.session.send_frame(now, frame);

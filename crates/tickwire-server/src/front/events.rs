@@ -10,7 +10,6 @@ use super::{Front, FrontOutput};
 use crate::auth::AuthRequest;
 use crate::key::SessionKey;
 use crate::lobby::{LobbyInput, LobbyJoin};
-use crate::name::clean_text;
 use crate::room::RoomInput;
 
 impl Front {
@@ -63,9 +62,12 @@ impl Front {
                 };
                 self.auth_wanted(now, request, renewal);
             }
-            ServerEvent::Attached { .. } => self.stats.attaches += 1,
+            ServerEvent::Attached { attachment } => self.attached(key, attachment),
             ServerEvent::Renewed { .. } => self.stats.renewals += 1,
-            ServerEvent::Detached { attachment } => self.detached(key, attachment),
+            ServerEvent::Detached { attachment } => {
+                self.detached(key, attachment);
+                self.unnamed(key, attachment);
+            }
             ServerEvent::JoinWanted {
                 request,
                 attachment,
@@ -177,7 +179,16 @@ impl Front {
                     volatile,
                 });
             }
-            ServerEvent::Status { room, text } => self.status(key, room, clean_text(&text)),
+            ServerEvent::Status { room, text } => self.status(key, room, &text),
+            ServerEvent::Follow {
+                attachment,
+                add,
+                remove,
+            } => self.follow(key, attachment, add, remove),
+            ServerEvent::NoticesDone {
+                attachment,
+                cursors,
+            } => self.notices_done(key, attachment, cursors),
             ServerEvent::Ask {
                 room, number, kind, ..
             } if room < ROOM_FIRST => {
@@ -228,17 +239,20 @@ impl Front {
                 self.stats.links_lost += 1;
                 self.cut(key);
                 self.presence(key, Presence::Away);
+                self.tell_presence(key, Presence::Away);
                 self.waits(now, key);
             }
             ServerEvent::Resumed => {
                 self.stats.resumes += 1;
                 self.waits_no_more(key);
+                self.tell_presence(key, Presence::Online);
             }
             ServerEvent::RoomResumed { room, held } => self.room_resumed(key, room, held),
             ServerEvent::Ended(ending) => {
                 self.stats.ending(ending.reason);
                 self.waits_no_more(key);
                 self.gone(key, ending.reason);
+                self.tell_presence(key, Presence::Gone);
             }
         }
     }
@@ -310,15 +324,6 @@ impl Front {
         let rooms = self.rooms_of(key);
         for room in rooms {
             self.tell_room(key, room, |member| RoomInput::Presence { member, presence });
-        }
-    }
-
-    fn status(&mut self, key: SessionKey, room: u32, status: String) {
-        if room != 0 {
-            return self.tell_room(key, room, |member| RoomInput::Status { member, status });
-        }
-        if let Some(slot) = self.slots.get_mut(key) {
-            slot.status = status;
         }
     }
 

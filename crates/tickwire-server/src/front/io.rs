@@ -7,6 +7,7 @@ use tickwire_proto::frame::{Identity, Refusal, RoomEnd, RoomInfoOwned};
 use tickwire_proto::{Reason, Retry, Time};
 
 use crate::auth::{AuthRequest, Caller};
+use crate::directory::{DirectoryInput, Part};
 use crate::key::{MemberId, SessionKey};
 use crate::lobby::LobbyInput;
 use crate::namespace::NamespaceSpec;
@@ -22,7 +23,7 @@ pub enum FrontInput {
         /// Which attachment.
         attachment: u8,
         /// Who it is, or why not.
-        answer: Result<Identity, Refusal>,
+        answer: Box<Result<Identity, Refusal>>,
     },
     /// The lobby has given a seat; the room's answer follows.
     Entered {
@@ -52,6 +53,32 @@ pub enum FrontInput {
         request: u32,
         /// The rooms.
         rooms: Vec<RoomInfoOwned>,
+    },
+    /// All other sessions of its identity are gone: the answer to [`DirectoryInput::Claim`].
+    Claimed {
+        /// Whose.
+        part: Part,
+    },
+    /// A newer session of its identity has come, and only one may be.
+    Replaced {
+        /// Whose.
+        part: Part,
+        /// For people.
+        message: String,
+    },
+    /// One encoded frame for some parts of this front: what is followed, a notice.
+    ToParts {
+        /// Whose.
+        parts: Vec<Part>,
+        /// The frame.
+        frame: Bytes,
+    },
+    /// Some identities are not followed.
+    FollowRefused {
+        /// Whose.
+        part: Part,
+        /// Why.
+        refusal: Refusal,
     },
     /// What is new on a list that a session watches.
     LobbyChange {
@@ -194,6 +221,8 @@ impl FrontInput {
 pub enum FrontOutput {
     /// For the lobby.
     ToLobby(LobbyInput),
+    /// For the directory.
+    ToDirectory(DirectoryInput),
     /// For a room.
     ToRoom {
         /// Its number.

@@ -5,6 +5,7 @@ mod deliver;
 mod events;
 mod io;
 mod moving;
+mod people;
 mod polled;
 mod resume;
 mod settle;
@@ -22,7 +23,7 @@ use tickwire_proto::{
 
 pub use bans::SERVER_BANS_MAX;
 pub use io::{FrontInput, FrontOutput};
-pub use resume::SESSIONS_AWAY_MAX;
+pub use resume::{FAREWELLS_MAX, SESSIONS_AWAY_MAX};
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 
 use crate::auth::Caller;
@@ -120,6 +121,10 @@ pub struct Front {
     outputs: VecDeque<FrontOutput>,
     /// How many sessions wait for their clients.
     away: usize,
+    /// How sessions ended whose clients were not there to hear it.
+    farewells: VecDeque<(SessionKey, Ending)>,
+    /// Of the last attachment that the directory was told of.
+    serial: u32,
     bans: bans::Bans,
     stats: FrontStats,
     /// Frames and bytes of updates, with their tick frames.
@@ -141,6 +146,8 @@ impl Front {
             stats: FrontStats::default(),
             bans: bans::Bans::default(),
             away: 0,
+            farewells: VecDeque::new(),
+            serial: 0,
             updates_out: (0, 0),
         }
     }
@@ -170,6 +177,7 @@ impl Front {
             told_rtt_ms: 0,
             timer: None,
             dirty: false,
+            named: Vec::new(),
             status: String::new(),
             backed_up: None,
             close_by: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tickwire_proto::frame::ResumeClaim;
-use tickwire_proto::{Reason, Tick, Time};
+use tickwire_proto::{Ending, Reason, Retry, Tick, Time};
 
 use super::{Front, FrontOutput};
 use crate::auth::Caller;
@@ -14,6 +14,8 @@ use crate::room::RoomInput;
 
 /// Sessions of one front that wait for their clients at most: one more ends at once.
 pub const SESSIONS_AWAY_MAX: usize = 4_096;
+/// Endings of sessions that were sent away while they waited for their clients, kept for these at most; older ones are forgotten.
+pub const FAREWELLS_MAX: usize = 1_024;
 
 /// The token of a session: its key, and 24 bytes of chance.
 pub(super) fn of_session(key: SessionKey, mut token: [u8; 32]) -> [u8; 32] {
@@ -46,7 +48,7 @@ impl Front {
             .get(to)
             .is_some_and(|slot| to != from && slot.session.may_resume(&claim.token));
         if !may {
-            return false;
+            return self.say_farewell(now, from, to);
         }
         let Some((Some(token), caller)) = self.drop_link(from) else {
             return false;
@@ -61,6 +63,32 @@ impl Front {
         }
         self.settle(now, to);
         true
+    }
+
+    /// A session that was sent away while its client had no link: the client hears it when it comes, lest it begin anew as if nothing were.
+    fn say_farewell(&mut self, now: Time, from: SessionKey, to: SessionKey) -> bool {
+        let sent = self.farewells.iter().find(|(key, _)| *key == to);
+        let Some((_, ending)) = sent.cloned() else {
+            return false;
+        };
+        let Ending {
+            reason,
+            retry,
+            message,
+        } = ending;
+        self.end(now, from, reason, retry, &message);
+        true
+    }
+
+    /// Keeps the ending of a session that was sent away, for a client that is not there to hear it.
+    pub(super) fn keep_farewell(&mut self, key: SessionKey, ending: &Ending) {
+        if ending.retry != Retry::Never {
+            return;
+        }
+        if self.farewells.len() >= FAREWELLS_MAX {
+            self.farewells.pop_front();
+        }
+        self.farewells.push_back((key, ending.clone()));
     }
 
     /// A session waits for its client, if not too many do.

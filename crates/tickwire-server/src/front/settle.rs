@@ -42,6 +42,9 @@ impl Front {
             .session
             .is_ended()
             .map_or(Reason::Expired, |ending| ending.reason);
+        if let Some(ending) = slot.session.is_ended().filter(|_| !slot.link) {
+            self.keep_farewell(key, ending);
+        }
         if slot.link {
             self.outputs.push_back(FrontOutput::Close {
                 session: key,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tickwire_proto::frame::RoomEnd;
 use tickwire_proto::{ServerSession, Time};
 
+use super::people::Named;
 use crate::auth::Caller;
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
@@ -42,6 +43,8 @@ pub(crate) struct Slot {
     pub timer: Option<Time>,
     /// It is on the list of those that have something to write.
     pub dirty: bool,
+    /// Its attachments, as the directory knows them; the session bounds them.
+    pub named: Vec<Named>,
     /// What it says of itself outside of rooms.
     pub status: String,
     /// Since when its link holds bytes that the socket does not take.

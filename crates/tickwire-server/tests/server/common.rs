@@ -7,8 +7,8 @@ use bevy_ecs::prelude::*;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tickwire_proto::frame::{
-    AreaDelta, AskOutcome, HostAsk, JoinHow, JoinedInfo, MemberChangeOwned, Refusal, RoomEnd,
-    RoomInfoOwned,
+    AreaDelta, AskOutcome, HostAsk, JoinHow, JoinedInfo, MemberChangeOwned, PersonSeenOwned,
+    Refusal, RoomEnd, RoomInfoOwned,
 };
 use tickwire_proto::{ClientEvent, ClientSession, Ending, ServerFrame, SessionConfig, Tick, Time};
 use tickwire_server::{FrontConfig, Kind, LobbyConfig, Loopback, RoomStats, SessionKey};
@@ -186,6 +186,8 @@ pub struct Peer {
     pub joined: Vec<JoinedInfo>,
     pub refused: Vec<(u32, Refusal)>,
     pub attach_refused: Vec<Refusal>,
+    /// Attachments that the server ended.
+    pub attach_ended: Vec<(u8, Refusal)>,
     pub members: Vec<MemberChangeOwned>,
     pub messages: Vec<(u32, Bytes)>,
     /// Questions of its rooms: room, number, bytes.
@@ -194,11 +196,15 @@ pub struct Peer {
     pub outcomes: Vec<(u32, AskOutcome)>,
     pub lists: Vec<Vec<RoomInfoOwned>>,
     pub ended: Vec<(u32, RoomEnd, String)>,
+    /// What it was told of those it follows.
+    pub people: Vec<PersonSeenOwned>,
+    pub follow_refused: Vec<Refusal>,
+    /// Cursor, kind, payload.
+    pub notices: Vec<(u64, String, Bytes)>,
     pub over: Option<Ending>,
     /// Attachments whose identity had expired, as often as it was told so.
     pub expired: Vec<u8>,
     pub renewed: Vec<u8>,
-    pub attach_ended: Vec<(u8, Refusal)>,
     /// The rooms that it was moved from.
     pub moved: Vec<u32>,
     /// The rooms that it is in, as far as it was told.
@@ -242,16 +248,19 @@ impl Peer {
             joined: vec![],
             refused: vec![],
             attach_refused: vec![],
+            attach_ended: vec![],
             members: vec![],
             messages: vec![],
             asked: vec![],
             outcomes: vec![],
             lists: vec![],
             ended: vec![],
+            people: vec![],
+            follow_refused: vec![],
+            notices: vec![],
             over: None,
             expired: vec![],
             renewed: vec![],
-            attach_ended: vec![],
             moved: vec![],
             inside: BTreeSet::new(),
             live: BTreeMap::new(),
@@ -460,6 +469,14 @@ impl Peer {
                 list.extend(rooms.into_iter().map(|room| (room.id.clone(), room)));
             }
             ClientEvent::Ended(ending) => self.over = Some(ending),
+            ClientEvent::Followed { people, .. } => self.people.extend(people),
+            ClientEvent::FollowRefused { refusal, .. } => self.follow_refused.push(refusal),
+            ClientEvent::Notice {
+                cursor,
+                kind,
+                payload,
+                ..
+            } => self.notices.push((cursor, kind, payload)),
             _ => {}
         }
     }

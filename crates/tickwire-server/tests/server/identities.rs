@@ -1,312 +1,112 @@
-//! Who a session is, over time: identities that expire and are renewed or not, checks that never answer, tokens that are for one room.
+//! Identities are of their namespace: nothing that is known of one there is heard elsewhere, and one session alone is each namespace's own rule.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use tickwire_proto::Time;
-use tickwire_proto::frame::{Identity, JoinHow, Refusal, code};
+use bytes::Bytes;
+use tickwire_proto::frame::{Presence, code};
 use tickwire_server::{
-    AcceptAll, Auth, AuthAnswer, AuthChain, AuthRequest, Caller, FrontConfig, Guard, JoinTicket,
-    JoinTokens, Kind, LobbyConfig, Loopback, NamespaceSpec, Namespaces,
+    DirectoryInput, FrontConfig, HOME, LobbyConfig, Loopback, NamespaceSpec, Namespaces, Notice,
+    Person,
 };
-use tickwire_sim::GameKind;
 
-use crate::common::{Peer, QUICK, World, hello};
+use crate::common::{Peer, World};
 
-/// What an identity of [`Brief`] is good for.
-const GOOD_MS: u64 = 5_000;
-/// How long fresh credentials are waited for.
-const PATIENCE_MS: u64 = 10_000;
-
-/// Believes each name for five seconds. Of "mute" it never says anything; a name that begins with "old" is too old.
-struct Brief;
-
-impl Auth for Brief {
-    fn check(&self, request: &AuthRequest) -> AuthAnswer {
-        let name = String::from_utf8_lossy(&request.credentials).into_owned();
-        if name == "mute" {
-            return AuthAnswer::Later(Box::pin(std::future::pending()));
-        }
-        if name.starts_with("old") {
-            return Err(Refusal::new("Expired", "sign in again")).into();
-        }
-        AuthAnswer::Accepted(Identity {
-            expires: Some(request.now.plus(Duration::from_millis(GOOD_MS))),
-            ..Identity::new(name)
-        })
-    }
-}
-
-fn kinds() -> Vec<Arc<Kind>> {
-    vec![Arc::new(Kind::from(GameKind::new("hello", hello)))]
-}
-
-fn server(chat: impl Auth + 'static) -> Loopback {
-    let chat = NamespaceSpec::new("/chat", kinds()).with_auth(Arc::new(chat));
-    let slow = NamespaceSpec::new("/slow", kinds()).with_auth(Arc::new(Brief));
-    let namespaces = Namespaces::new([NamespaceSpec::new("/", kinds()), chat, slow]);
+/// `/`, where an identity has one session at a time, and `/chat`, where it has as many as it likes.
+fn world() -> World {
+    let home = NamespaceSpec::new(HOME, vec![]).with_one_session();
+    let all = Namespaces::new([home, NamespaceSpec::new("/chat", vec![])]);
     let front = FrontConfig {
         shards: 2,
         ..FrontConfig::default()
     };
-    Loopback::of(Arc::new(namespaces), front, LobbyConfig::default())
+    World::new(Loopback::of(Arc::new(all), front, LobbyConfig::default()))
 }
 
-/// In a room of `/`, and as `name` in one of `/chat`, which believes for five seconds.
-fn world(name: &str) -> World {
-    let mut world = World::new(server(Brief));
+/// A guest of that name in some namespaces, by their numbers.
+fn come(world: &mut World, name: &str, namespaces: &[(u8, &str)]) -> usize {
     let mut peer = Peer::open(&mut world.server, world.now);
-    peer.session.attach(0, "/", b"", 0);
-    peer.session.attach(1, "/chat", name.as_bytes(), 0);
-    peer.session.join(900, 0, &QUICK, 0);
-    peer.session.join(901, 1, &QUICK, 0);
+    let credentials = format!(r#"{{"guest":"{name}"}}"#);
+    for (attachment, namespace) in namespaces {
+        peer.session
+            .attach(*attachment, namespace, credentials.as_bytes(), 0);
+    }
     world.peers.push(peer);
-    world.run(100);
-    assert_eq!(world.peers[0].joined.len(), 2);
-    world
-}
-
-#[test]
-fn who_shows_fresh_credentials_stays_for_as_often_as_it_does() {
-    let mut world = world("ann");
-    for round in 1..=3 {
-        world.run(GOOD_MS);
-        assert_eq!(
-            world.peers[0].expired,
-            vec![1; round],
-            "asked once each time"
-        );
-        world.peers[0].session.credentials(1, b"ann");
-        world.run(50);
-        assert_eq!(world.peers[0].renewed, vec![1; round]);
-    }
-    world.run(GOOD_MS - 500);
-    assert!(world.peers[0].attach_ended.is_empty() && world.peers[0].over.is_none());
-    assert_eq!(world.peers[0].inside.len(), 2);
-    assert_eq!(
-        world
-            .server
-            .fronts()
-            .iter()
-            .map(|front| front.stats().renewals)
-            .sum::<u64>(),
-        3
-    );
-}
-
-#[test]
-fn without_fresh_credentials_that_attachment_ends_and_nothing_else() {
-    let mut world = world("ann");
-    world.run(GOOD_MS + PATIENCE_MS - 500);
-    assert!(world.peers[0].attach_ended.is_empty(), "it has ten seconds");
-    assert_eq!(world.peers[0].inside.len(), 2, "and its rooms meanwhile");
-    world.run(600);
-    let peer = &world.peers[0];
-    let (attachment, refusal) = &peer.attach_ended[0];
-    assert_eq!((*attachment, refusal.code.as_str()), (1, code::REFUSED));
-    assert!(refusal.message.contains("attach again with fresh ones"));
-    assert!(peer.inside.len() == 1 && peer.over.is_none());
-    // The number is free again, and so is its place in the namespace.
-    world.peers[0].session.attach(1, "/chat", b"ann", 0);
-    world.peers[0].session.join(910, 1, &QUICK, 0);
-    world.run(100);
-    assert_eq!(world.peers[0].inside.len(), 2);
-}
-
-#[test]
-fn fresh_credentials_that_are_refused_or_of_somebody_else_end_it_at_once() {
-    for (shown, wanted) in [("old ann", "Expired"), ("bob", code::FORBIDDEN)] {
-        let mut world = world("ann");
-        world.run(GOOD_MS);
-        world.peers[0].session.credentials(1, shown.as_bytes());
-        world.run(50);
-        let peer = &world.peers[0];
-        assert_eq!(peer.attach_ended[0].1.code, wanted);
-        assert!(peer.inside.len() == 1 && peer.over.is_none());
-    }
-}
-
-#[test]
-fn a_lost_link_does_not_cost_the_time_to_answer() {
-    let mut world = world("ann");
-    world.run(GOOD_MS - 1_000);
-    let (key, now) = (world.peers[0].key, world.now);
-    world.server.lose(now, key);
-    world.peers[0].mute = true;
-    world.run(PATIENCE_MS + 5_000);
-    world.peers[0].mute = false;
-    let (peer, now) = (&mut world.peers[0], world.now);
-    peer.relink(&mut world.server, now, true);
-    world.run(PATIENCE_MS - 1_000);
-    assert_eq!(world.peers[0].expired, [1]);
-    world.peers[0].session.credentials(1, b"ann");
-    world.run(100);
-    assert_eq!(world.peers[0].renewed, [1]);
-    assert_eq!(world.peers[0].inside.len(), 2);
-}
-
-#[test]
-fn a_check_that_never_answers_has_a_deadline_beside_attachments_that_go_on() {
-    let mut world = world("ann");
-    world.peers[0].session.attach(2, "/slow", b"mute", 0);
-    let refused = |world: &World| world.peers[0].attach_refused.clone();
-    for _ in 0..3 {
-        world.run(3_000);
-        world.peers[0].session.credentials(1, b"ann");
-    }
-    assert!(refused(&world).is_empty());
-    world.run(1_500);
-    assert_eq!(refused(&world)[0].code, code::FAILED);
-    assert!(
-        refused(&world)[0]
-            .message
-            .contains("could not be checked within 10000 ms")
-    );
-    assert!(world.peers[0].over.is_none() && world.peers[0].inside.len() == 2);
-}
-
-#[test]
-fn a_first_check_that_never_answers_ends_the_session_with_advice() {
-    let mut world = World::new(server(Brief));
-    let mut peer = Peer::open(&mut world.server, world.now);
-    peer.session.attach(0, "/chat", b"mute", 0);
-    world.peers.push(peer);
-    world.run(9_500);
-    assert!(world.peers[0].over.is_none());
-    world.run(1_000);
-    let over = world.peers[0].over.clone().expect("an ending");
-    assert!(
-        over.message
-            .contains("could not be checked within 10000 ms"),
-        "{over:?}"
-    );
-    assert!(matches!(over.retry, tickwire_proto::Retry::After { .. }));
-}
-
-#[test]
-fn auth_sees_where_a_link_comes_from_and_after_a_resume_the_new_one() {
-    let chain = AuthChain::new()
-        .then(Guard::new(|request| {
-            match request.caller.header("x-team") {
-                Some("red") => Ok(()),
-                other => Err(Refusal::new(
-                    code::FORBIDDEN,
-                    format!("{other:?} does not play here"),
-                )),
-            }
-        }))
-        .then(AcceptAll);
-    let mut world = World::new(server(chain));
-    let team = |name: &'static str| Caller::new(None).with_headers([("x-team", name)]);
-    world.server.set_caller(team("red"));
-    let peer = Peer::open(&mut world.server, world.now);
-    world.peers.push(peer);
-    for attachment in [0, 1] {
-        let namespace = ["/", "/chat"][usize::from(attachment)];
-        world.peers[0].session.attach(attachment, namespace, b"", 0);
-    }
     world.run(50);
-    assert!(world.peers[0].attach_refused.is_empty());
-    world.peers[0].session.detach(1);
-    world.run(50);
-    // Over another link (and through another front) it comes from somewhere else.
-    let now = world.now;
-    world.server.set_caller(team("blue"));
-    world.peers[0].relink(&mut world.server, now, true);
-    world.run(50);
-    world.peers[0].session.attach(2, "/chat", b"", 0);
-    world.run(50);
-    assert_eq!(
-        world.peers[0].attach_refused[0].message,
-        r#"Some("blue") does not play here"#
-    );
+    world.peers.len() - 1
 }
 
-#[test]
-fn a_join_token_is_for_one_room_and_for_one_session() {
-    let tokens = JoinTokens::new("k", &[7; 32]).unwrap();
-    let mut world = World::new(server(tokens.clone()));
-    let host = |world: &mut World, how: &JoinHow| {
-        let ticket = JoinTicket {
-            identity: "host".into(),
-            name: String::new(),
-            room: None,
-            namespace: "/chat".into(),
-            expires: world.now.plus(Duration::from_secs(60)),
-            nonce: [world.peers.len() as u8; 16],
-        };
-        let mut peer = Peer::open(&mut world.server, world.now);
-        let shown = format!(r#"{{"join":"{}"}}"#, tokens.sign(&ticket));
-        peer.session.attach(0, "/chat", shown.as_bytes(), 0);
-        peer.session.join(900, 0, how, 0);
-        world.peers.push(peer);
-        world.run(100);
-        (shown, world.peers.last().unwrap().joined[0].id.clone())
-    };
-    let create = JoinHow::Create {
-        kind: "hello",
-        attributes: vec![],
-    };
-    let (_, first) = host(&mut world, &create);
-    let (_, second) = host(&mut world, &create);
-    assert_ne!(first, second);
-    let ticket = JoinTicket {
-        identity: "ann".into(),
-        name: "Ann".into(),
-        room: Some(second.clone()),
-        namespace: "/chat".into(),
-        expires: world.now.plus(Duration::from_secs(60)),
-        nonce: [99; 16],
-    };
-    let shown = format!(r#"{{"join":"{}"}}"#, tokens.sign(&ticket));
-    for _ in 0..2 {
-        let mut peer = Peer::open(&mut world.server, world.now);
-        peer.session.attach(0, "/chat", shown.as_bytes(), 0);
-        peer.session.join(900, 0, &JoinHow::Room { id: &first }, 0);
-        peer.session.join(901, 0, &create, 0);
-        peer.session.join(902, 0, &JoinHow::Watch { id: &first }, 0);
-        world.peers.push(peer);
-    }
-    world.run(100);
-    let [ann, thief] = [&world.peers[2], &world.peers[3]];
-    let codes: Vec<&str> = ann.refused.iter().map(|(_, no)| no.code.as_str()).collect();
-    assert_eq!(codes, [code::FORBIDDEN; 3]);
-    assert!(ann.refused[0].1.message.contains(&second));
-    assert_eq!(thief.attach_refused[0].code, "Spent");
-    assert_eq!(world.server.rooms().count(), 2, "none was made for nothing");
-    world.peers[2].session.join(903, 0, &QUICK, 0);
-    world.run(100);
-    assert_eq!(
-        world.peers[2].joined[0].id, second,
-        "any that takes it is this one"
-    );
-    assert_eq!(
-        world.peers[2].joined[0]
-            .members
-            .iter()
-            .filter(|it| it.name == "Ann")
-            .count(),
-        1
-    );
+fn told(world: &World, peer: usize) -> Vec<(Presence, &str)> {
+    let seen = world.peers[peer].people.iter();
+    seen.map(|seen| (seen.presence, seen.status.as_str()))
+        .collect()
 }
 
+const BOTH: [(u8, &str); 2] = [(0, "/"), (1, "/chat")];
+
 #[test]
-fn time_is_the_drivers() {
-    let mut world = World::new(server(Guardian));
-    world.now = Time::from_millis(77_000);
-    let mut peer = Peer::open(&mut world.server, world.now);
-    peer.session.attach(0, "/chat", b"", 0);
-    world.peers.push(peer);
+fn words_presence_and_notices_of_a_namespace_are_heard_in_no_other() {
+    let mut world = world();
+    let ann = come(&mut world, "Ann", &BOTH);
+    let home = come(&mut world, "Bob", &[(0, "/")]);
+    let chat = come(&mut world, "Bob", &[(4, "/chat")]);
+    world.peers[home].session.follow(0, &["guest:Ann"], &[]);
+    world.peers[chat].session.follow(4, &["guest:Ann"], &[]);
+    // Not accepted there: nothing to say, nobody to follow.
+    world.peers[home].session.follow(4, &["guest:Ann"], &[]);
+    world.peers[home].session.status(4, "lost", 0);
     world.run(20);
-    let told: u64 = world.peers[0].attach_refused[0].message.parse().unwrap();
-    assert!((77_000_000..77_100_000).contains(&told));
+    world.peers[ann].session.status(0, "in queue", 0);
+    world.run(20);
+    world.peers[ann].session.status(1, "typing", 5_000);
+    world.run(20);
+    let online = (Presence::Online, "");
+    assert_eq!(told(&world, home), [online, (Presence::Online, "in queue")]);
+    assert_eq!(told(&world, chat), [online, (Presence::Online, "typing")]);
+    world.run(5_000);
+    assert_eq!(told(&world, home).len(), 2);
+    assert_eq!(told(&world, chat)[2..], [online], "typing is over");
+
+    for (namespace, kind) in [("/", "home"), ("/chat", "chat"), ("/club", "club")] {
+        let person = Person::new(namespace, "guest:Ann");
+        let notice = Notice {
+            kind: kind.to_owned(),
+            payload: Bytes::from_static(b"{}"),
+        };
+        let input = DirectoryInput::Notify { person, notice };
+        world.server.tell_directory(world.now, input);
+    }
+    world.run(20);
+    let kinds = world.peers[ann].notices.iter().map(|it| it.1.as_str());
+    assert_eq!(kinds.collect::<Vec<_>>(), ["home", "chat"]);
+    assert_eq!(world.server.directory().stats().notices_unheard, 1);
+
+    world.peers[ann].session.detach(0);
+    world.run(20);
+    assert_eq!(told(&world, home)[2..], [(Presence::Gone, "")]);
+    assert_eq!(told(&world, chat).len(), 3, "she is still in the chat");
 }
 
-/// Says what time it is.
-struct Guardian;
-
-impl Auth for Guardian {
-    fn check(&self, request: &AuthRequest) -> AuthAnswer {
-        Err(Refusal::new("Time", request.now.0.to_string())).into()
-    }
+#[test]
+fn one_session_alone_ends_the_older_ones_part_and_leaves_its_other_namespaces() {
+    let mut world = world();
+    let older = come(&mut world, "Ann", &BOTH);
+    let newer = come(&mut world, "Ann", &BOTH);
+    let ended = &world.peers[older].attach_ended;
+    assert_eq!(ended.len(), 1);
+    let (attachment, refusal) = &ended[0];
+    assert_eq!((*attachment, refusal.code.as_str()), (0, code::REPLACED));
+    assert!(
+        refusal.message.contains("signed in elsewhere"),
+        "{refusal:?}"
+    );
+    assert!(world.peers[older].over.is_none() && world.peers[newer].over.is_none());
+    let sessions = |namespace| {
+        let person = Person::new(namespace, "guest:Ann");
+        world.server.directory().look_up(&person).2
+    };
+    assert_eq!(sessions("/"), [world.peers[newer].key]);
+    assert_eq!(
+        sessions("/chat"),
+        [world.peers[older].key, world.peers[newer].key]
+    );
 }

@@ -2,17 +2,18 @@
 
 use super::{
     ASK, ATTACH_DONE, ATTACH_ENDED, ATTACH_REFUSED, CANCEL, CREDENTIALS_WANTED, ENDING,
-    HAS_APPLIED, HAS_STAMP, HOST_DONE, JOIN_REFUSED, JOINED, LOBBY_CHANGE, LOBBY_LIST, MEMBER,
-    MESSAGE, MOVED, PING, PONG, RATES, RECEIPTS, REPLY, ROOM_ENDED, STATUS_REFUSED, ServerFrame,
-    TICK_FRAME, UPDATE, VOLATILE, WELCOME, name_of,
+    FOLLOW_REFUSED, FOLLOWED, HAS_APPLIED, HAS_STAMP, HOST_DONE, JOIN_REFUSED, JOINED,
+    LOBBY_CHANGE, LOBBY_LIST, MEMBER, MESSAGE, MOVED, NOTICE, PING, PONG, RATES, RECEIPTS, REPLY,
+    ROOM_ENDED, STATUS_REFUSED, ServerFrame, TICK_FRAME, UPDATE, VOLATILE, WELCOME, name_of,
 };
 use crate::ending::{Reason, Retry};
 use crate::frame::area::AreaDelta;
 use crate::frame::ask::{Ask, Cancel, Reply, read_refusal};
 use crate::frame::parts::{Limits, MemberChange, MemberInfo, RoomEnd, RoomInfo};
+use crate::frame::people::PersonSeen;
 use crate::frame::{
-    AREAS_MAX, CODE_MAX, FrameError, MEMBERS_MAX, MessageParts, NAME_MAX, ROOMS_LISTED_MAX,
-    SCHEMA_MAX, TEXT_MAX, read_received,
+    AREAS_MAX, CODE_MAX, FOLLOWED_MAX, FrameError, MEMBERS_MAX, MessageParts, NAME_MAX, NOTICE_MAX,
+    ROOMS_LISTED_MAX, SCHEMA_MAX, TEXT_MAX, read_received,
 };
 use crate::time::Tick;
 use crate::wire::{Reader, WireError, WireFault};
@@ -136,6 +137,26 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError> {
             room: reader.at("room").varint_u32()?,
             code: reader.at("code").str(CODE_MAX)?,
             message: reader.at("message").str(TEXT_MAX)?,
+        },
+        FOLLOWED => ServerFrame::Followed {
+            attachment: reader.at("attachment").u8()?,
+            people: {
+                let count = reader.at("people").count(FOLLOWED_MAX, PersonSeen::LEAST)?;
+                (0..count)
+                    .map(|_| PersonSeen::read(reader))
+                    .collect::<Result<_, _>>()?
+            },
+        },
+        FOLLOW_REFUSED => ServerFrame::FollowRefused {
+            attachment: reader.at("attachment").u8()?,
+            code: reader.at("code").str(CODE_MAX)?,
+            message: reader.at("message").str(TEXT_MAX)?,
+        },
+        NOTICE => ServerFrame::Notice {
+            attachment: reader.at("attachment").u8()?,
+            cursor: reader.at("cursor").varint_u64()?,
+            kind: reader.at("kind").str(NAME_MAX)?,
+            payload: reader.at("payload").bytes(NOTICE_MAX)?,
         },
         LOBBY_LIST => ServerFrame::LobbyList {
             request: reader.at("request").varint_u32()?,

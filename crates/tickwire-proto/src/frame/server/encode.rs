@@ -3,9 +3,10 @@
 use super::{HAS_APPLIED, HAS_STAMP, ServerFrame};
 use crate::frame::ask::write_refusal;
 use crate::frame::parts::{MemberInfo, RoomInfo};
+use crate::frame::people::PersonSeen;
 use crate::frame::{
-    AREAS_MAX, CODE_MAX, MEMBERS_MAX, MessageParts, NAME_MAX, ROOMS_LISTED_MAX, TEXT_MAX,
-    write_received,
+    AREAS_MAX, CODE_MAX, FOLLOWED_MAX, MEMBERS_MAX, MessageParts, NAME_MAX, ROOMS_LISTED_MAX,
+    TEXT_MAX, write_received,
 };
 use crate::time::Tick;
 use crate::wire::Writer;
@@ -155,6 +156,33 @@ impl ServerFrame<'_> {
                 out.varint_u32(room);
                 out.str(code, CODE_MAX);
                 out.str(message, TEXT_MAX);
+            }
+            ServerFrame::Followed {
+                attachment,
+                ref people,
+            } => {
+                out.u8(attachment);
+                write_list(people, FOLLOWED_MAX, out, PersonSeen::write);
+            }
+            ServerFrame::FollowRefused {
+                attachment,
+                code,
+                message,
+            } => {
+                out.u8(attachment);
+                out.str(code, CODE_MAX);
+                out.str(message, TEXT_MAX);
+            }
+            ServerFrame::Notice {
+                attachment,
+                cursor,
+                kind,
+                payload,
+            } => {
+                out.u8(attachment);
+                out.varint_u64(cursor);
+                out.str(kind, NAME_MAX);
+                out.bytes(payload);
             }
             ServerFrame::Ending {
                 reason,

@@ -3,6 +3,7 @@
 use super::area::AreaDelta;
 use super::ask::{Ask, Cancel, Reply};
 use super::parts::{Limits, MemberChange, MemberInfo, RoomEnd, RoomInfo};
+use super::people::PersonSeen;
 use crate::ending::{Reason, Retry};
 use crate::time::Tick;
 use crate::wire::Reader;
@@ -28,6 +29,9 @@ const RATES: u8 = 0x4f;
 const LOBBY_LIST: u8 = 0x50;
 const ENDING: u8 = 0x51;
 const STATUS_REFUSED: u8 = 0x5a;
+const FOLLOWED: u8 = 0x5b;
+const NOTICE: u8 = 0x5c;
+const FOLLOW_REFUSED: u8 = 0x5d;
 const CREDENTIALS_WANTED: u8 = 0x55;
 const ATTACH_ENDED: u8 = 0x56;
 const ASK: u8 = 0x52;
@@ -229,6 +233,33 @@ pub enum ServerFrame<'a> {
         /// For people.
         message: &'a str,
     },
+    /// What watched identities are like: first all that are watched anew, then every change.
+    Followed {
+        /// In the namespace of this attachment.
+        attachment: u8,
+        /// Who.
+        people: Vec<PersonSeen<'a>>,
+    },
+    /// Some identities are not watched.
+    FollowRefused {
+        /// In the namespace of this attachment.
+        attachment: u8,
+        /// For programs.
+        code: &'a str,
+        /// For people.
+        message: &'a str,
+    },
+    /// Something that the client's identity is told, wherever it is connected.
+    Notice {
+        /// In the namespace of this attachment.
+        attachment: u8,
+        /// The notice's number among the identity's, to be acknowledged; 0: nobody keeps it.
+        cursor: u64,
+        /// What it is about.
+        kind: &'a str,
+        /// What it says; JSON by convention.
+        payload: &'a [u8],
+    },
     /// The session is over. The same bytes in every version of the protocol.
     Ending {
         /// Why.
@@ -280,8 +311,9 @@ impl ServerFrame<'_> {
     #[must_use]
     pub fn is_control(&self) -> bool {
         use ServerFrame::{
-            AttachDone, AttachEnded, AttachRefused, CredentialsWanted, HostDone, JoinRefused,
-            Joined, LobbyChange, LobbyList, Member, Moved, Rates, RoomEnded, StatusRefused,
+            AttachDone, AttachEnded, AttachRefused, CredentialsWanted, FollowRefused, Followed,
+            HostDone, JoinRefused, Joined, LobbyChange, LobbyList, Member, Moved, Notice, Rates,
+            RoomEnded, StatusRefused,
         };
         matches!(
             self,
@@ -296,6 +328,9 @@ impl ServerFrame<'_> {
                 | Rates { .. }
                 | LobbyList { .. }
                 | StatusRefused { .. }
+                | Followed { .. }
+                | FollowRefused { .. }
+                | Notice { .. }
                 | LobbyChange { .. }
                 | Moved { .. }
                 | HostDone { .. }
@@ -321,6 +356,9 @@ impl ServerFrame<'_> {
             ServerFrame::Rates { .. } => RATES,
             ServerFrame::LobbyList { .. } => LOBBY_LIST,
             ServerFrame::StatusRefused { .. } => STATUS_REFUSED,
+            ServerFrame::Followed { .. } => FOLLOWED,
+            ServerFrame::FollowRefused { .. } => FOLLOW_REFUSED,
+            ServerFrame::Notice { .. } => NOTICE,
             ServerFrame::Ending { .. } => ENDING,
             ServerFrame::CredentialsWanted { .. } => CREDENTIALS_WANTED,
             ServerFrame::AttachEnded { .. } => ATTACH_ENDED,
@@ -383,6 +421,9 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         RATES => "Rates",
         LOBBY_LIST => "LobbyList",
         STATUS_REFUSED => "StatusRefused",
+        FOLLOWED => "Followed",
+        FOLLOW_REFUSED => "FollowRefused",
+        NOTICE => "Notice",
         ENDING => "Ending",
         CREDENTIALS_WANTED => "CredentialsWanted",
         ATTACH_ENDED => "AttachEnded",

@@ -61,6 +61,7 @@ impl ClientSession {
             return;
         }
         self.held_back.retain(|it| it.attachment != attachment);
+        self.end_asks_of(attachment.into());
         let unsent = self
             .outbox
             .take_opening(|frame| frame.starts_with(&[ATTACH, attachment]));
@@ -265,13 +266,35 @@ impl ClientSession {
         }
     }
 
-    /// Says something of oneself in a room, or where one is followed (`room` 0); for so many milliseconds, or for good (0).
+    /// Says something of oneself in a room, or (below [`ROOM_FIRST`](crate::frame::ROOM_FIRST)) to those who follow one in an attachment's
+    /// namespace; for so many milliseconds, or for good (0).
     pub fn status(&mut self, room: u32, text: &str, expires_ms: u32) {
-        if room == 0 || self.rooms.contains_key(&room) {
+        if self.is_there(room) {
             self.push_control(&ClientFrame::Status {
                 room,
                 text,
                 expires_ms,
+            });
+        }
+    }
+
+    /// Watches identities of an attachment's namespace, and others no more: at most [`FOLLOWED_MAX`](crate::frame::FOLLOWED_MAX) of each at once.
+    pub fn follow(&mut self, attachment: u8, add: &[&str], remove: &[&str]) {
+        if self.attachments.get(&attachment) == Some(&true) {
+            self.push_control(&ClientFrame::Follow {
+                attachment,
+                add: add.to_vec(),
+                remove: remove.to_vec(),
+            });
+        }
+    }
+
+    /// Acknowledges kept notices: at most [`CURSORS_MAX`](crate::frame::CURSORS_MAX) at once.
+    pub fn notices_done(&mut self, attachment: u8, cursors: &[u64]) {
+        if self.attachments.get(&attachment) == Some(&true) {
+            self.push_control(&ClientFrame::NoticesDone {
+                attachment,
+                cursors: cursors.to_vec(),
             });
         }
     }

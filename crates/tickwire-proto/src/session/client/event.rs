@@ -2,7 +2,8 @@
 
 use crate::ending::Ending;
 use crate::frame::{
-    AskOutcome, JoinedInfo, Limits, MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned,
+    AskOutcome, JoinedInfo, Limits, MemberChangeOwned, PersonSeenOwned, Refusal, RoomEnd,
+    RoomInfoOwned,
 };
 use crate::time::Tick;
 use bytes::Bytes;
@@ -144,6 +145,31 @@ pub enum ClientEvent {
         room: u32,
         /// Why.
         refusal: Refusal,
+    },
+    /// What watched identities are like: first those that are watched anew, then every change.
+    Followed {
+        /// In the namespace of this attachment.
+        attachment: u8,
+        /// Who.
+        people: Vec<PersonSeenOwned>,
+    },
+    /// Some identities are not watched.
+    FollowRefused {
+        /// In the namespace of this attachment.
+        attachment: u8,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Something that one's identity is told.
+    Notice {
+        /// In the namespace of this attachment.
+        attachment: u8,
+        /// To be acknowledged; 0: nobody keeps it.
+        cursor: u64,
+        /// What it is about.
+        kind: String,
+        /// What it says.
+        payload: Bytes,
     },
     /// A room is over for this client.
     RoomEnded {

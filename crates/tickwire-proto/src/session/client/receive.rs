@@ -5,8 +5,8 @@ use super::super::outbox::Receipt;
 use super::{ClientEvent, ClientSession, RoomView, Stage};
 use crate::ending::{Ending, Reason};
 use crate::frame::{
-    CONTROL_CHANNEL, JoinedInfo, Limits, MemberInfoOwned, Refusal, RoomInfoOwned, SERVER_FRAME_MAX,
-    ServerFrame, code,
+    CONTROL_CHANNEL, JoinedInfo, Limits, MemberInfoOwned, PersonSeenOwned, Refusal, RoomInfoOwned,
+    SERVER_FRAME_MAX, ServerFrame, code,
 };
 use crate::time::{Tick, Time};
 use bytes::Bytes;
@@ -228,6 +228,35 @@ impl ClientSession {
                 self.events
                     .push_back(ClientEvent::StatusRefused { room, refusal });
             }
+            ServerFrame::Followed {
+                attachment,
+                ref people,
+            } => self.events.push_back(ClientEvent::Followed {
+                attachment,
+                people: people.iter().map(PersonSeenOwned::from).collect(),
+            }),
+            ServerFrame::FollowRefused {
+                attachment,
+                code,
+                message,
+            } => {
+                let refusal = Refusal::new(code, message);
+                self.events.push_back(ClientEvent::FollowRefused {
+                    attachment,
+                    refusal,
+                });
+            }
+            ServerFrame::Notice {
+                attachment,
+                cursor,
+                kind,
+                payload,
+            } => self.events.push_back(ClientEvent::Notice {
+                attachment,
+                cursor,
+                kind: kind.to_owned(),
+                payload: bytes.slice_ref(payload),
+            }),
             ServerFrame::RoomEnded {
                 room,
                 reason,
@@ -354,6 +383,7 @@ impl ClientSession {
             return;
         }
         self.refuse_held_back(attachment, &refusal);
+        self.end_asks_of(attachment.into());
         self.events.push_back(ClientEvent::AttachEnded {
             attachment,
             refusal,

@@ -83,6 +83,22 @@ pub enum ServerEvent {
         /// What shows; empty: nothing.
         text: String,
     },
+    /// The client wants to watch identities of a namespace.
+    Follow {
+        /// By this attachment, which is accepted.
+        attachment: u8,
+        /// These too.
+        add: Vec<String>,
+        /// These no more.
+        remove: Vec<String>,
+    },
+    /// The client is done with kept notices.
+    NoticesDone {
+        /// Of this attachment, which is accepted.
+        attachment: u8,
+        /// Which.
+        cursors: Vec<u64>,
+    },
     /// A request; answer with [`answer`](super::ServerSession::answer), once and at any time.
     Ask {
         /// The room, or 0: the session.

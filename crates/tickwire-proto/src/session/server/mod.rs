@@ -20,6 +20,7 @@ use std::time::Duration;
 mod answer;
 mod ask;
 mod event;
+mod people;
 mod receive;
 mod renewal;
 mod request;
@@ -28,6 +29,7 @@ mod status;
 mod write;
 
 pub use event::ServerEvent;
+pub use people::{FOLLOWS_AT_ONCE_MAX, FOLLOWS_PER_S_MAX};
 pub use renewal::RENEWAL_MS_MAX;
 use renewal::Renewal;
 use status::Status;
@@ -85,8 +87,7 @@ pub struct ServerSession {
     requests: Bucket,
     wishes: Bucket,
     statuses: Bucket,
-    /// What the client says of itself outside of rooms.
-    status: Status,
+    follows: Bucket,
     /// When the time of some passing status is over, at the earliest.
     status_due: Option<Time>,
     asks: Bucket,
@@ -137,6 +138,8 @@ struct Attachment {
     renewal: Renewal,
     /// When its credentials came.
     shown: Time,
+    /// What the client says of itself in the namespace, outside of rooms.
+    status: Status,
 }
 
 /// How far an attachment's credentials have come.
@@ -190,7 +193,7 @@ impl ServerSession {
             requests: Bucket::new(now, REQUESTS_PER_S_MAX, REQUESTS_PER_S_MAX * 5),
             wishes: Bucket::new(now, WISHES_PER_S_MAX, WISHES_PER_S_MAX * 5),
             statuses: Bucket::new(now, STATUSES_PER_S_MAX, STATUSES_AT_ONCE_MAX),
-            status: Status::default(),
+            follows: Bucket::new(now, FOLLOWS_PER_S_MAX, FOLLOWS_AT_ONCE_MAX),
             status_due: None,
             asks: Bucket::new(now, ASKS_PER_S_MAX, ASKS_PER_S_MAX * 5),
             attachments: BTreeMap::new(),
@@ -227,6 +230,14 @@ impl ServerSession {
             Proof::Checked(identity) => Some(identity),
             Proof::Pending | Proof::GivenUp => None,
         }
+    }
+
+    /// The namespace of an attachment, accepted or not.
+    #[must_use]
+    pub fn namespace(&self, attachment: u8) -> Option<&str> {
+        self.attachments
+            .get(&attachment)
+            .map(|it| it.namespace.as_str())
     }
 
     /// Whether there is such a room, or such an attachment, accepted.

@@ -162,6 +162,15 @@ impl ServerSession {
                 text,
                 expires_ms,
             } => self.accept_status(now, room, text, expires_ms),
+            ClientFrame::Follow {
+                attachment,
+                add,
+                remove,
+            } => self.accept_follow(now, attachment, &add, &remove),
+            ClientFrame::NoticesDone {
+                attachment,
+                cursors,
+            } => self.accept_notices_done(attachment, cursors),
             ClientFrame::Ask(ask) => {
                 self.tally.count(ask.channel);
                 self.receipts_due |= self.tally.is_pressing();

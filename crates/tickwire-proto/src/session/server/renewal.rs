@@ -163,6 +163,7 @@ impl ServerSession {
             // An answer is on its way: not to be taken for another one's.
             it.state = Proof::GivenUp;
             it.renewal = Renewal::No;
+            it.status = Default::default();
         } else {
             self.attachments.remove(&attachment);
         }
@@ -175,6 +176,7 @@ impl ServerSession {
             data: &refusal.data,
         };
         self.unwatch_all_of(attachment);
+        self.end_asks_of(attachment.into());
         self.events.push_back(ServerEvent::Detached { attachment });
         self.await_credentials(now);
         self.push_control(frame.encode());

@@ -63,6 +63,7 @@ impl ServerSession {
                 state: Proof::Pending,
                 renewal: Renewal::No,
                 shown: now,
+                status: Default::default(),
             },
         );
         self.await_credentials(now);
@@ -91,14 +92,17 @@ impl ServerSession {
             Some(Attachment {
                 state: state @ Proof::Checked(_),
                 renewal,
+                status,
                 ..
             }) => {
                 if matches!(renewal, Renewal::Pending(_)) {
                     (*state, *renewal) = (Proof::GivenUp, Renewal::No);
+                    *status = Default::default();
                 } else {
                     self.attachments.remove(&attachment);
                 }
                 self.bare_since = now;
+                self.end_asks_of(attachment.into());
             }
             Some(Attachment {
                 state: Proof::GivenUp,

@@ -1,6 +1,6 @@
-//! What a client says of itself: in each room, and outside of rooms. Which word shows, and until when; who hears it is the owner's matter.
+//! What a client says of itself: in each room, and in each namespace. Which word shows, and until when; who hears it is the owner's matter.
 
-use super::{ServerEvent, ServerSession, Stage};
+use super::{Proof, ServerEvent, ServerSession, Stage};
 use crate::frame::{ServerFrame, code};
 use crate::time::Time;
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl Status {
 
 impl ServerSession {
     pub(super) fn accept_status(&mut self, now: Time, room: u32, text: &str, expires_ms: u32) {
-        if room != 0 && !self.rooms.contains_key(&room) {
+        if self.status_in(room).is_none() {
             self.stats.frames_late += 1;
             return;
         }
@@ -73,10 +73,12 @@ impl ServerSession {
     }
 
     fn status_in(&mut self, room: u32) -> Option<&mut Status> {
-        match room {
-            0 => Some(&mut self.status),
-            room => self.rooms.get_mut(&room).map(|slot| &mut slot.status),
+        if let Some(slot) = self.rooms.get_mut(&room) {
+            return Some(&mut slot.status);
         }
+        let attachment = self.attachments.get_mut(&u8::try_from(room).ok()?)?;
+        let accepted = matches!(attachment.state, Proof::Checked(_));
+        accepted.then_some(&mut attachment.status)
     }
 
     fn status_shows(&mut self, room: u32, shown: Option<String>) {
@@ -84,7 +86,7 @@ impl ServerSession {
             self.events.push_back(ServerEvent::Status { room, text });
         }
         let rooms = self.rooms.values().map(|slot| &slot.status);
-        let all = rooms.chain([&self.status]);
+        let all = rooms.chain(self.attachments.values().map(|it| &it.status));
         self.status_due = all.filter_map(Status::until).min();
     }
 
@@ -94,8 +96,10 @@ impl ServerSession {
         if !over(self.status_due) || !matches!(self.stage, Stage::Open | Stage::Away { .. }) {
             return;
         }
-        let rooms: Vec<u32> = self.rooms.keys().copied().chain([0]).collect();
-        for room in rooms {
+        self.status_due = None; // of a room that was left, maybe
+        let attachments = self.attachments.keys().map(|it| u32::from(*it));
+        let all: Vec<u32> = attachments.chain(self.rooms.keys().copied()).collect();
+        for room in all {
             let status = self.status_in(room).filter(|it| over(it.until()));
             let shown = status.and_then(|status| status.change(|status| status.passing = None));
             self.status_shows(room, shown);
