@@ -31,8 +31,8 @@ mod room;
 
 pub use auth::{
     AcceptAll, Auth, AuthAnswer, AuthChain, AuthRequest, CALLER_BYTES_MAX, Caller, Guard,
-    JOIN_TOKEN_S_MAX, JoinKeyError, JoinTicket, JoinTokens, SPENT_MAX, TokenAuth, TokenFault,
-    undecided,
+    JOIN_TOKEN_S_MAX, JoinKeyError, JoinTicket, JoinTokens, Later, SPENT_MAX, TokenAuth,
+    TokenFault, undecided,
 };
 pub use directory::{
     Directory, DirectoryInput, DirectoryOutput, DirectoryStats, FOLLOWS_MAX, KEPT_MAX, KeptNotice,

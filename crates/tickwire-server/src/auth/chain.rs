@@ -1,11 +1,13 @@
 //! Several checks in a row, and checks that only say no.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use tickwire_proto::frame::Refusal;
+use tickwire_proto::frame::{Identity, Refusal};
 
-use super::{Auth, AuthAnswer, AuthRequest, undecided};
+use super::{Auth, AuthAnswer, AuthRequest, Later, undecided};
 
 /// Checks in a row: the first that refuses decides, and the ones after it are not asked. Each is told who the ones before took it for
 /// ([`AuthRequest::identity`]), and may say somebody else; the last word counts.
@@ -52,24 +54,57 @@ impl AuthChain {
 
 impl Auth for AuthChain {
     fn check(&self, request: &AuthRequest) -> AuthAnswer {
-        let mut request = request.clone();
-        for (at, check) in self.checks.iter().enumerate() {
-            match check.check(&request) {
-                AuthAnswer::Accepted(identity) => request.identity = Some(identity),
+        let mut asking = Asking {
+            rest: self.checks.clone().into_iter(),
+            request: request.clone(),
+            waits: None,
+        };
+        match asking.ask_on() {
+            Some(answer) => answer.into(),
+            None => AuthAnswer::Later(Box::pin(asking)),
+        }
+    }
+}
+
+/// One request on its way through the checks.
+struct Asking {
+    rest: std::vec::IntoIter<Arc<dyn Auth>>,
+    request: AuthRequest,
+    /// The one whose answer is waited for.
+    waits: Option<Later>,
+}
+
+impl Asking {
+    /// Asks until one refuses or all were asked. `None`: one takes its time.
+    fn ask_on(&mut self) -> Option<Result<Identity, Refusal>> {
+        while let Some(check) = self.rest.next() {
+            match check.check(&self.request) {
+                AuthAnswer::Accepted(identity) => self.request.identity = Some(identity),
                 AuthAnswer::Next => {}
-                AuthAnswer::Refused(refusal) => return AuthAnswer::Refused(refusal),
+                AuthAnswer::Refused(refusal) => return Some(Err(refusal)),
                 AuthAnswer::Later(later) => {
-                    let rest = AuthChain {
-                        checks: self.checks[at + 1..].to_vec(),
-                    };
-                    return AuthAnswer::Later(Box::pin(async move {
-                        request.identity = Some(later.await?);
-                        rest.check(&request).settled().await
-                    }));
+                    self.waits = Some(later);
+                    return None;
                 }
             }
         }
-        request.identity.ok_or_else(undecided).into()
+        Some(self.request.identity.take().ok_or_else(undecided))
+    }
+}
+
+impl Future for Asking {
+    type Output = Result<Identity, Refusal>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        while let Some(later) = &mut self.waits {
+            let identity = std::task::ready!(later.as_mut().poll(context))?;
+            self.request.identity = Some(identity);
+            self.waits = None;
+            if let Some(answer) = self.ask_on() {
+                return Poll::Ready(answer);
+            }
+        }
+        Poll::Ready(Err(undecided())) // asked again after its end
     }
 }
 
@@ -100,11 +135,10 @@ impl<F: Fn(&AuthRequest) -> Result<(), Refusal> + Send + Sync> Auth for Guard<F>
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Context, Poll, Waker};
+    use std::task::Waker;
 
-    use tickwire_proto::frame::{Identity, code};
+    use tickwire_proto::frame::code;
 
     use super::*;
 
@@ -123,10 +157,15 @@ mod tests {
     }
 
     fn ask(chain: &AuthChain) -> Result<Identity, Refusal> {
-        let mut answer = pin!(chain.check(&AuthRequest::new("")).settled());
+        let mut later = match chain.check(&AuthRequest::new("")) {
+            AuthAnswer::Accepted(identity) => return Ok(identity),
+            AuthAnswer::Refused(refusal) => return Err(refusal),
+            AuthAnswer::Later(later) => later,
+            AuthAnswer::Next => panic!("a chain decides"),
+        };
         let mut context = Context::from_waker(Waker::noop());
         loop {
-            if let Poll::Ready(answer) = answer.as_mut().poll(&mut context) {
+            if let Poll::Ready(answer) = later.as_mut().poll(&mut context) {
                 return answer;
             }
         }

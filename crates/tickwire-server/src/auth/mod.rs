@@ -64,6 +64,9 @@ impl AuthRequest {
     }
 }
 
+/// An answer that is not there yet.
+pub type Later = Pin<Box<dyn Future<Output = Result<Identity, Refusal>> + Send>>;
+
 /// The answer to an [`AuthRequest`].
 pub enum AuthAnswer {
     /// Let in, as this.
@@ -71,24 +74,9 @@ pub enum AuthAnswer {
     /// Not let in.
     Refused(Refusal),
     /// Known later: the driver waits for it.
-    Later(Pin<Box<dyn Future<Output = Result<Identity, Refusal>> + Send>>),
+    Later(Later),
     /// There is nothing against it, and the next one in an [`AuthChain`] decides. As the last word it is a refusal, where nobody was found.
     Next,
-}
-
-impl AuthAnswer {
-    /// The answer, waited for where need be.
-    ///
-    /// # Errors
-    /// With the refusal.
-    pub async fn settled(self) -> Result<Identity, Refusal> {
-        match self {
-            AuthAnswer::Accepted(identity) => Ok(identity),
-            AuthAnswer::Refused(refusal) => Err(refusal),
-            AuthAnswer::Later(later) => later.await,
-            AuthAnswer::Next => Err(undecided()),
-        }
-    }
 }
 
 /// What becomes of an [`AuthAnswer::Next`] with nobody behind it: for drivers.
