@@ -361,6 +361,8 @@ impl Host {
                     answer: Box::new(answer),
                 });
             }
+            // Its namespaces have no handlers.
+            FrontOutput::Said { .. } | FrontOutput::Asked { .. } | FrontOutput::GivenUp { .. } => {}
             FrontOutput::Close {
                 session,
                 code,

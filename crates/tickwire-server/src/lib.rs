@@ -30,18 +30,18 @@ mod namespace;
 mod room;
 
 pub use auth::{
-    AcceptAll, Auth, AuthAnswer, AuthChain, AuthRequest, CALLER_BYTES_MAX, Caller, Guard,
-    JOIN_TOKEN_S_MAX, JoinKeyError, JoinTicket, JoinTokens, Later, SPENT_MAX, TokenAuth,
-    TokenFault, undecided,
+    AcceptAll, Auth, AuthAnswer, AuthChain, AuthRequest, Guard, JOIN_TOKEN_S_MAX, JoinKeyError,
+    JoinTicket, JoinTokens, Later, REMOTE_BYTES_MAX, Remote, SPENT_MAX, TokenAuth, TokenFault,
+    undecided,
 };
 pub use directory::{
     Directory, DirectoryInput, DirectoryOutput, DirectoryStats, FOLLOWS_MAX, KEPT_MAX, KeptNotice,
     LOADED_MAX, MemoryStore, NOTICES_OUT_MAX, Notice, Part, Person, Store, StoreAnswer, StoreJob,
 };
 pub use front::{
-    AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, FAREWELLS_MAX, Front, FrontConfig,
-    FrontInput, FrontOutput, FrontStats, LINGER_MS, SERVER_BANS_MAX, SESSIONS_AWAY_MAX,
-    SessionInfo,
+    AGE_BOUNDS_MS, AgeHistogram, Audience, BACKED_UP_MS_MAX, Backlog, Broadcast, Caller,
+    FAREWELLS_MAX, Front, FrontConfig, FrontInput, FrontOutput, FrontStats, LINGER_MS,
+    SERVER_BANS_MAX, SESSIONS_AWAY_MAX, SessionInfo,
 };
 pub use gauge::{GAUGE_LOW_WATER, Gauge};
 pub use key::{MemberId, SessionKey};

@@ -13,11 +13,11 @@ use tickwire_proto::frame::{Identity, Refusal, code};
 use tickwire_proto::{Reason, Time};
 use tickwire_sim::{NewTask, TaskFailed, TaskId};
 
-use crate::auth::{AcceptAll, Auth, AuthAnswer, Caller, undecided};
+use crate::auth::{AcceptAll, Auth, AuthAnswer, Remote, undecided};
 use crate::directory::{
     Directory, DirectoryInput, DirectoryOutput, MemoryStore, Store, StoreAnswer,
 };
-use crate::front::{Front, FrontConfig, FrontInput, FrontOutput};
+use crate::front::{Caller, Front, FrontConfig, FrontInput, FrontOutput};
 use crate::key::SessionKey;
 use crate::kind::Kind;
 use crate::lobby::{
@@ -69,9 +69,11 @@ pub struct Loopback {
     opened: u64,
     tokens: u64,
     home: Option<Arc<NamespaceSpec>>,
+    /// What was said and asked outside of rooms.
+    outside: Vec<FrontOutput>,
     ruled: BTreeMap<u64, Result<(), Refusal>>,
     reserved: BTreeMap<u64, Result<Reservation, Refusal>>,
-    caller: Arc<Caller>,
+    remote: Arc<Remote>,
 }
 
 /// An answer of auth that is not there yet.
@@ -148,9 +150,10 @@ impl Loopback {
             links: BTreeMap::new(),
             opened: 0,
             tokens: 0,
+            outside: Vec::new(),
             ruled: BTreeMap::new(),
             reserved: BTreeMap::new(),
-            caller: Arc::default(),
+            remote: Arc::default(),
         }
     }
 
@@ -167,14 +170,14 @@ impl Loopback {
         self.opened += 1;
         let token = self.next_token();
         let key = self.fronts[shard].link_opened(now, token);
-        self.fronts[shard].called(key, Arc::clone(&self.caller));
+        self.fronts[shard].comes_from(key, Arc::clone(&self.remote));
         self.links.insert(key, Link::default());
         key
     }
 
     /// Links that are opened from here on come from there.
-    pub fn set_caller(&mut self, caller: Caller) {
-        self.caller = Arc::new(caller);
+    pub fn set_remote(&mut self, remote: Remote) {
+        self.remote = Arc::new(remote);
     }
 
     fn next_token(&mut self) -> [u8; 32] {
@@ -190,12 +193,12 @@ impl Loopback {
         now: Time,
         from: SessionKey,
         shard: u16,
-        (hello, caller): (&[u8], Arc<Caller>),
+        (hello, remote): (&[u8], Arc<Remote>),
     ) {
         let token = self.next_token();
         let front = &mut self.fronts[usize::from(shard)];
         let key = front.link_opened(now, token);
-        front.called(key, caller);
+        front.comes_from(key, remote);
         if let Some(link) = self.links.remove(&from) {
             self.links.insert(key, link);
         }
@@ -338,6 +341,30 @@ impl Loopback {
         &self.fronts
     }
 
+    /// What was said and asked outside of rooms, in namespaces that have handlers; answer by [`answer_outside`](Self::answer_outside).
+    pub fn take_outside(&mut self) -> Vec<FrontOutput> {
+        std::mem::take(&mut self.outside)
+    }
+
+    /// Answers a [request outside of rooms](FrontOutput::Asked).
+    pub fn answer_outside(
+        &mut self,
+        now: Time,
+        caller: &Caller,
+        number: u32,
+        answer: Result<Bytes, Refusal>,
+    ) {
+        let (session, attachment) = (caller.session, caller.attachment);
+        let answered = FrontInput::Answered {
+            session,
+            attachment,
+            number,
+            answer,
+        };
+        self.front(session).handle(now, answered);
+        self.settle(now);
+    }
+
     /// Tells all fronts something, as whoever is in charge.
     pub fn tell_fronts(&mut self, now: Time, input: &FrontInput) {
         self.tell_all_fronts(now, input);
@@ -405,6 +432,9 @@ impl Loopback {
                             }),
                         }
                     }
+                    outside @ (FrontOutput::Said { .. }
+                    | FrontOutput::Asked { .. }
+                    | FrontOutput::GivenUp { .. }) => self.outside.push(outside),
                     FrontOutput::Relinked { from, to } => {
                         if let Some(link) = self.links.remove(&from) {
                             self.links.insert(to, link);
@@ -414,9 +444,9 @@ impl Loopback {
                         from,
                         shard,
                         hello,
-                        caller,
+                        remote,
                     } => {
-                        self.move_link(now, from, shard, (&hello, caller));
+                        self.move_link(now, from, shard, (&hello, remote));
                     }
                     FrontOutput::Cut { session } => {
                         if let Some(link) = self.links.get_mut(&session) {

@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use tickwire_proto::Time;
-use tickwire_server::Caller;
+use tickwire_server::Remote;
 
 use crate::clock;
 use crate::metrics::Metrics;
@@ -97,7 +97,7 @@ pub(crate) struct Upgraded {
     pub(crate) stream: TcpStream,
     pub(crate) read: Bytes,
     pub(crate) place: Place,
-    pub(crate) caller: Arc<Caller>,
+    pub(crate) remote: Arc<Remote>,
 }
 
 /// A link's part of `limits.sessions`: given at the upgrade, given back with the link.
@@ -204,7 +204,7 @@ fn websocket(
         Ok(accepted) => accepted,
         Err(refused) => return refusal(&parts, site, refused),
     };
-    let caller = Arc::new(site.proxies.caller(peer.ip(), &parts.headers));
+    let remote = Arc::new(site.proxies.remote(peer.ip(), &parts.headers));
     tokio::task::spawn_local(async move {
         let Ok(upgraded) = upgrade.await else { return };
         if let Ok(inner) = upgraded.downcast::<TokioIo<TcpStream>>() {
@@ -212,7 +212,7 @@ fn websocket(
                 stream: inner.io.into_inner(),
                 read: inner.read_buf,
                 place,
-                caller,
+                remote,
             });
         }
     });

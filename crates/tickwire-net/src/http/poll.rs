@@ -14,7 +14,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use tickwire_proto::Time;
 use tickwire_proto::poll::{PollRefusal, PollRequest};
-use tickwire_server::Caller;
+use tickwire_server::Remote;
 
 use super::why::Advice;
 use super::{CONNECTION_TIME_MAX, Place, Response, Site, body, close, room_for_one, set, upgrade};
@@ -37,7 +37,7 @@ pub(crate) type OnPoll = Rc<
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) place: Place,
-    pub(crate) caller: Arc<Caller>,
+    pub(crate) remote: Arc<Remote>,
 }
 
 /// A good answer.
@@ -135,8 +135,8 @@ async fn ask(
     let entry = match request {
         PollRequest::Open { .. } => {
             let place = room_for_one(site).map_err(|full| (full.status, full.advice))?;
-            let caller = Arc::new(site.proxies.caller(peer.ip(), &head.headers));
-            Some(Entry { place, caller })
+            let remote = Arc::new(site.proxies.remote(peer.ip(), &head.headers));
+            Some(Entry { place, remote })
         }
         _ => None,
     };

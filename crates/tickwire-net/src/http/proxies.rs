@@ -7,10 +7,10 @@ use hyper::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, FORWARDED, HeaderName, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use tickwire_server::Caller;
+use tickwire_server::Remote;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// Headers that say nothing of the caller: of the connection, and of the request itself.
+/// Headers that say nothing of the remote: of the connection, and of the request itself.
 const DULL: &[HeaderName] = &[
     CONNECTION,
     UPGRADE,
@@ -86,10 +86,10 @@ impl Proxies {
     }
 
     /// Where a request comes from, for auth.
-    pub(crate) fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> Caller {
+    pub(crate) fn remote(&self, peer: IpAddr, headers: &HeaderMap) -> Remote {
         let told = headers.iter().filter(|(name, _)| !DULL.contains(name));
         let told = told.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-        Caller::new(Some(self.origin(peer, headers))).with_headers(told)
+        Remote::new(Some(self.origin(peer, headers))).with_headers(told)
     }
 }
 
@@ -245,9 +245,9 @@ mod tests {
         ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        let caller = proxies().caller("192.0.2.1".parse().unwrap(), &headers);
-        let names: Vec<&str> = caller.headers().map(|(name, _)| name).collect();
+        let remote = proxies().remote("192.0.2.1".parse().unwrap(), &headers);
+        let names: Vec<&str> = remote.headers().map(|(name, _)| name).collect();
         assert_eq!(names, ["cookie", "origin"]);
-        assert_eq!(caller.address(), Some("192.0.2.1".parse().unwrap()));
+        assert_eq!(remote.address(), Some("192.0.2.1".parse().unwrap()));
     }
 }

@@ -117,7 +117,7 @@ impl Way {
         let shard = self.shards.get(shard).ok_or(PollRefusal::Unknown)?;
         let entry = match entry {
             Some(entry) => {
-                let address = entry.caller.address().unwrap_or(self.peer.ip());
+                let address = entry.remote.address().unwrap_or(self.peer.ip());
                 let pass = self.door.enter(address);
                 Some((entry, pass.map_err(|_| PollRefused::Crowded)?))
             }
@@ -200,7 +200,7 @@ impl Shard {
             Err(error) => return Err((answer, PollRefusal::Malformed(error))),
         };
         let mut chance = [0; 48];
-        let (Some((Entry { place, caller }, pass)), Ok(())) = (entry, getrandom::fill(&mut chance))
+        let (Some((Entry { place, remote }, pass)), Ok(())) = (entry, getrandom::fill(&mut chance))
         else {
             return Err((answer, PollRefusal::Unknown));
         };
@@ -210,7 +210,7 @@ impl Shard {
         self.counts().links.one();
         self.counts().bytes_in.add(batch.len() as u64);
         let session = self.front.link_opened(now, token);
-        self.front.called(session, caller);
+        self.front.comes_from(session, remote);
         self.passes.insert(session, pass);
         self.polls.made += 1;
         let at = (self.index as u64) << SERIAL_BITS | self.polls.made;

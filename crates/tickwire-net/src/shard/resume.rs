@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tickwire_proto::Time;
-use tickwire_server::{Caller, SessionKey};
+use tickwire_server::{Remote, SessionKey};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -26,7 +26,7 @@ pub(crate) struct Moved {
     pub(super) pass: Option<Pass>,
     /// The frame that claims the session.
     pub(super) hello: Bytes,
-    pub(super) caller: Arc<Caller>,
+    pub(super) remote: Arc<Remote>,
 }
 
 impl fmt::Debug for Moved {
@@ -41,7 +41,7 @@ pub(super) struct Leaving {
     link: Link,
     pass: Option<Pass>,
     hello: Bytes,
-    caller: Arc<Caller>,
+    remote: Arc<Remote>,
 }
 
 impl Shard {
@@ -77,7 +77,7 @@ impl Shard {
         now: Time,
         from: SessionKey,
         shard: u16,
-        (hello, caller): (Bytes, Arc<Caller>),
+        (hello, remote): (Bytes, Arc<Remote>),
     ) {
         let Some(mut link) = self.links.remove(&from) else {
             // A poll that claims is opened where its session is.
@@ -94,7 +94,7 @@ impl Shard {
             link,
             pass,
             hello,
-            caller,
+            remote,
         };
         self.leaving.insert(from, leaving);
     }
@@ -111,7 +111,7 @@ impl Shard {
             place,
             pass: leaving.pass,
             hello: leaving.hello,
-            caller: leaving.caller,
+            remote: leaving.remote,
         });
         let way = self.others.get(usize::from(leaving.shard));
         let sent = way.map(|way| way.try_send(ShardMessage::Moved(moved)));

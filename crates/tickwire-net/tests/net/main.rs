@@ -1,8 +1,8 @@
 //! The server over real sockets: players who behave, players who do not, games that fail, and a server that stops.
 
 mod asks;
-mod callers;
 mod chat;
+mod handlers;
 mod hostile_commands;
 mod hostile_http;
 mod hostile_websocket;
@@ -15,6 +15,7 @@ mod polling;
 mod polls;
 mod raw;
 mod relay;
+mod remotes;
 mod resume;
 mod rooms;
 mod sockets;

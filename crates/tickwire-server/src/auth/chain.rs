@@ -16,7 +16,7 @@ use super::{Auth, AuthAnswer, AuthRequest, Later, undecided};
 /// use tickwire_server::{AcceptAll, Auth, AuthAnswer, AuthChain, AuthRequest, Guard};
 /// use tickwire_proto::frame::{Refusal, code};
 /// let chain = AuthChain::new()
-///     .then(Guard::new(|request| match request.caller.origin() {
+///     .then(Guard::new(|request| match request.remote.origin() {
 ///         Some("https://play.example") => Ok(()),
 ///         _ => Err(Refusal::new(code::FORBIDDEN, "play at https://play.example")),
 ///     }))
@@ -77,7 +77,7 @@ struct Asking {
 impl Asking {
     /// Asks until one refuses or all were asked. `None`: one takes its time.
     fn ask_on(&mut self) -> Option<Result<Identity, Refusal>> {
-        while let Some(check) = self.rest.next() {
+        for check in self.rest.by_ref() {
             match check.check(&self.request) {
                 AuthAnswer::Accepted(identity) => self.request.identity = Some(identity),
                 AuthAnswer::Next => {}

@@ -1,8 +1,8 @@
 //! Who may attach, and as whom: the trait, and the answers most games need. Waiting for a slow answer is the driver's.
 
-mod caller;
 mod chain;
 mod join_token;
+mod remote;
 
 use std::fmt;
 use std::future::Future;
@@ -14,11 +14,11 @@ use serde_json::Value;
 use tickwire_proto::Time;
 use tickwire_proto::frame::{Identity, Refusal, code};
 
-pub use caller::{CALLER_BYTES_MAX, Caller};
 pub use chain::{AuthChain, Guard};
 pub use join_token::{
     JOIN_TOKEN_S_MAX, JoinKeyError, JoinTicket, JoinTokens, SPENT_MAX, TokenFault,
 };
+pub use remote::{REMOTE_BYTES_MAX, Remote};
 
 use crate::key::SessionKey;
 use crate::name::clean_name;
@@ -41,7 +41,7 @@ pub struct AuthRequest {
     /// When: what expires is measured by this.
     pub now: Time,
     /// Where the session's link comes from; of a session that went on over another link, from there.
-    pub caller: Arc<Caller>,
+    pub remote: Arc<Remote>,
     /// Who the checks before this one took it for, in an [`AuthChain`].
     pub identity: Option<Identity>,
 }
@@ -58,7 +58,7 @@ impl AuthRequest {
             messages_hash: 0,
             guest: 1,
             now: Time(0),
-            caller: Arc::default(),
+            remote: Arc::default(),
             identity: None,
         }
     }

@@ -5,6 +5,7 @@ mod deliver;
 mod events;
 mod io;
 mod moving;
+mod outside;
 mod people;
 mod polled;
 mod resume;
@@ -23,10 +24,11 @@ use tickwire_proto::{
 
 pub use bans::SERVER_BANS_MAX;
 pub use io::{FrontInput, FrontOutput};
+pub use outside::{Audience, Broadcast, Caller};
 pub use resume::{FAREWELLS_MAX, SESSIONS_AWAY_MAX};
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 
-use crate::auth::Caller;
+use crate::auth::Remote;
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
 use crate::namespace::Namespaces;
@@ -162,7 +164,7 @@ impl Front {
             key,
             session: ServerSession::new(now, config.session, key.0, of_session(key, token)),
             token: Some(token),
-            caller: Arc::default(),
+            remote: Arc::default(),
             gauge: Gauge::default(),
             opened: now,
             away: false,
@@ -187,9 +189,9 @@ impl Front {
     }
 
     /// Where the link of a session comes from, for auth: to be told before its first frame.
-    pub fn called(&mut self, session: SessionKey, caller: Arc<Caller>) {
+    pub fn comes_from(&mut self, session: SessionKey, remote: Arc<Remote>) {
         if let Some(slot) = self.slots.get_mut(session) {
-            slot.caller = caller;
+            slot.remote = remote;
         }
     }
 

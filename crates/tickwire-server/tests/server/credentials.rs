@@ -6,8 +6,8 @@ use std::time::Duration;
 use tickwire_proto::Time;
 use tickwire_proto::frame::{Identity, JoinHow, Refusal, code};
 use tickwire_server::{
-    AcceptAll, Auth, AuthAnswer, AuthChain, AuthRequest, Caller, FrontConfig, Guard, JoinTicket,
-    JoinTokens, Kind, LobbyConfig, Loopback, NamespaceSpec, Namespaces,
+    AcceptAll, Auth, AuthAnswer, AuthChain, AuthRequest, FrontConfig, Guard, JoinTicket,
+    JoinTokens, Kind, LobbyConfig, Loopback, NamespaceSpec, Namespaces, Remote,
 };
 use tickwire_sim::GameKind;
 
@@ -187,7 +187,7 @@ fn a_first_check_that_never_answers_ends_the_session_with_advice() {
 fn auth_sees_where_a_link_comes_from_and_after_a_resume_the_new_one() {
     let chain = AuthChain::new()
         .then(Guard::new(|request| {
-            match request.caller.header("x-team") {
+            match request.remote.header("x-team") {
                 Some("red") => Ok(()),
                 other => Err(Refusal::new(
                     code::FORBIDDEN,
@@ -197,8 +197,8 @@ fn auth_sees_where_a_link_comes_from_and_after_a_resume_the_new_one() {
         }))
         .then(AcceptAll);
     let mut world = World::new(server(chain));
-    let team = |name: &'static str| Caller::new(None).with_headers([("x-team", name)]);
-    world.server.set_caller(team("red"));
+    let team = |name: &'static str| Remote::new(None).with_headers([("x-team", name)]);
+    world.server.set_remote(team("red"));
     let peer = Peer::open(&mut world.server, world.now);
     world.peers.push(peer);
     for attachment in [0, 1] {
@@ -211,7 +211,7 @@ fn auth_sees_where_a_link_comes_from_and_after_a_resume_the_new_one() {
     world.run(50);
     // Over another link (and through another front) it comes from somewhere else.
     let now = world.now;
-    world.server.set_caller(team("blue"));
+    world.server.set_remote(team("blue"));
     world.peers[0].relink(&mut world.server, now, true);
     world.run(50);
     world.peers[0].session.attach(2, "/chat", b"", 0);

@@ -15,10 +15,10 @@ use super::{server, start};
 /// Nobody gets in: whoever attaches is told what auth was told.
 fn telling(proxies: &str) -> Running {
     let tell = Guard::new(|request| {
-        let caller = &request.caller;
-        let address = caller.address().expect("an address");
-        let team = caller.header("X-Team").unwrap_or("none");
-        let origin = caller.origin().unwrap_or("none");
+        let remote = &request.remote;
+        let address = remote.address().expect("an address");
+        let team = remote.header("X-Team").unwrap_or("none");
+        let origin = remote.origin().unwrap_or("none");
         Err(Refusal::new("Told", format!("{address} {team} {origin}")))
     });
     let server = server().auth(AuthChain::new().then(tell).then(AcceptAll));

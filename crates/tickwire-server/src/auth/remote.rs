@@ -4,37 +4,37 @@ use core::net::IpAddr;
 use std::fmt;
 
 /// What is kept of the headers of a link at most; more is left out, whole headers at a time.
-pub const CALLER_BYTES_MAX: usize = 4_096;
+pub const REMOTE_BYTES_MAX: usize = 4_096;
 
 /// Where a link comes from.
 ///
 /// ```
-/// use tickwire_server::Caller;
-/// let caller = Caller::new(Some("203.0.113.7".parse().unwrap()))
+/// use tickwire_server::Remote;
+/// let remote = Remote::new(Some("203.0.113.7".parse().unwrap()))
 ///     .with_headers([("origin", "https://play.example"), ("accept-language", "de")]);
-/// assert_eq!((caller.origin(), caller.header("Accept-Language")), (Some("https://play.example"), Some("de")));
+/// assert_eq!((remote.origin(), remote.header("Accept-Language")), (Some("https://play.example"), Some("de")));
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Caller {
+pub struct Remote {
     address: Option<IpAddr>,
     /// `name NUL value NUL`, one after the other: one piece of memory a session.
     headers: Box<str>,
 }
 
-impl fmt::Debug for Caller {
+impl fmt::Debug for Remote {
     /// Without the headers: there are credentials among them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caller")
+        f.debug_struct("Remote")
             .field("address", &self.address)
             .finish_non_exhaustive()
     }
 }
 
-impl Caller {
+impl Remote {
     /// One without headers. `None`: there is no address, as in the lab.
     #[must_use]
-    pub fn new(address: Option<IpAddr>) -> Caller {
-        Caller {
+    pub fn new(address: Option<IpAddr>) -> Remote {
+        Remote {
             address,
             headers: Box::default(),
         }
@@ -45,10 +45,10 @@ impl Caller {
     pub fn with_headers<'a>(
         mut self,
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Caller {
+    ) -> Remote {
         let mut kept = String::new();
         for (name, value) in headers {
-            let fits = kept.len() + name.len() + value.len() + 2 <= CALLER_BYTES_MAX;
+            let fits = kept.len() + name.len() + value.len() + 2 <= REMOTE_BYTES_MAX;
             if fits && !name.contains('\0') && !value.contains('\0') {
                 kept.extend([name, "\0", value, "\0"]);
             }
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn headers_are_kept_whole_up_to_a_limit() {
-        let long = "x".repeat(CALLER_BYTES_MAX - 20);
+        let long = "x".repeat(REMOTE_BYTES_MAX - 20);
         let all = [
             ("a", "1"),
             ("b", long.as_str()),
@@ -98,12 +98,12 @@ mod tests {
             ("e", "with\0nul"),
             ("f", "2"),
         ];
-        let caller = Caller::new(None).with_headers(all);
-        assert!(caller.headers.len() <= CALLER_BYTES_MAX);
-        let kept: Vec<&str> = caller.headers().map(|(name, _)| name).collect();
+        let remote = Remote::new(None).with_headers(all);
+        assert!(remote.headers.len() <= REMOTE_BYTES_MAX);
+        let kept: Vec<&str> = remote.headers().map(|(name, _)| name).collect();
         assert_eq!(kept, ["a", "b", "d", "f"]);
-        assert_eq!(caller.header("D"), Some(""));
-        assert_eq!((caller.header("c"), caller.origin()), (None, None));
-        assert!(!format!("{caller:?}").contains("xxx"));
+        assert_eq!(remote.header("D"), Some(""));
+        assert_eq!((remote.header("c"), remote.origin()), (None, None));
+        assert!(!format!("{remote:?}").contains("xxx"));
     }
 }
