@@ -332,6 +332,7 @@ impl Host {
             }
             (None, RoomOutput::Task(task)) => self.tasks.begin(now, room, task),
             (None, RoomOutput::CancelTask(task)) => self.tasks.cancel(room, task),
+            (None, RoomOutput::ToDirectory(input)) => self.mail.directory.push_back(input),
             (None, RoomOutput::Asks(ask)) => self.mail.lobby.push_back(LobbyInput::Rule {
                 ticket: None,
                 room: RoomName::No(room),

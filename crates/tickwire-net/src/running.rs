@@ -205,6 +205,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
     );
     let tasks = TaskThread::start().map_err(threads("no thread for the work of rooms"))?;
     let exits = Exits {
+        directory: directory_sender.clone(),
         tasks: tasks.handle(),
         shards: Arc::clone(&shards),
         lobby: lobby_sender,

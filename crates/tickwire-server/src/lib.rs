@@ -32,7 +32,8 @@ mod room;
 pub use auth::{AcceptAll, Auth, AuthAnswer, AuthRequest, TokenAuth};
 pub use directory::{
     Directory, DirectoryInput, DirectoryOutput, DirectoryStats, FOLLOWS_MAX, KEPT_MAX, KeptNotice,
-    LOADED_MAX, MemoryStore, NOTICES_OUT_MAX, Notice, Part, Person, Store, StoreAnswer, StoreJob,
+    LOADED_MAX, MemoryStore, NOTICES_OUT_MAX, Notice, Part, Person, RECEIPTS_UNKNOWN_MAX, Store,
+    StoreAnswer, StoreJob,
 };
 pub use front::{
     AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, FAREWELLS_MAX, Front, FrontConfig,

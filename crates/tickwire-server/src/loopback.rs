@@ -500,6 +500,7 @@ impl Loopback {
                     (None, RoomOutput::Task(task)) => {
                         self.tasks.insert((no, task.id), task);
                     }
+                    (None, RoomOutput::ToDirectory(input)) => self.directory.handle(now, input),
                     (None, RoomOutput::CancelTask(task)) => {
                         self.tasks.remove(&(no, task));
                     }

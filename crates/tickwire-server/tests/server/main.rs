@@ -10,6 +10,7 @@ mod identities;
 mod joins;
 mod lobby;
 mod namespaces;
+mod notices;
 mod pace;
 mod rest;
 mod resume;
