@@ -36,9 +36,9 @@ impl Client {
     /// ```
     /// # use tickwire_client::{ASK_TIMEOUT, Client, ClientConfig, RoomKey, SendError};
     /// # use tickwire_proto::Time;
-    /// let mut client = Client::new(ClientConfig::default(), 1, Time::ZERO);
+    /// let mut client = Client::new(ClientConfig::default(), 1, Time(0));
     /// let room = client.join("A1");
-    /// let asked = client.ask(Time::ZERO, room, 0, 7, b"", ASK_TIMEOUT);
+    /// let asked = client.ask(Time(0), room, 0, 7, b"", ASK_TIMEOUT);
     /// assert_eq!(asked, Err(SendError::NotJoined(room))); // once it is: ClientEvent::Reply
     /// ```
     pub fn ask(

@@ -360,6 +360,8 @@ impl Host {
                     answer,
                 });
             }
+            // Its namespaces have no handlers.
+            FrontOutput::Said { .. } | FrontOutput::Asked { .. } | FrontOutput::GivenUp { .. } => {}
             FrontOutput::Close {
                 session,
                 code,

@@ -90,6 +90,9 @@ pub enum StartError {
         "BadNamespace: {0:?}: names begin with /, have at most 64 bytes, and are used once; \"/\" is the server's own"
     )]
     Namespace(String),
+    /// The broadcaster was given to another server.
+    #[error("BroadcasterTaken: the broadcaster is of another server already. Make one for each")]
+    BroadcasterTaken,
     /// The folder of files to serve is not there.
     #[error("NoFiles: {0} is not a folder. Use --files with the folder of your pages")]
     NoFiles(PathBuf),

@@ -12,12 +12,14 @@
 mod accept;
 mod admission;
 mod auth;
+mod broadcast;
 pub mod client;
 mod clock;
 mod config;
 mod desk;
 mod directory;
 mod error;
+mod handlers;
 mod http;
 mod link;
 mod lobby;
@@ -32,10 +34,12 @@ mod shard;
 mod store;
 mod websocket;
 
+pub use broadcast::{BroadcastError, Broadcaster, Broadcasting};
 pub use clock::now;
 pub use config::{ServerArgs, parse};
 pub use desk::{Refused, RoomsDesk};
 pub use error::{ConfigError, StartError};
+pub use handlers::FromClient;
 pub use namespace::Namespace;
 pub use people::{Keeping, NoticeError, People};
 pub use running::Running;

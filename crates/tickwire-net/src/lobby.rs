@@ -158,11 +158,13 @@ impl LobbyTask {
                 LobbyOutput::CreateRoom(spec) => {
                     let room = spec.no;
                     tracing::info!(room, id = spec.id, kind = spec.kind.name(), "room made");
+                    let id = spec.id.clone();
                     let (handle, body) = self.rooms.prepare(*spec);
                     for shard in self.shards.iter() {
                         let _ = shard
                             .send(ShardMessage::RoomMade {
                                 room,
+                                id: id.clone(),
                                 traffic: handle.traffic.clone(),
                             })
                             .await;

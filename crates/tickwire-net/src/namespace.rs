@@ -8,10 +8,12 @@ use tickwire_server::{
     AcceptAll, Auth, AuthRequest, Kind, KindOptions, NamespaceLimits, NamespaceSpec,
 };
 use tickwire_sim::{Game, GameFn, GameKind};
+use tickwire_snapshot::message::{Message, Request};
 
 use crate::auth::AsyncAuth;
 use crate::config::{Config, RoomConfig};
 use crate::error::StartError;
+use crate::handlers::{FromClient, Handlers};
 
 /// A separate application on a server: nothing that happens in it is heard in another. A client may be in several over one connection.
 ///
@@ -29,6 +31,7 @@ pub struct Namespace {
     games: Vec<(String, Arc<dyn GameFn>)>,
     auth: Arc<dyn Auth>,
     limits: NamespaceLimits,
+    handlers: Handlers,
     one_session: bool,
 }
 
@@ -50,6 +53,7 @@ impl Namespace {
             games: Vec::new(),
             auth: Arc::new(AcceptAll),
             limits: NamespaceLimits::default(),
+            handlers: Handlers::default(),
             one_session: false,
         }
     }
@@ -76,6 +80,61 @@ impl Namespace {
         R: Future<Output = Result<Identity, Refusal>> + Send + 'static,
     {
         self.auth = Arc::new(AsyncAuth(check));
+        self
+    }
+
+    /// A message that the server sends outside of rooms ([`Broadcaster`](crate::Broadcaster)); those that are heard are known by that.
+    #[must_use]
+    pub fn message<M: Message>(mut self) -> Namespace {
+        self.handlers.message::<M>();
+        self
+    }
+
+    /// Hears messages that clients send outside of rooms. It runs on a thread for such work, not on that of the links; what takes the
+    /// processor's time is to be given to threads of its own. Messages of one session begin in their order, and so many of them
+    /// ([`NamespaceLimits::handlers`]) run at once. A panic ends the one call, and is logged.
+    #[must_use]
+    pub fn on_message<M, F, R>(mut self, handler: F) -> Namespace
+    where
+        M: Message + Send + 'static,
+        F: Fn(FromClient, M) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.handlers.on_message(handler);
+        self
+    }
+
+    /// Answers requests that clients ask outside of rooms, the same way. A panic is answered as Failed; one that its client gives up ends
+    /// where it waits.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use tickwire_net::{FromClient, Namespace};
+    /// # use tickwire_proto::frame::Refusal;
+    /// # use tickwire_sim::prelude::*;
+    /// #[derive(NetMessage, Serialize, Deserialize)]
+    /// struct Search { text: String }
+    /// #[derive(NetMessage, Serialize, Deserialize)]
+    /// struct Found { titles: Vec<String> }
+    /// impl Request for Search { type Reply = Found; }
+    ///
+    /// # async fn look_up(text: &str) -> Vec<String> { vec![] }
+    /// let library = Namespace::new("/library").on_request(|from: FromClient, search: Search| async move {
+    ///     if search.text.is_empty() {
+    ///         return Err(Refusal::new("Empty", "say what to look for"));
+    ///     }
+    ///     Ok(Found { titles: look_up(&search.text).await })
+    /// });
+    /// ```
+    #[must_use]
+    pub fn on_request<Q, F, R>(mut self, handler: F) -> Namespace
+    where
+        Q: Request + Send + 'static,
+        Q::Reply: Send,
+        F: Fn(FromClient, Q) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Q::Reply, Refusal>> + Send + 'static,
+    {
+        self.handlers.on_request(handler);
         self
     }
 
@@ -112,12 +171,22 @@ impl Namespace {
             kind(name, game, told)
         });
         let kinds = made.collect::<Result<Vec<Arc<Kind>>, _>>()?;
-        let spec = NamespaceSpec::new(&self.name, kinds)
+        let schema = self.handlers.schema(&self.name);
+        let schema = schema.map_err(|error| StartError::Game {
+            name: self.name.clone(),
+            error,
+        })?;
+        let mut spec = NamespaceSpec::new(&self.name, kinds)
             .with_auth(self.auth)
             .with_limits(self.limits);
-        Ok(match self.one_session {
-            true => spec.with_one_session(),
-            false => spec,
+        if self.one_session {
+            spec = spec.with_one_session();
+        }
+        Ok(match schema {
+            Some(schema) => spec
+                .with_messages(schema)
+                .with_driver(Arc::new(self.handlers)),
+            None => spec,
         })
     }
 }

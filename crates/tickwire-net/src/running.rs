@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::accept::{self, Control, listen};
 use crate::admission::Door;
+use crate::broadcast::Broadcaster;
 use crate::config::Config;
 use crate::desk::{RoomsDesk, Tickets};
 use crate::directory::{self, DirectorySender, DirectoryTask};
@@ -42,6 +43,7 @@ pub struct Running {
     site: Arc<Site>,
     shards: Arc<[mpsc::Sender<ShardMessage>]>,
     desk: RoomsDesk,
+    broadcaster: Broadcaster,
     closed: Option<oneshot::Sender<()>>,
     ended: Option<oneshot::Sender<()>>,
     shard_threads: Vec<JoinHandle<()>>,
@@ -89,6 +91,12 @@ impl Running {
     #[must_use]
     pub fn rooms(&self) -> RoomsDesk {
         self.desk.clone()
+    }
+
+    /// The way to all its sessions, from outside of its rooms.
+    #[must_use]
+    pub fn broadcaster(&self) -> Broadcaster {
+        self.broadcaster.clone()
     }
 
     /// What `/metrics` says.
@@ -179,6 +187,14 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         .map(|_| mpsc::channel(SHARD_INBOX_MAX))
         .unzip();
     let shards: Arc<[mpsc::Sender<ShardMessage>]> = shards.into();
+    let namespaces = Arc::clone(&plan.namespaces);
+    let connected =
+        plan.broadcaster
+            .connect(Arc::clone(&shards), namespaces, directory_sender.clone());
+    if !connected {
+        return Err(StartError::BroadcasterTaken);
+    }
+    let tasks = TaskThread::start().map_err(threads("no thread for the work of rooms"))?;
     let mut shard_threads = Vec::new();
     for (index, inbox) in inboxes.into_iter().enumerate() {
         let setup = Setup {
@@ -192,6 +208,8 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
             site: Arc::clone(&site),
             door: Arc::clone(&door),
             goodbye: config.goodbye,
+            tasks: tasks.handle(),
+            broadcaster: plan.broadcaster.clone(),
         };
         shard_threads
             .push(shard::start(setup, inbox).map_err(threads("no thread for connections"))?);
@@ -203,7 +221,6 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         Arc::clone(&tickets),
         Arc::clone(&plan.namespaces),
     );
-    let tasks = TaskThread::start().map_err(threads("no thread for the work of rooms"))?;
     let exits = Exits {
         directory: directory_sender.clone(),
         tasks: tasks.handle(),
@@ -236,6 +253,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         site,
         shards,
         desk,
+        broadcaster: plan.broadcaster.clone(),
         closed: Some(closed),
         ended: Some(ended),
         shard_threads,
@@ -319,16 +337,25 @@ fn schemas(namespaces: &Namespaces) -> Value {
             .map(|kind| (kind.name().to_owned(), kind.game().schema().to_json()))
             .collect()
     };
+    let outside = |namespace: &NamespaceSpec, told: &mut Map<String, Value>| {
+        if let Some(schema) = namespace.messages() {
+            told.insert("outside".to_owned(), schema.to_json());
+        }
+    };
     let (home, others): (Vec<_>, Vec<_>) = namespaces
         .fixed()
         .partition(|namespace| &**namespace.name() == HOME);
     let mut all = Map::new();
-    let home = home.first().map(|home| games(home)).unwrap_or_default();
-    all.insert("games".to_owned(), Value::Object(home));
+    let of_home = home.first().map(|home| games(home)).unwrap_or_default();
+    all.insert("games".to_owned(), Value::Object(of_home));
+    if let Some(home) = home.first() {
+        outside(home, &mut all);
+    }
     if !others.is_empty() {
         let named = |other: &Arc<NamespaceSpec>| {
-            let games = Map::from_iter([("games".to_owned(), Value::Object(games(other)))]);
-            (other.name().to_string(), Value::Object(games))
+            let mut told = Map::from_iter([("games".to_owned(), Value::Object(games(other)))]);
+            outside(other, &mut told);
+            (other.name().to_string(), Value::Object(told))
         };
         let others = others.into_iter().map(named).collect();
         all.insert("namespaces".to_owned(), Value::Object(others));

@@ -12,10 +12,13 @@ use clap::Parser;
 use tickwire_proto::frame::{Identity, Refusal};
 use tickwire_server::{Auth, AuthRequest, HOME, NamespaceLimits, Namespaces};
 use tickwire_sim::GameFn;
+use tickwire_snapshot::message::{Message, Request};
 
 use crate::accept::asked_to_end;
+use crate::broadcast::Broadcaster;
 use crate::config::{Config, Layers, ServerArgs, parse};
 use crate::error::StartError;
+use crate::handlers::FromClient;
 use crate::logging;
 use crate::namespace::Namespace;
 use crate::running::{Running, start};
@@ -57,6 +60,7 @@ pub struct Server {
     files: Vec<(&'static str, &'static str, &'static [u8])>,
     folders: Vec<PathBuf>,
     layers: Layers,
+    broadcaster: Broadcaster,
 }
 
 impl fmt::Debug for Server {
@@ -75,6 +79,7 @@ pub(crate) struct Plan {
     pub(crate) files: Vec<(&'static str, &'static str, &'static [u8])>,
     pub(crate) folders: Vec<PathBuf>,
     pub(crate) config: Config,
+    pub(crate) broadcaster: Broadcaster,
 }
 
 impl Server {
@@ -89,6 +94,7 @@ impl Server {
             files: Vec::new(),
             folders: Vec::new(),
             layers: Layers::default(),
+            broadcaster: Broadcaster::new(),
         };
         server.kind(name, game)
     }
@@ -148,6 +154,48 @@ impl Server {
         R: Future<Output = Result<Identity, Refusal>> + Send + 'static,
     {
         self.home = self.home.auth_async(check);
+        self
+    }
+
+    /// A message that the server sends outside of rooms, in the namespace `/` ([`Broadcaster`]); those that are heard are known by that.
+    #[must_use]
+    pub fn message<M: Message>(mut self) -> Server {
+        self.home = self.home.message::<M>();
+        self
+    }
+
+    /// Hears messages that clients send outside of rooms. It runs on a thread for such work, not on that of the links; what takes the
+    /// processor's time is to be given to threads of its own. Messages of one session begin in their order, and so many of them
+    /// ([`NamespaceLimits::handlers`]) run at once. A panic ends the one call, and is logged.
+    #[must_use]
+    pub fn on_message<M, F, R>(mut self, handler: F) -> Server
+    where
+        M: Message + Send + 'static,
+        F: Fn(FromClient, M) -> R + Send + Sync + 'static,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        self.home = self.home.on_message(handler);
+        self
+    }
+
+    /// Answers requests that clients ask outside of rooms, the same way. A panic is answered as Failed; one that its client gives up ends
+    /// where it waits.
+    #[must_use]
+    pub fn on_request<Q, F, R>(mut self, handler: F) -> Server
+    where
+        Q: Request + Send + 'static,
+        Q::Reply: Send,
+        F: Fn(FromClient, Q) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Q::Reply, Refusal>> + Send + 'static,
+    {
+        self.home = self.home.on_request(handler);
+        self
+    }
+
+    /// A broadcaster that was made before: games and handlers may hold it.
+    #[must_use]
+    pub fn broadcaster(mut self, broadcaster: &Broadcaster) -> Server {
+        self.broadcaster = broadcaster.clone();
         self
     }
 
@@ -306,6 +354,7 @@ impl Server {
             files: self.files,
             folders,
             config,
+            broadcaster: self.broadcaster,
         })
     }
 }

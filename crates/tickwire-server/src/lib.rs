@@ -36,9 +36,9 @@ pub use directory::{
     StoreAnswer, StoreJob,
 };
 pub use front::{
-    AGE_BOUNDS_MS, AgeHistogram, BACKED_UP_MS_MAX, Backlog, FAREWELLS_MAX, Front, FrontConfig,
-    FrontInput, FrontOutput, FrontStats, LINGER_MS, SERVER_BANS_MAX, SESSIONS_AWAY_MAX,
-    SessionInfo,
+    AGE_BOUNDS_MS, AgeHistogram, Audience, BACKED_UP_MS_MAX, Backlog, Broadcast, Caller,
+    FAREWELLS_MAX, Front, FrontConfig, FrontInput, FrontOutput, FrontStats, LINGER_MS,
+    SERVER_BANS_MAX, SESSIONS_AWAY_MAX, SessionInfo,
 };
 pub use gauge::{GAUGE_LOW_WATER, Gauge};
 pub use key::{MemberId, SessionKey};

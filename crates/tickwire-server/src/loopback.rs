@@ -17,7 +17,7 @@ use crate::auth::{AcceptAll, Auth, AuthAnswer};
 use crate::directory::{
     Directory, DirectoryInput, DirectoryOutput, MemoryStore, Store, StoreAnswer,
 };
-use crate::front::{Front, FrontConfig, FrontInput, FrontOutput};
+use crate::front::{Caller, Front, FrontConfig, FrontInput, FrontOutput};
 use crate::key::SessionKey;
 use crate::kind::Kind;
 use crate::lobby::{
@@ -69,6 +69,8 @@ pub struct Loopback {
     opened: u64,
     tokens: u64,
     home: Option<Arc<NamespaceSpec>>,
+    /// What was said and asked outside of rooms.
+    outside: Vec<FrontOutput>,
     ruled: BTreeMap<u64, Result<(), Refusal>>,
     reserved: BTreeMap<u64, Result<Reservation, Refusal>>,
 }
@@ -147,6 +149,7 @@ impl Loopback {
             links: BTreeMap::new(),
             opened: 0,
             tokens: 0,
+            outside: Vec::new(),
             ruled: BTreeMap::new(),
             reserved: BTreeMap::new(),
         }
@@ -323,6 +326,30 @@ impl Loopback {
         &self.fronts
     }
 
+    /// What was said and asked outside of rooms, in namespaces that have handlers; answer by [`answer_outside`](Self::answer_outside).
+    pub fn take_outside(&mut self) -> Vec<FrontOutput> {
+        std::mem::take(&mut self.outside)
+    }
+
+    /// Answers a [request outside of rooms](FrontOutput::Asked).
+    pub fn answer_outside(
+        &mut self,
+        now: Time,
+        caller: &Caller,
+        number: u32,
+        answer: Result<Bytes, Refusal>,
+    ) {
+        let (session, attachment) = (caller.session, caller.attachment);
+        let answered = FrontInput::Answered {
+            session,
+            attachment,
+            number,
+            answer,
+        };
+        self.front(session).handle(now, answered);
+        self.settle(now);
+    }
+
     /// Tells all fronts something, as whoever is in charge.
     pub fn tell_fronts(&mut self, now: Time, input: &FrontInput) {
         self.tell_all_fronts(now, input);
@@ -387,6 +414,9 @@ impl Loopback {
                             }),
                         }
                     }
+                    outside @ (FrontOutput::Said { .. }
+                    | FrontOutput::Asked { .. }
+                    | FrontOutput::GivenUp { .. }) => self.outside.push(outside),
                     FrontOutput::Relinked { from, to } => {
                         if let Some(link) = self.links.remove(&from) {
                             self.links.insert(to, link);

@@ -167,6 +167,12 @@ impl NamespaceSpec {
         self.messages.as_ref().map(|messages| &messages.schema)
     }
 
+    /// Whether a message of that kind is among them.
+    pub(crate) fn knows(&self, kind: u32) -> bool {
+        let messages = self.messages.as_ref();
+        messages.is_some_and(|messages| messages.schema.message(kind).is_some())
+    }
+
     /// The same as bytes, for clients that do not know them.
     pub(crate) fn messages_bytes(&self) -> Option<&Bytes> {
         self.messages.as_ref().map(|messages| &messages.bytes)

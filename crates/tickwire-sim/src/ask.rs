@@ -441,21 +441,12 @@ pub(crate) struct AnswersLater<Q: Request> {
     pub system: BoxedSystem<In<Asked<Q>>>,
 }
 
-/// The schemas of a request and of its reply.
-pub(crate) fn request_schemas<Q: Request>() -> [MessageSchema; 2] {
-    let request = MessageSchema {
-        reply: Some(<Q::Reply as message::Message>::kind()),
-        ..Q::schema()
-    };
-    [request, <Q::Reply as message::Message>::schema()]
-}
-
 impl<Q: Request + Send + Sync + 'static> Answerer for AnswersNow<Q>
 where
     Q::Reply: Send + Sync + 'static,
 {
     fn schemas(&self) -> [MessageSchema; 2] {
-        request_schemas::<Q>()
+        Q::schemas()
     }
 
     fn kind(&self) -> u32 {
@@ -490,7 +481,7 @@ where
 
 impl<Q: Request + Send + Sync + 'static> Answerer for AnswersLater<Q> {
     fn schemas(&self) -> [MessageSchema; 2] {
-        request_schemas::<Q>()
+        Q::schemas()
     }
 
     fn kind(&self) -> u32 {
@@ -547,7 +538,7 @@ where
     Q::Reply: Send + Sync + 'static,
 {
     fn schemas(&self) -> [MessageSchema; 2] {
-        request_schemas::<Q>()
+        Q::schemas()
     }
 
     fn kind(&self) -> u32 {

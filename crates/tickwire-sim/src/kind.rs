@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bevy_ecs::world::World;
-use tickwire_snapshot::{MessageSchema, RecordSchema, Schema};
+use tickwire_snapshot::{RecordSchema, Schema};
 
 use crate::column::{Column, is_shown};
 use crate::game::{Game, GameError};
@@ -247,19 +247,10 @@ fn published(name: &str, book: &Game) -> Result<Schema, GameError> {
     let answered = book.answerers.iter().flat_map(|it| it.schemas());
     let replied = book.replies.iter().flat_map(|it| it.schemas());
     for message in heard.chain(answered).chain(replied) {
-        add_message(&mut schema.messages, message);
+        schema.add_message(message);
     }
     schema.seal()?;
     Ok(schema)
-}
-
-/// One that is heard and sent is one message; one that is asked too has its reply.
-fn add_message(messages: &mut Vec<MessageSchema>, message: MessageSchema) {
-    let bare = |it: &MessageSchema| (it.kind, it.shape.clone());
-    match messages.iter_mut().find(|it| bare(it) == bare(&message)) {
-        Some(same) => same.reply = same.reply.or(message.reply),
-        None => messages.push(message),
-    }
 }
 
 /// The schema of everything, to tell games apart that look alike to viewers.

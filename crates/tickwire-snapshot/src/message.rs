@@ -50,6 +50,16 @@ pub trait Message: Serialize + DeserializeOwned + Shaped {
 pub trait Request: Message {
     /// What answers it.
     type Reply: Message;
+
+    /// Its place in a schema, and that of its reply.
+    fn schemas() -> [MessageSchema; 2] {
+        let reply = Some(Self::Reply::kind());
+        let request = MessageSchema {
+            reply,
+            ..Self::schema()
+        };
+        [request, Self::Reply::schema()]
+    }
 }
 
 /// A text by itself, for logs, notices and chats that need no more.

@@ -45,6 +45,18 @@ pub struct Schema {
     pub messages: Vec<MessageSchema>,
 }
 
+impl Schema {
+    /// Adds a message; one that is there already is one message, and asked as well as sent it has its reply.
+    pub fn add_message(&mut self, message: MessageSchema) {
+        let bare = |it: &MessageSchema| (it.kind, it.shape.clone());
+        let mut there = self.messages.iter_mut();
+        match there.find(|it| bare(it) == bare(&message)) {
+            Some(same) => same.reply = same.reply.or(message.reply),
+            None => self.messages.push(message),
+        }
+    }
+}
+
 /// A message of the game: its number on the wire and the shape of its postcard bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MessageSchema {

@@ -4,14 +4,14 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tickwire_client::{AskError, AskId, Client, ClientEvent, RoomKey, SendError, reply_of};
+use tickwire_client::{AskError, AskId, Client, ClientEvent, Place, SendError, reply_of};
 use tickwire_snapshot::message::{self, Message, Request};
 
 use super::connection::Connection;
 use crate::clock;
 
 impl Connection {
-    /// Asks the room, and waits for the reply for at most `timeout` ([`ASK_TIMEOUT`](tickwire_client::ASK_TIMEOUT) is the usual one), the time included
+    /// Asks a room, or a namespace outside of its rooms, and waits for the reply for at most `timeout` ([`ASK_TIMEOUT`](tickwire_client::ASK_TIMEOUT) is the usual one), the time included
     /// in which too much waits for the server already. Events
     /// that come meanwhile are given by [`next`](Self::next) afterwards. Dropping the future gives the request up; it may be handled all the same.
     ///
@@ -36,12 +36,13 @@ impl Connection {
     /// }
     /// # Ok(()) }
     /// ```
-    pub fn ask<'a, Q: Request>(
+    pub fn ask<'a, Q: Request, P: Into<Place>>(
         &'a mut self,
-        room: RoomKey,
+        place: P,
         request: &Q,
         timeout: Duration,
-    ) -> impl Future<Output = Result<Q::Reply, AskError>> + use<'a, Q> {
+    ) -> impl Future<Output = Result<Q::Reply, AskError>> + use<'a, Q, P> {
+        let place = place.into();
         let payload = message::encode_checked(request)
             .map_err(|error| SendError::BadMessage(error.to_string()));
         let until = clock::now().plus(timeout);
@@ -54,7 +55,7 @@ impl Connection {
             let asked = poll_fn(|context| {
                 waiting.connection.poll_room(context, |client| {
                     let now = clock::now();
-                    client.ask(now, room, 0, Q::kind(), &payload, until.since(now))
+                    client.ask(now, place, 0, Q::kind(), &payload, until.since(now))
                 })
             });
             let full = SendError::Session(tickwire_proto::SendError::Full);
@@ -64,13 +65,18 @@ impl Connection {
         }
     }
 
-    /// Sends a reliable message to the room, and waits for as long as too much waits for the server already. `client_mut().send_message`
+    /// Sends a reliable message to a room or a namespace, and waits for as long as too much waits for the server already. `client_mut().send_message`
     /// says so instead. Events that come meanwhile are given by [`next`](Self::next) afterwards.
     ///
     /// # Errors
     /// Where the room is not joined (any more), or the message is not within its own limits.
-    pub async fn send<M: Message>(&mut self, room: RoomKey, message: &M) -> Result<(), SendError> {
-        poll_fn(|context| self.poll_room(context, |client| client.send_message(room, message)))
+    pub async fn send<M: Message>(
+        &mut self,
+        place: impl Into<Place>,
+        message: &M,
+    ) -> Result<(), SendError> {
+        let place = place.into();
+        poll_fn(|context| self.poll_room(context, |client| client.send_message(place, message)))
             .await
     }
 

@@ -61,6 +61,10 @@ pub(crate) struct ShardCounts {
     pub(crate) breaches: Count,
     /// Messages to rooms or the lobby that found a full inbox.
     pub(crate) inbox_drops: Count,
+    /// Handlers that panicked.
+    pub(crate) handlers_failed: Count,
+    /// Messages outside of rooms that nobody handles.
+    pub(crate) unhandled: Count,
     pub(crate) http_requests: Count,
 }
 
@@ -346,6 +350,16 @@ impl Metrics {
             "tickwire_inbox_drops_total",
             "Inputs dropped since a room's inbox was full",
             sum(|shard| &shard.inbox_drops),
+        );
+        out.counter(
+            "tickwire_handlers_failed_total",
+            "Handlers of namespaces that panicked",
+            sum(|shard| &shard.handlers_failed),
+        );
+        out.counter(
+            "tickwire_messages_unhandled_total",
+            "Messages outside of rooms that no handler takes, or that are none of its kind",
+            sum(|shard| &shard.unhandled),
         );
         out.counter(
             "tickwire_http_requests_total",

@@ -12,6 +12,7 @@ use tickwire_server::{
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::Shard;
+use super::handlers::Call;
 use crate::clock;
 use crate::link::{GOODBYE, Link, Wrote};
 
@@ -22,6 +23,38 @@ impl Shard {
             FrontOutput::ToDirectory(input) => self.tell_directory(now, input),
             FrontOutput::ToRoom { room, input } => self.tell_room(room, input),
             FrontOutput::AuthWanted { request, namespace } => self.check(now, request, &namespace),
+            FrontOutput::Said {
+                caller,
+                kind,
+                payload,
+            } => self.call(
+                now,
+                Call {
+                    caller,
+                    number: None,
+                    kind,
+                    payload,
+                },
+            ),
+            FrontOutput::Asked {
+                caller,
+                number,
+                kind,
+                payload,
+            } => self.call(
+                now,
+                Call {
+                    caller,
+                    number: Some(number),
+                    kind,
+                    payload,
+                },
+            ),
+            FrontOutput::GivenUp {
+                session,
+                attachment,
+                number,
+            } => self.given_up(session, attachment, number),
             FrontOutput::Cut { session } => self.cut(now, session),
             FrontOutput::Relinked { from, to } => self.relink(now, from, to),
             FrontOutput::Elsewhere { from, shard, hello } => {
@@ -137,6 +170,7 @@ impl Shard {
     /// The session is over and has said so: the goodbye of the protocol below, and the connection's task ends when that is written.
     fn close(&mut self, now: Time, session: SessionKey, code: u16, reason: Reason) {
         self.passes.remove(&session);
+        self.calls_over(session);
         if self.close_poll(now, session, code) {
             tracing::debug!(%session, %reason, "session ended");
             return;

@@ -2,6 +2,7 @@
 
 mod connection;
 mod deliver;
+mod handlers;
 mod polls;
 mod resume;
 mod run;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tickwire_proto::{Outgoing, Time};
-use tickwire_server::{Front, FrontInput, RoomOutput, SessionKey};
+use tickwire_server::{Broadcast, Front, FrontInput, RoomOutput, SessionKey};
 use tokio::sync::mpsc;
 
 use crate::admission::Pass;
@@ -50,7 +51,12 @@ pub(crate) enum ShardMessage {
     /// What the lobby says.
     Front(FrontInput),
     /// There is a room, and this is the way to it.
-    RoomMade { room: u32, traffic: Way },
+    RoomMade { room: u32, id: String, traffic: Way },
+    /// A message for whoever is in the rooms with these ids.
+    ToRooms {
+        broadcast: Arc<Broadcast>,
+        rooms: Arc<[String]>,
+    },
     /// It is over.
     RoomGone { room: u32 },
     /// Everybody was told that it is over: end when the links have taken it, or a little later.
@@ -82,6 +88,9 @@ pub(crate) struct Shard {
     /// The ways to all shards.
     others: Arc<[mpsc::Sender<ShardMessage>]>,
     rooms: HashMap<u32, Way>,
+    /// Their numbers, by their ids.
+    ids: HashMap<String, u32>,
+    calls: handlers::Calls,
     lobby: LobbySender,
     directory: DirectorySender,
     metrics: Arc<Metrics>,
@@ -133,6 +142,8 @@ impl Shard {
                 leaving: HashMap::default(),
                 others: Arc::clone(&setup.others),
                 rooms: HashMap::new(),
+                ids: HashMap::new(),
+                calls: handlers::Calls::new(setup.tasks.clone(), setup.broadcaster.clone()),
                 lobby: setup.lobby.clone(),
                 directory: setup.directory.clone(),
                 metrics: Arc::clone(&setup.metrics),

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tickwire_server::{FrontConfig, FrontInput, Namespaces};
+use tickwire_proto::Time;
+use tickwire_server::{Audience, Broadcast, FrontConfig, FrontInput, Namespaces};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
@@ -17,6 +19,7 @@ use tokio::time::MissedTickBehavior;
 use super::polls::Way;
 use super::{Shard, ShardMessage, connection};
 use crate::admission::{Door, Pass};
+use crate::broadcast::Broadcaster;
 use crate::clock;
 use crate::directory::DirectorySender;
 use crate::http::{self, Site, Ways};
@@ -43,6 +46,9 @@ pub(crate) struct Setup {
     pub(crate) site: Arc<Site>,
     pub(crate) door: Arc<Door>,
     pub(crate) goodbye: Duration,
+    /// Where handlers run.
+    pub(crate) tasks: Handle,
+    pub(crate) broadcaster: Broadcaster,
 }
 
 /// Starts the thread. It ends after [`ShardMessage::Stop`].
@@ -118,11 +124,18 @@ fn handle(shard: &Rc<RefCell<Shard>>, setup: &Setup, message: ShardMessage) {
             shard.front.handle(now, FrontInput::Room { room, output });
         }
         ShardMessage::Front(input) => shard.borrow_mut().front.handle(now, input),
-        ShardMessage::RoomMade { room, traffic } => {
-            shard.borrow_mut().rooms.insert(room, traffic);
+        ShardMessage::RoomMade { room, id, traffic } => {
+            let mut shard = shard.borrow_mut();
+            shard.rooms.insert(room, traffic);
+            shard.ids.insert(id, room);
+        }
+        ShardMessage::ToRooms { broadcast, rooms } => {
+            shard.borrow_mut().broadcast_to(now, &broadcast, &rooms);
         }
         ShardMessage::RoomGone { room } => {
-            shard.borrow_mut().rooms.remove(&room);
+            let mut shard = shard.borrow_mut();
+            shard.rooms.remove(&room);
+            shard.ids.retain(|_, other| *other != room);
         }
         ShardMessage::Stop => {}
     }
@@ -154,6 +167,17 @@ fn ways(shard: &Rc<RefCell<Shard>>, setup: &Setup, peer: SocketAddr, pass: Pass)
 }
 
 impl Shard {
+    /// The ids are the world's, the numbers this server's.
+    fn broadcast_to(&mut self, now: Time, broadcast: &Broadcast, rooms: &[String]) {
+        let numbers = rooms.iter().filter_map(|id| self.ids.get(id).copied());
+        let broadcast = Broadcast {
+            to: Audience::Rooms(numbers.collect()),
+            ..broadcast.clone()
+        };
+        self.front
+            .handle(now, FrontInput::Broadcast(Arc::new(broadcast)));
+    }
+
     fn beat(&mut self) {
         let now = clock::now();
         if self.front.next_timeout().is_some_and(|due| due <= now) {

@@ -2,6 +2,7 @@
 
 mod asks;
 mod chat;
+mod handlers;
 mod hostile_commands;
 mod hostile_http;
 mod hostile_websocket;

@@ -53,6 +53,13 @@ impl Front {
                     self.settle(now, session);
                 }
             }
+            FrontInput::Answered {
+                session,
+                attachment,
+                number,
+                answer,
+            } => self.answered_outside(now, session, attachment, number, answer),
+            FrontInput::Broadcast(broadcast) => self.broadcast(now, &broadcast),
             FrontInput::HostDone { session, request } => {
                 if let Some(slot) = self.slots.get_mut(session) {
                     slot.session.host_done(request);

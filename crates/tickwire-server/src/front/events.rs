@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tickwire_proto::frame::{LeaveReason, Presence, ROOM_FIRST, Refusal, RoomEnd, code};
+use tickwire_proto::frame::{LeaveReason, Presence, ROOM_FIRST, RoomEnd};
 use tickwire_proto::{ServerEvent, Tick, Time};
 
 use super::slots::Asked;
@@ -156,9 +156,12 @@ impl Front {
                     payload,
                 });
             }
-            ServerEvent::Message { room, .. } if room < ROOM_FIRST => {
-                self.stats.messages_unheard += 1
-            }
+            ServerEvent::Message {
+                room,
+                kind,
+                payload,
+                ..
+            } if room < ROOM_FIRST => self.said_outside(key, room, kind, payload),
             ServerEvent::Message {
                 room,
                 channel,
@@ -185,13 +188,18 @@ impl Front {
                 cursors,
             } => self.notices_done(key, attachment, cursors),
             ServerEvent::Ask {
-                room, number, kind, ..
-            } if room < ROOM_FIRST => {
-                let text = format!("outside of rooms nobody answers requests of kind {kind:#010x}");
-                if let Some(slot) = self.slots.get_mut(key) {
-                    let refusal = Refusal::new(code::NOT_FOUND, text);
-                    slot.session.answer(room, number, Err(refusal));
-                }
+                room,
+                number,
+                kind,
+                payload,
+                ..
+            } if room < ROOM_FIRST => self.asked_outside(key, room, number, kind, payload),
+            ServerEvent::AskCancelled { room, number } if room < ROOM_FIRST => {
+                self.outputs.push_back(FrontOutput::GivenUp {
+                    session: key,
+                    attachment: room as u8,
+                    number,
+                });
             }
             ServerEvent::Ask {
                 room,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tickwire_proto::frame::{Identity, Refusal, RoomEnd, RoomInfoOwned};
 use tickwire_proto::{Reason, Retry, Time};
 
+use super::outside::{Broadcast, Caller};
 use crate::auth::AuthRequest;
 use crate::directory::{DirectoryInput, Part};
 use crate::key::{MemberId, SessionKey};
@@ -127,6 +128,19 @@ pub enum FrontInput {
         /// Whose.
         identity: String,
     },
+    /// The answer to [`FrontOutput::Asked`].
+    Answered {
+        /// Whose.
+        session: SessionKey,
+        /// Which attachment.
+        attachment: u8,
+        /// The request's number.
+        number: u32,
+        /// The reply's bytes, or a refusal.
+        answer: Result<Bytes, Refusal>,
+    },
+    /// A message for many.
+    Broadcast(Arc<Broadcast>),
     /// A room tells something.
     Room {
         /// Which.
@@ -211,6 +225,7 @@ impl FrontInput {
             FrontInput::Unban { identity } => Some(FrontInput::Unban {
                 identity: identity.clone(),
             }),
+            FrontInput::Broadcast(broadcast) => Some(FrontInput::Broadcast(Arc::clone(broadcast))),
             _ => None,
         }
     }
@@ -236,6 +251,35 @@ pub enum FrontOutput {
         request: AuthRequest,
         /// Where it wants to be let in.
         namespace: Arc<NamespaceSpec>,
+    },
+    /// A message outside of rooms, for a handler of its namespace.
+    Said {
+        /// By whom.
+        caller: Caller,
+        /// Its kind.
+        kind: u32,
+        /// Its bytes.
+        payload: Bytes,
+    },
+    /// A request outside of rooms, for a handler of its namespace; answer with [`FrontInput::Answered`].
+    Asked {
+        /// By whom.
+        caller: Caller,
+        /// Its number.
+        number: u32,
+        /// Its kind.
+        kind: u32,
+        /// Its bytes.
+        payload: Bytes,
+    },
+    /// Nobody waits for that answer any more.
+    GivenUp {
+        /// Whose.
+        session: SessionKey,
+        /// Which attachment.
+        attachment: u8,
+        /// The request's number.
+        number: u32,
     },
     /// The client of one session has come on the link of another, which was never more than that link: the link is this session's from here
     /// on, and one that it had before is closed.

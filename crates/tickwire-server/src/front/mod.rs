@@ -5,6 +5,7 @@ mod deliver;
 mod events;
 mod io;
 mod moving;
+mod outside;
 mod people;
 mod polled;
 mod resume;
@@ -23,6 +24,7 @@ use tickwire_proto::{
 
 pub use bans::SERVER_BANS_MAX;
 pub use io::{FrontInput, FrontOutput};
+pub use outside::{Audience, Broadcast, Caller};
 pub use resume::{FAREWELLS_MAX, SESSIONS_AWAY_MAX};
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 

@@ -64,6 +64,8 @@ pub struct FrontStats {
     pub bytes_in: BTreeMap<&'static str, u64>,
     /// Messages to the session itself: nobody listens to them yet.
     pub messages_unheard: u64,
+    /// Messages for many that came from outside of rooms.
+    pub broadcasts: u64,
     /// Things told about sessions that are gone.
     pub inputs_late: u64,
     /// What clients report about the age of what they see.
