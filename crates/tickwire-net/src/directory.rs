@@ -88,7 +88,9 @@ impl DirectorySender {
 
     /// What the store answered. False: the server is stopping.
     pub(crate) fn stored(&self, answer: StoreAnswer) {
-        self.push(DirectoryMessage::Input(DirectoryInput::Stored(answer)));
+        self.push(DirectoryMessage::Input(DirectoryInput::Stored(Box::new(
+            answer,
+        ))));
     }
 
     fn push(&self, message: DirectoryMessage) -> bool {

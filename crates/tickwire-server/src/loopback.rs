@@ -495,7 +495,8 @@ impl Loopback {
                     let answers =
                         answers.unwrap_or_else(|error| vec![StoreAnswer::Failed { job, error }]);
                     for answer in answers {
-                        self.directory.handle(now, DirectoryInput::Stored(answer));
+                        self.directory
+                            .handle(now, DirectoryInput::Stored(Box::new(answer)));
                     }
                 }
                 DirectoryOutput::Kept { ticket, answer } => self.kept.push((ticket, answer)),
@@ -530,7 +531,7 @@ impl Loopback {
                     (None, RoomOutput::Task(task)) => {
                         self.tasks.insert((no, task.id), task);
                     }
-                    (None, RoomOutput::ToDirectory(input)) => self.directory.handle(now, input),
+                    (None, RoomOutput::ToDirectory(input)) => self.directory.handle(now, *input),
                     (None, RoomOutput::CancelTask(task)) => {
                         self.tasks.remove(&(no, task));
                     }

@@ -54,7 +54,7 @@ impl Exits {
                     self.lobby.room_ended(room, reason, message);
                 }
                 RoomOutput::Asks(ask) => self.lobby.room_asks(room, ask),
-                RoomOutput::ToDirectory(input) => self.directory.send_unasked(input),
+                RoomOutput::ToDirectory(input) => self.directory.send_unasked(*input),
                 _ => {}
             }
             return Ok(());

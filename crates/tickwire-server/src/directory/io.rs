@@ -141,7 +141,7 @@ pub enum DirectoryInput {
         notice: Notice,
     },
     /// What the store answered to a [`DirectoryOutput::ToStore`].
-    Stored(StoreAnswer),
+    Stored(Box<StoreAnswer>),
 }
 
 /// What the directory tells. To be delivered in this order.

@@ -119,7 +119,7 @@ impl Directory {
                 person,
                 notice,
             } => self.keep(ticket, person, notice),
-            DirectoryInput::Stored(answer) => self.stored(now, answer),
+            DirectoryInput::Stored(answer) => self.stored(now, *answer),
         }
     }
 

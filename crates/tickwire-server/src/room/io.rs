@@ -334,7 +334,7 @@ pub enum RoomOutput {
     /// Work of which no result is wanted any more.
     CancelTask(TaskId),
     /// A notice of the game: for the directory.
-    ToDirectory(DirectoryInput),
+    ToDirectory(Box<DirectoryInput>),
     /// The room is over: for the lobby, which tells all fronts.
     Ended {
         /// Why.

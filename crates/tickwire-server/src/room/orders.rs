@@ -42,14 +42,14 @@ impl Room {
             };
             let ticket = 0;
             self.outputs
-                .push_back(RoomOutput::ToDirectory(match out.keep {
+                .push_back(RoomOutput::ToDirectory(Box::new(match out.keep {
                     true => DirectoryInput::Keep {
                         ticket,
                         person,
                         notice,
                     },
                     false => DirectoryInput::Notify { person, notice },
-                }));
+                })));
         }
     }
 
