@@ -352,12 +352,14 @@ impl Host {
                 let answer = match namespace.auth().check(&request) {
                     AuthAnswer::Accepted(identity) => Ok(identity),
                     AuthAnswer::Refused(refusal) => Err(refusal),
-                    AuthAnswer::Later(_) => unreachable!("AcceptAll answers at once"),
+                    AuthAnswer::Later(_) | AuthAnswer::Next => {
+                        unreachable!("AcceptAll answers at once")
+                    }
                 };
                 self.mail.fronts[shard].push_back(FrontInput::AuthDone {
                     session,
                     attachment,
-                    answer,
+                    answer: Box::new(answer),
                 });
             }
             // Its namespaces have no handlers.
@@ -375,7 +377,9 @@ impl Host {
             FrontOutput::Relinked { from, to } => {
                 self.wishes.push_back(Wish::Relink { from, to });
             }
-            FrontOutput::Elsewhere { from, shard, hello } => {
+            FrontOutput::Elsewhere {
+                from, shard, hello, ..
+            } => {
                 let token = self.token();
                 let front = &mut self.fronts[usize::from(shard)];
                 let to = front.link_opened(now, token);

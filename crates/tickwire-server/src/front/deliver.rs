@@ -18,7 +18,7 @@ impl Front {
                 session,
                 attachment,
                 answer,
-            } => self.auth_done(now, session, attachment, answer),
+            } => self.auth_done(now, session, attachment, *answer),
             FrontInput::Entered {
                 session,
                 request,

@@ -3,6 +3,7 @@
 mod asks;
 mod commands;
 mod common;
+mod credentials;
 mod directory;
 mod ends;
 mod hostile;
