@@ -36,7 +36,8 @@ pub use auth::{
 };
 pub use directory::{
     Directory, DirectoryInput, DirectoryOutput, DirectoryStats, FOLLOWS_MAX, KEPT_MAX, KeptNotice,
-    LOADED_MAX, MemoryStore, NOTICES_OUT_MAX, Notice, Part, Person, Store, StoreAnswer, StoreJob,
+    LOADED_MAX, MemoryStore, NOTICES_OUT_MAX, Notice, Part, Person, RECEIPTS_UNKNOWN_MAX, Store,
+    StoreAnswer, StoreJob,
 };
 pub use front::{
     AGE_BOUNDS_MS, AgeHistogram, Audience, BACKED_UP_MS_MAX, Backlog, Broadcast, Caller,

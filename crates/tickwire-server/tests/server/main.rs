@@ -12,6 +12,7 @@ mod identities;
 mod joins;
 mod lobby;
 mod namespaces;
+mod notices;
 mod pace;
 mod rest;
 mod resume;
