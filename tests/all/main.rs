@@ -13,3 +13,4 @@ mod proxies;
 mod seeds;
 mod signals;
 mod tidy;
+mod tokens;
