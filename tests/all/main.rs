@@ -3,6 +3,8 @@
 mod browser;
 mod browser_api;
 mod browser_lobby;
+mod browser_people;
+mod cuts;
 mod games;
 mod golden;
 mod hall;

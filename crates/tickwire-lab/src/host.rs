@@ -332,6 +332,7 @@ impl Host {
             }
             (None, RoomOutput::Task(task)) => self.tasks.begin(now, room, task),
             (None, RoomOutput::CancelTask(task)) => self.tasks.cancel(room, task),
+            (None, RoomOutput::ToDirectory(input)) => self.mail.directory.push_back(*input),
             (None, RoomOutput::Asks(ask)) => self.mail.lobby.push_back(LobbyInput::Rule {
                 ticket: None,
                 room: RoomName::No(room),
@@ -345,7 +346,7 @@ impl Host {
         match output {
             FrontOutput::ToLobby(input) => self.mail.lobby.push_back(input),
             FrontOutput::ToDirectory(input) => self.mail.directory.push_back(input),
-            FrontOutput::ToRoom { room, input } => self.mail.post(room, input),
+            FrontOutput::ToRoom { room, input, .. } => self.mail.post(room, input),
             FrontOutput::AuthWanted { request, namespace } => {
                 let (session, attachment) = (request.session, request.attachment);
                 let answer = match namespace.auth().check(&request) {
@@ -395,7 +396,10 @@ impl Host {
             }
             DirectoryOutput::ToStore(job) => {
                 let answers = self.store.run(&[job]).unwrap_or_default(); // one in memory never fails
-                let answers = answers.into_iter().map(DirectoryInput::Stored);
+                let answers = answers
+                    .into_iter()
+                    .map(Box::new)
+                    .map(DirectoryInput::Stored);
                 self.mail.directory.extend(answers);
             }
             DirectoryOutput::Kept { .. } => {}

@@ -223,6 +223,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         Arc::clone(&plan.namespaces),
     );
     let exits = Exits {
+        directory: directory_sender.clone(),
         tasks: tasks.handle(),
         shards: Arc::clone(&shards),
         lobby: lobby_sender,

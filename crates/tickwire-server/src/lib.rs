@@ -36,12 +36,13 @@ pub use auth::{
 };
 pub use directory::{
     Directory, DirectoryInput, DirectoryOutput, DirectoryStats, FOLLOWS_MAX, KEPT_MAX, KeptNotice,
-    LOADED_MAX, MemoryStore, NOTICES_OUT_MAX, Notice, Part, Person, Store, StoreAnswer, StoreJob,
+    LOADED_MAX, MemoryStore, NOTICES_OUT_MAX, Notice, Part, Person, RECEIPTS_UNKNOWN_MAX, Store,
+    StoreAnswer, StoreJob,
 };
 pub use front::{
     AGE_BOUNDS_MS, AgeHistogram, Audience, BACKED_UP_MS_MAX, Backlog, Broadcast, Caller,
     FAREWELLS_MAX, Front, FrontConfig, FrontInput, FrontOutput, FrontStats, LINGER_MS,
-    SERVER_BANS_MAX, SESSIONS_AWAY_MAX, SessionInfo,
+    SERVER_BANS_MAX, SESSIONS_AWAY_MAX, SessionInfo, WAITING_BYTES_MAX, WAITING_MAX,
 };
 pub use gauge::{GAUGE_LOW_WATER, Gauge};
 pub use key::{MemberId, SessionKey};

@@ -408,7 +408,7 @@ impl Loopback {
                 match output {
                     FrontOutput::ToLobby(input) => self.lobby.handle(now, input),
                     FrontOutput::ToDirectory(input) => self.directory.handle(now, input),
-                    FrontOutput::ToRoom { room, input } => {
+                    FrontOutput::ToRoom { room, input, .. } => {
                         if let Some(room) = self.rooms.get_mut(&room) {
                             room.handle(input);
                         }
@@ -518,7 +518,8 @@ impl Loopback {
                     let answers =
                         answers.unwrap_or_else(|error| vec![StoreAnswer::Failed { job, error }]);
                     for answer in answers {
-                        self.directory.handle(now, DirectoryInput::Stored(answer));
+                        self.directory
+                            .handle(now, DirectoryInput::Stored(Box::new(answer)));
                     }
                 }
                 DirectoryOutput::Kept { ticket, answer } => self.kept.push((ticket, answer)),
@@ -553,6 +554,7 @@ impl Loopback {
                     (None, RoomOutput::Task(task)) => {
                         self.tasks.insert((no, task.id), task);
                     }
+                    (None, RoomOutput::ToDirectory(input)) => self.directory.handle(now, *input),
                     (None, RoomOutput::CancelTask(task)) => {
                         self.tasks.remove(&(no, task));
                     }

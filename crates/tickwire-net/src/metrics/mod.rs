@@ -251,6 +251,16 @@ impl Metrics {
             ),
             ("notices_kept", "Notices kept", stats.notices_kept),
             (
+                "notices_dropped",
+                "Kept notices that made room for newer ones of the same identity",
+                stats.notices_dropped,
+            ),
+            (
+                "notices_refused",
+                "Notices that are too long, or that the store could not keep",
+                stats.notices_refused,
+            ),
+            (
                 "notices_given",
                 "Kept notices given to a session",
                 stats.notices_out,
@@ -338,7 +348,7 @@ impl Metrics {
         );
         out.counter(
             "tickwire_inbox_drops_total",
-            "Inputs dropped since a room's inbox was full",
+            "Commands, receipts and volatile messages dropped since an inbox was full",
             sum(|shard| &shard.inbox_drops),
         );
         out.counter(

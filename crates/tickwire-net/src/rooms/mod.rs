@@ -17,6 +17,7 @@ use tickwire_server::{RoomOutput, RoomSpec};
 use tokio::sync::mpsc;
 
 use crate::clock;
+use crate::directory::DirectorySender;
 use crate::lobby::LobbySender;
 use crate::metrics::Metrics;
 use crate::shard::ShardMessage;
@@ -29,7 +30,8 @@ use tasks::RoomTasks;
 pub(crate) use tasks::TaskThread;
 pub(crate) use worker::Crew;
 
-/// Commands, messages and receipts that wait for a room's next tick; what comes beyond is dropped and counted.
+/// Commands, messages and receipts that wait for a room's next tick. Beyond it commands and receipts are dropped and counted, and the rest
+/// waits in the fronts, within their bounds.
 pub(crate) const TRAFFIC_MAX: usize = 16_384;
 /// Joins and leaves that wait for a room's next tick; beyond that the room counts as stuck.
 pub(crate) const CONTROL_MAX: usize = 16_384;
@@ -39,6 +41,7 @@ pub(crate) const CONTROL_MAX: usize = 16_384;
 pub(crate) struct Exits {
     pub(crate) shards: Arc<[mpsc::Sender<ShardMessage>]>,
     pub(crate) lobby: LobbySender,
+    pub(crate) directory: DirectorySender,
     /// Where the work of rooms runs.
     pub(crate) tasks: tokio::runtime::Handle,
 }
@@ -52,6 +55,7 @@ impl Exits {
                     self.lobby.room_ended(room, reason, message);
                 }
                 RoomOutput::Asks(ask) => self.lobby.room_asks(room, ask),
+                RoomOutput::ToDirectory(input) => self.directory.send_unasked(*input),
                 _ => {}
             }
             return Ok(());
@@ -118,10 +122,7 @@ impl Rooms {
             control: Way::new(control, bell.clone()),
             traffic: Way::new(traffic, bell.clone()),
         };
-        let inboxes = Inboxes {
-            control: control_out,
-            traffic: traffic_out,
-        };
+        let inboxes = Inboxes::new(control_out, traffic_out);
         let tasks = RoomTasks::new(handle.control.results());
         let body = Body::new(Box::new(spec), inboxes, bell, tasks);
         (handle, Box::new(body))
@@ -173,6 +174,7 @@ mod tests {
         let (shard, mut inbox) = mpsc::channel(SHARD_INBOX_MAX);
         let (gone, _) = mpsc::channel(1);
         let exits = Exits {
+            directory: crate::directory::channel().0,
             shards: [shard, gone].into(),
             lobby: crate::lobby::channel().0,
             tasks: tasks::nowhere(),

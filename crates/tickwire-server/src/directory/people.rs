@@ -187,6 +187,7 @@ impl Directory {
                 part,
                 person: person.clone(),
                 follows: BTreeSet::new(),
+                receipts_unknown: 0,
             });
         }
     }

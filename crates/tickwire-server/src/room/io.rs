@@ -10,6 +10,7 @@ use tickwire_proto::frame::{
 };
 use tickwire_sim::{MoveTo, NewTask, TaskId, TaskResult};
 
+use crate::directory::DirectoryInput;
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
 use crate::kind::Kind;
@@ -262,6 +263,19 @@ impl RoomInput {
             RoomInput::Held { .. } | RoomInput::Rtt { .. } | RoomInput::Recycle(_)
         )
     }
+
+    /// Whether a room that is too busy may go without it: newer ones come, or it was sent as what may be lost.
+    #[must_use]
+    pub fn may_be_left_out(&self) -> bool {
+        matches!(
+            self,
+            RoomInput::Command { .. }
+                | RoomInput::Held { .. }
+                | RoomInput::KeyframeWanted { .. }
+                | RoomInput::Recycle(_)
+                | RoomInput::Message { volatile: true, .. }
+        )
+    }
 }
 
 /// What a room tells. [`RoomOutput::shard`] says to whom it goes.
@@ -332,6 +346,8 @@ pub enum RoomOutput {
     Task(NewTask),
     /// Work of which no result is wanted any more.
     CancelTask(TaskId),
+    /// A notice of the game: for the directory.
+    ToDirectory(Box<DirectoryInput>),
     /// The room is over: for the lobby, which tells all fronts.
     Ended {
         /// Why.
@@ -342,7 +358,7 @@ pub enum RoomOutput {
 }
 
 impl RoomOutput {
-    /// The shard that this is for; `None`: the lobby.
+    /// The shard that this is for; `None`: the lobby, the directory, or the driver itself.
     #[must_use]
     pub fn shard(&self) -> Option<u16> {
         match self {
@@ -357,6 +373,7 @@ impl RoomOutput {
             RoomOutput::Asks(_)
             | RoomOutput::Task(_)
             | RoomOutput::CancelTask(_)
+            | RoomOutput::ToDirectory(_)
             | RoomOutput::Ended { .. } => None,
         }
     }
