@@ -15,3 +15,4 @@ mod proxies;
 mod seeds;
 mod signals;
 mod tidy;
+mod tokens;

@@ -103,7 +103,7 @@ impl Hall {
                 FrontInput::AuthDone {
                     session: request.session,
                     attachment: request.attachment,
-                    answer: Ok(Identity::new("ann")),
+                    answer: Box::new(Ok(Identity::new("ann"))),
                 },
             ),
             FrontOutput::ToRoom {
