@@ -3,6 +3,7 @@
 mod browser;
 mod browser_api;
 mod browser_lobby;
+mod browser_people;
 mod chat;
 mod games;
 mod golden;

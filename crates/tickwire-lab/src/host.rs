@@ -332,6 +332,7 @@ impl Host {
             }
             (None, RoomOutput::Task(task)) => self.tasks.begin(now, room, task),
             (None, RoomOutput::CancelTask(task)) => self.tasks.cancel(room, task),
+            (None, RoomOutput::ToDirectory(input)) => self.mail.directory.push_back(*input),
             (None, RoomOutput::Asks(ask)) => self.mail.lobby.push_back(LobbyInput::Rule {
                 ticket: None,
                 room: RoomName::No(room),
@@ -351,12 +352,14 @@ impl Host {
                 let answer = match namespace.auth().check(&request) {
                     AuthAnswer::Accepted(identity) => Ok(identity),
                     AuthAnswer::Refused(refusal) => Err(refusal),
-                    AuthAnswer::Later(_) => unreachable!("AcceptAll answers at once"),
+                    AuthAnswer::Later(_) | AuthAnswer::Next => {
+                        unreachable!("AcceptAll answers at once")
+                    }
                 };
                 self.mail.fronts[shard].push_back(FrontInput::AuthDone {
                     session,
                     attachment,
-                    answer,
+                    answer: Box::new(answer),
                 });
             }
             // Its namespaces have no handlers.
@@ -374,7 +377,9 @@ impl Host {
             FrontOutput::Relinked { from, to } => {
                 self.wishes.push_back(Wish::Relink { from, to });
             }
-            FrontOutput::Elsewhere { from, shard, hello } => {
+            FrontOutput::Elsewhere {
+                from, shard, hello, ..
+            } => {
                 let token = self.token();
                 let front = &mut self.fronts[usize::from(shard)];
                 let to = front.link_opened(now, token);
@@ -391,7 +396,10 @@ impl Host {
             }
             DirectoryOutput::ToStore(job) => {
                 let answers = self.store.run(&[job]).unwrap_or_default(); // one in memory never fails
-                let answers = answers.into_iter().map(DirectoryInput::Stored);
+                let answers = answers
+                    .into_iter()
+                    .map(Box::new)
+                    .map(DirectoryInput::Stored);
                 self.mail.directory.extend(answers);
             }
             DirectoryOutput::Kept { .. } => {}

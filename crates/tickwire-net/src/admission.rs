@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::http::Proxies;
+
 /// Of all connections, how many may be strangers, in percent. So many may always.
 const STRANGERS_PERCENT_MAX: usize = 20;
 const STRANGERS_ALWAYS: usize = 256;
@@ -14,6 +16,8 @@ pub(crate) struct Door {
     counts: Mutex<Counts>,
     connections_max: usize,
     per_address: usize,
+    /// Whoever they stand for is counted in their place.
+    proxies: Proxies,
 }
 
 #[derive(Debug, Default)]
@@ -39,21 +43,22 @@ pub(crate) struct Pass {
 }
 
 impl Door {
-    pub(crate) fn new(connections_max: usize, per_address: usize) -> Arc<Door> {
+    pub(crate) fn new(connections_max: usize, per_address: usize, proxies: Proxies) -> Arc<Door> {
         Arc::new(Door {
             counts: Mutex::default(),
             connections_max,
             per_address,
+            proxies,
         })
     }
 
-    /// Lets a connection in. Loopback has no limit of its own: those are this machine's programs, or a proxy.
+    /// Lets a connection in. Loopback has no limit of its own: those are this machine's programs, or a proxy; nor has a proxy that is trusted.
     pub(crate) fn enter(self: &Arc<Door>, address: IpAddr) -> Result<Pass, Turned> {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let strangers_max =
             (self.connections_max * STRANGERS_PERCENT_MAX / 100).max(STRANGERS_ALWAYS);
         let address = address.to_canonical();
-        let counted = (!address.is_loopback()).then_some(address);
+        let counted = self.counts(address);
         if counted.is_some() && counts.strangers >= strangers_max {
             return Err(Turned::Crowded);
         }
@@ -69,6 +74,21 @@ impl Door {
             door: Arc::clone(self),
             address: counted,
         })
+    }
+}
+
+impl Door {
+    /// The address that is counted for a connection from there.
+    fn counts(&self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        (!address.is_loopback() && !self.proxies.trusts(address)).then_some(address)
+    }
+}
+
+impl Pass {
+    /// Whether it stands for a connection from there.
+    pub(crate) fn is_of(&self, address: IpAddr) -> bool {
+        self.address == self.door.counts(address)
     }
 }
 
@@ -97,7 +117,7 @@ mod tests {
 
     #[test]
     fn an_address_gets_its_places_back() {
-        let door = Door::new(10_000, 3);
+        let door = Door::new(10_000, 3, Proxies::default());
         let far: IpAddr = "203.0.113.7".parse().unwrap();
         let mut passes: Vec<Pass> = (0..3).map(|_| door.enter(far).unwrap()).collect();
         assert_eq!(door.enter(far).err(), Some(Turned::Address));
@@ -111,7 +131,7 @@ mod tests {
 
     #[test]
     fn strangers_in_all_are_bounded_and_this_machine_is_not() {
-        let door = Door::new(0, 1000);
+        let door = Door::new(0, 1000, Proxies::default());
         let far = |n: usize| IpAddr::from([203, 0, (n / 200) as u8, (n % 200) as u8]);
         let passes: Vec<Pass> = (0..STRANGERS_ALWAYS)
             .map(|n| door.enter(far(n)).unwrap())

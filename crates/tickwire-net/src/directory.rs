@@ -49,6 +49,8 @@ struct Shared {
     waiting: AtomicUsize,
     keeps: AtomicUsize,
     tickets: AtomicU64,
+    /// Notices of games that found too many waiting.
+    lost: AtomicU64,
 }
 
 /// The other end.
@@ -86,7 +88,9 @@ impl DirectorySender {
 
     /// What the store answered. False: the server is stopping.
     pub(crate) fn stored(&self, answer: StoreAnswer) {
-        self.push(DirectoryMessage::Input(DirectoryInput::Stored(answer)));
+        self.push(DirectoryMessage::Input(DirectoryInput::Stored(Box::new(
+            answer,
+        ))));
     }
 
     fn push(&self, message: DirectoryMessage) -> bool {
@@ -100,12 +104,8 @@ impl DirectorySender {
         person: tickwire_server::Person,
         notice: tickwire_server::Notice,
     ) -> Option<oneshot::Receiver<Answer>> {
-        if self.shared.keeps.load(Ordering::Relaxed) >= KEEPS_MAX {
-            return None;
-        }
-        let ticket = 1 + self.shared.tickets.fetch_add(1, Ordering::Relaxed);
+        let ticket = self.ticket()?;
         let (sender, receiver) = oneshot::channel();
-        self.shared.keeps.fetch_add(1, Ordering::Relaxed);
         let keep = DirectoryInput::Keep {
             ticket,
             person,
@@ -114,6 +114,32 @@ impl DirectorySender {
         let sent = self.push(DirectoryMessage::Waits(ticket, sender))
             && self.push(DirectoryMessage::Input(keep));
         sent.then_some(receiver)
+    }
+
+    /// A notice of a game, of whose fate the counters tell alone: of one that finds too many waiting, too.
+    pub(crate) fn send_unasked(&self, input: DirectoryInput) {
+        let sent = match input {
+            DirectoryInput::Keep { person, notice, .. } => self.ticket().is_some_and(|ticket| {
+                let keep = DirectoryInput::Keep {
+                    ticket,
+                    person,
+                    notice,
+                };
+                self.send(keep).is_ok()
+            }),
+            other => self.send(other).is_ok(),
+        };
+        if !sent {
+            self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A number for one more notice to be kept; it is given back with the answer.
+    fn ticket(&self) -> Option<u64> {
+        let taken = |keeps| (keeps < KEEPS_MAX).then_some(keeps + 1);
+        let relaxed = Ordering::Relaxed;
+        self.shared.keeps.try_update(relaxed, relaxed, taken).ok()?;
+        Some(1 + self.shared.tickets.fetch_add(1, relaxed))
     }
 }
 
@@ -157,7 +183,7 @@ impl DirectoryTask {
                     self.hear(&inbox, message);
                 }
                 () = tokio::time::sleep_until(clock::deadline(due)) => self.directory.handle_timeout(clock::now()),
-                _ = beat.tick() => self.metrics.directory(self.directory.stats()),
+                _ = beat.tick() => self.report(&inbox),
                 _ = &mut ended => break,
             }
             self.deliver(&inbox).await;
@@ -176,6 +202,12 @@ impl DirectoryTask {
             self.hear(&inbox, message);
             self.deliver(&inbox).await;
         }
+    }
+
+    fn report(&self, inbox: &DirectoryReceiver) {
+        let mut stats = self.directory.stats();
+        stats.notices_refused += inbox.shared.lost.load(Ordering::Relaxed);
+        self.metrics.directory(stats);
     }
 
     fn hear(&mut self, inbox: &DirectoryReceiver, message: DirectoryMessage) {

@@ -300,6 +300,7 @@ mod tests {
         let (shard, mut heard) = mpsc::channel(64);
         let shards: Arc<[_]> = [shard].into();
         let exits = Exits {
+            directory: crate::directory::channel().0,
             shards: Arc::clone(&shards),
             lobby: channel().0,
             tasks: tokio::runtime::Handle::current(),

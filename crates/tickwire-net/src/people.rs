@@ -19,7 +19,7 @@ pub enum NoticeError {
     /// More wait than the server takes.
     #[error("Busy: too many notices wait already. Send it again in some seconds")]
     Busy,
-    /// It is not kept: too long, too many, or the store failed.
+    /// It is too long, or the store failed.
     #[error("{}: {}", .0.code, .0.message)]
     Refused(Refusal),
     /// The server stopped before it was kept.
@@ -90,17 +90,16 @@ impl People {
     /// The same with bytes of one's own.
     ///
     /// # Errors
-    /// Where too many wait.
+    /// Where it is too long, or too many wait.
     pub fn notify_raw(
         &self,
         identity: &str,
         kind: &str,
         payload: impl Into<Bytes>,
     ) -> Result<(), NoticeError> {
-        let input = DirectoryInput::Notify {
-            person: self.person(identity),
-            notice: notice(kind, payload.into()),
-        };
+        let (person, notice) = (self.person(identity), notice(kind, payload.into()));
+        notice.check(&person).map_err(NoticeError::Refused)?;
+        let input = DirectoryInput::Notify { person, notice };
         self.directory.send(input).map_err(|_| NoticeError::Busy)
     }
 

@@ -24,7 +24,7 @@ use crate::config::Config;
 use crate::desk::{RoomsDesk, Tickets};
 use crate::directory::{self, DirectorySender, DirectoryTask};
 use crate::error::StartError;
-use crate::http::{Exposed, Files, Origins, Site};
+use crate::http::{Exposed, Files, Origins, Proxies, Site};
 use crate::lobby::{self, LobbyTask};
 use crate::metrics::Metrics;
 use crate::people::People;
@@ -178,7 +178,8 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
     let site = Arc::new(site(&plan, local, Arc::clone(&metrics))?);
     let threads = |what| move |source: io::Error| StartError::Resources { what, source };
 
-    let door = Door::new(config.limits.sessions, config.limits.per_address);
+    let proxies = Proxies(config.trusted_proxies.clone());
+    let door = Door::new(config.limits.sessions, config.limits.per_address, proxies);
     let (lobby_sender, lobby_inbox) = lobby::channel();
     let (directory_sender, directory_inbox) = directory::channel();
     let (store_sender, store) = store::start(make_store(config)?, directory_sender.clone())
@@ -223,6 +224,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         Arc::clone(&plan.namespaces),
     );
     let exits = Exits {
+        directory: directory_sender.clone(),
         tasks: tasks.handle(),
         shards: Arc::clone(&shards),
         lobby: lobby_sender,
@@ -321,7 +323,7 @@ fn site(plan: &Plan, local: SocketAddr, metrics: Arc<Metrics>) -> Result<Site, S
     };
     Ok(Site::new(
         files,
-        origins,
+        (origins, Proxies(config.trusted_proxies.clone())),
         exposed,
         metrics,
         config.limits.sessions,

@@ -29,10 +29,15 @@ mod name;
 mod namespace;
 mod room;
 
-pub use auth::{AcceptAll, Auth, AuthAnswer, AuthRequest, TokenAuth};
+pub use auth::{
+    AcceptAll, Auth, AuthAnswer, AuthChain, AuthRequest, Guard, JOIN_TOKEN_S_MAX, JoinKeyError,
+    JoinTicket, JoinTokens, Later, REMOTE_BYTES_MAX, Remote, SPENT_MAX, TokenAuth, TokenFault,
+    undecided,
+};
 pub use directory::{
     Directory, DirectoryInput, DirectoryOutput, DirectoryStats, FOLLOWS_MAX, KEPT_MAX, KeptNotice,
-    LOADED_MAX, MemoryStore, NOTICES_OUT_MAX, Notice, Part, Person, Store, StoreAnswer, StoreJob,
+    LOADED_MAX, MemoryStore, NOTICES_OUT_MAX, Notice, Part, Person, RECEIPTS_UNKNOWN_MAX, Store,
+    StoreAnswer, StoreJob,
 };
 pub use front::{
     AGE_BOUNDS_MS, AgeHistogram, Audience, BACKED_UP_MS_MAX, Backlog, Broadcast, Caller,

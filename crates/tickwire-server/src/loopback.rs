@@ -13,7 +13,7 @@ use tickwire_proto::frame::{Identity, Refusal, code};
 use tickwire_proto::{Reason, Time};
 use tickwire_sim::{NewTask, TaskFailed, TaskId};
 
-use crate::auth::{AcceptAll, Auth, AuthAnswer};
+use crate::auth::{AcceptAll, Auth, AuthAnswer, Remote, undecided};
 use crate::directory::{
     Directory, DirectoryInput, DirectoryOutput, MemoryStore, Store, StoreAnswer,
 };
@@ -73,6 +73,7 @@ pub struct Loopback {
     outside: Vec<FrontOutput>,
     ruled: BTreeMap<u64, Result<(), Refusal>>,
     reserved: BTreeMap<u64, Result<Reservation, Refusal>>,
+    remote: Arc<Remote>,
 }
 
 /// An answer of auth that is not there yet.
@@ -152,6 +153,7 @@ impl Loopback {
             outside: Vec::new(),
             ruled: BTreeMap::new(),
             reserved: BTreeMap::new(),
+            remote: Arc::default(),
         }
     }
 
@@ -168,8 +170,14 @@ impl Loopback {
         self.opened += 1;
         let token = self.next_token();
         let key = self.fronts[shard].link_opened(now, token);
+        self.fronts[shard].comes_from(key, Arc::clone(&self.remote));
         self.links.insert(key, Link::default());
         key
+    }
+
+    /// Links that are opened from here on come from there.
+    pub fn set_remote(&mut self, remote: Remote) {
+        self.remote = Arc::new(remote);
     }
 
     fn next_token(&mut self) -> [u8; 32] {
@@ -180,10 +188,17 @@ impl Loopback {
     }
 
     /// The link goes to the front of the session that its hello claims.
-    fn move_link(&mut self, now: Time, from: SessionKey, shard: u16, hello: &[u8]) {
+    fn move_link(
+        &mut self,
+        now: Time,
+        from: SessionKey,
+        shard: u16,
+        (hello, remote): (&[u8], Arc<Remote>),
+    ) {
         let token = self.next_token();
         let front = &mut self.fronts[usize::from(shard)];
         let key = front.link_opened(now, token);
+        front.comes_from(key, remote);
         if let Some(link) = self.links.remove(&from) {
             self.links.insert(key, link);
         }
@@ -407,6 +422,9 @@ impl Loopback {
                             AuthAnswer::Refused(refusal) => {
                                 self.auth_done(now, session, attachment, Err(refusal))
                             }
+                            AuthAnswer::Next => {
+                                self.auth_done(now, session, attachment, Err(undecided()))
+                            }
                             AuthAnswer::Later(future) => self.answers.push(Answer {
                                 session,
                                 attachment,
@@ -422,8 +440,13 @@ impl Loopback {
                             self.links.insert(to, link);
                         }
                     }
-                    FrontOutput::Elsewhere { from, shard, hello } => {
-                        self.move_link(now, from, shard, &hello);
+                    FrontOutput::Elsewhere {
+                        from,
+                        shard,
+                        hello,
+                        remote,
+                    } => {
+                        self.move_link(now, from, shard, (&hello, remote));
                     }
                     FrontOutput::Cut { session } => {
                         if let Some(link) = self.links.get_mut(&session) {
@@ -495,7 +518,8 @@ impl Loopback {
                     let answers =
                         answers.unwrap_or_else(|error| vec![StoreAnswer::Failed { job, error }]);
                     for answer in answers {
-                        self.directory.handle(now, DirectoryInput::Stored(answer));
+                        self.directory
+                            .handle(now, DirectoryInput::Stored(Box::new(answer)));
                     }
                 }
                 DirectoryOutput::Kept { ticket, answer } => self.kept.push((ticket, answer)),
@@ -530,6 +554,7 @@ impl Loopback {
                     (None, RoomOutput::Task(task)) => {
                         self.tasks.insert((no, task.id), task);
                     }
+                    (None, RoomOutput::ToDirectory(input)) => self.directory.handle(now, *input),
                     (None, RoomOutput::CancelTask(task)) => {
                         self.tasks.remove(&(no, task));
                     }
@@ -620,7 +645,7 @@ impl Loopback {
             FrontInput::AuthDone {
                 session,
                 attachment,
-                answer,
+                answer: Box::new(answer),
             },
         );
     }

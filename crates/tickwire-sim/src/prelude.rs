@@ -8,6 +8,7 @@ pub use crate::event::{Emit, GameEvent};
 pub use crate::game::{Game, Replicate, ReplicateResource};
 pub use crate::ids::NetEntity;
 pub use crate::message::{FromPlayer, Outbox};
+pub use crate::notice::Notices;
 pub use crate::player::{Asks, OwnedBy, Player, PlayerInfo, Roster};
 pub use crate::simulation::RoomAttributes;
 pub use crate::task::{Done, TaskFailed, TaskId, Tasks};

@@ -23,6 +23,7 @@ use crate::ids::{Ids, NetEntity};
 use crate::inbox::Inbox;
 use crate::kind::{GameKind, set_up};
 use crate::message::{Listener, OutMessage, Outbox};
+use crate::notice::{Notices, OutNotice};
 use crate::player::{OwnedBy, Player, Roster, SEATS_MAX};
 use crate::system::run;
 use crate::task::{DoneListener, NewTask, TaskId, Tasks};
@@ -78,6 +79,8 @@ pub struct SimDrops {
     pub results: u64,
     /// Orders of the game past [`ORDERS_MAX`](crate::ORDERS_MAX).
     pub orders: u64,
+    /// Notices of the game past [`NOTICES_MAX`](crate::NOTICES_MAX), and such as are too long.
+    pub notices: u64,
 }
 
 /// A room's world, stepped tick by tick. The contract:
@@ -308,6 +311,7 @@ impl Simulation {
             entities: self.world.resource::<Ids>().refused,
             results: self.world.resource::<Tasks>().unheard,
             orders: self.world.resource::<RoomControl>().dropped,
+            notices: self.world.resource::<Notices>().dropped,
         }
     }
 
@@ -355,6 +359,18 @@ impl Simulation {
     #[must_use]
     pub fn gave_no_orders(&self) -> bool {
         self.world.resource::<RoomControl>().orders.is_empty()
+    }
+
+    /// What the game tells identities since the last call.
+    #[must_use]
+    pub fn take_notices(&mut self) -> Vec<OutNotice> {
+        std::mem::take(&mut self.world.resource_mut::<Notices>().queue)
+    }
+
+    /// Whether [`take_notices`](Self::take_notices) would give nothing.
+    #[must_use]
+    pub fn gave_no_notices(&self) -> bool {
+        self.world.resource::<Notices>().queue.is_empty()
     }
 
     fn begin_tick(&mut self) {
@@ -414,6 +430,7 @@ fn new_world(
     world.insert_resource(Answers::default());
     world.insert_resource(Questions::new(seats));
     world.insert_resource(RoomControl::default());
+    world.insert_resource(Notices::default());
     world.insert_resource(Tasks::default());
     world
 }

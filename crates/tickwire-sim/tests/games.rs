@@ -201,6 +201,7 @@ mod both {
             ResMut<Outbox>,
             ResMut<Tasks>,
             ResMut<RoomControl>,
+            ResMut<Notices>,
         ),
         _: (In<Done<String>>, ResMut<Answers>, ResMut<Questions>),
         _: Chance,

@@ -10,7 +10,7 @@ mod ours {
     use super::{
         Answers, Asked, Asks, Chance, CurrentTick, Done, Emit, ExitCode, FromPlayer, Game,
         GameEvent, GameKind, MissingCommand, MoveTo, NetEntity, NetEnum, NetMessage, NoReply,
-        Outbox, OwnedBy, Player, PlayerCommand, PlayerInfo, Presence, Questions, Refusal,
+        Notices, Outbox, OwnedBy, Player, PlayerCommand, PlayerInfo, Presence, Questions, Refusal,
         Replicate, ReplicateResource, Replied, Request, RoomAttributes, RoomControl, Roster,
         Server, ServerArgs, Shaped, SimOptions, Simulation, TaskFailed, TaskId, Tasks, TickEvent,
         Ticket,

@@ -268,6 +268,12 @@ mod tests {
                 "BadConfig: tickwire.toml: origins is [\"https://a/path\"], but must be a list of origins (scheme, host, port; no path). For example: origins = [\"https://play.example.com\"]",
             ),
             (
+                "trusted_proxies = ['10.0.0.0/40']",
+                &[],
+                &[],
+                "BadConfig: tickwire.toml: trusted_proxies is [\"10.0.0.0/40\"], but must be a list of addresses or ranges of them (without ports). For example: trusted_proxies = [\"127.0.0.1/32\"]",
+            ),
+            (
                 "room.other.seats = 1",
                 &[],
                 &[],

@@ -10,6 +10,7 @@ use toml::{Table, Value};
 
 use super::keys::{KEYS, ROOM_KEYS, example, exists, nearest};
 use crate::error::ConfigError;
+use crate::http::Net;
 
 /// The largest file that is read as a configuration.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -202,30 +203,25 @@ impl Layers {
 
     /// Origins, as a list or as one text with commas.
     pub(crate) fn origins(&self, key: &str) -> Result<Option<Vec<String>>, ConfigError> {
+        let fine = |origin: &String| {
+            origin == "*"
+                || origin
+                    .split_once("://")
+                    .is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'))
+        };
         self.get(
             key,
             "a list of origins (scheme, host, port; no path)",
-            |value| {
-                let listed = match value {
-                    Value::Array(list) => list
-                        .iter()
-                        .map(|one| one.as_str().map(str::to_owned))
-                        .collect::<Option<Vec<_>>>()?,
-                    Value::String(text) => text
-                        .split(',')
-                        .map(|one| one.trim().to_owned())
-                        .filter(|one| !one.is_empty())
-                        .collect(),
-                    _ => return None,
-                };
-                let fine = |origin: &String| {
-                    origin == "*"
-                        || origin
-                            .split_once("://")
-                            .is_some_and(|(_, host)| !host.is_empty() && !host.contains('/'))
-                };
-                listed.iter().all(fine).then_some(listed)
-            },
+            |value| listed(value).filter(|origins| origins.iter().all(fine)),
+        )
+    }
+
+    /// Addresses and ranges of them, in the same way.
+    pub(crate) fn nets(&self, key: &str) -> Result<Option<Vec<Net>>, ConfigError> {
+        self.get(
+            key,
+            "a list of addresses or ranges of them (without ports)",
+            |value| listed(value)?.iter().map(|one| Net::parse(one)).collect(),
         )
     }
 
@@ -245,6 +241,21 @@ impl Layers {
             expected: expected.to_owned(),
             example: example(key).to_owned(),
         })
+    }
+}
+
+/// A list of texts, or one with commas.
+fn listed(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::Array(list) => list
+            .iter()
+            .map(|one| one.as_str().map(str::to_owned))
+            .collect(),
+        Value::String(text) => {
+            let parts = text.split(',').map(|one| one.trim().to_owned());
+            Some(parts.filter(|one| !one.is_empty()).collect())
+        }
+        _ => None,
     }
 }
 

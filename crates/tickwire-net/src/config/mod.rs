@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::ConfigError;
+use crate::http::Net;
 use tickwire_sim::{SEATS_MAX, WATCHERS_MAX};
 
 pub use args::{ServerArgs, parse};
@@ -91,6 +92,9 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// Pages of these origins may connect, beside the server's own (and every localhost one while it listens on loopback).
     pub origins: Vec<String>,
+    /// Proxies that are believed when they say whom they forward (`X-Forwarded-For`, or `Forwarded` where there is none): addresses, or
+    /// ranges like `10.0.0.0/8`. Without them all clients of a proxy are one address.
+    pub trusted_proxies: Vec<Net>,
     /// Files served beside the game's own.
     pub files: Option<PathBuf>,
     /// Where notices are kept; without one they are lost when the server stops.
@@ -129,6 +133,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 7777)),
             admin: None,
             origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             files: None,
             state: None,
             metrics: Exposure::default(),
@@ -167,6 +172,7 @@ impl Config {
             listen: layers.address("listen")?.unwrap_or(base.listen),
             admin: layers.address("admin")?,
             origins: layers.origins("origins")?.unwrap_or_default(),
+            trusted_proxies: layers.nets("trusted_proxies")?.unwrap_or_default(),
             files: layers.text("files")?.map(PathBuf::from),
             state: layers.text("state_dir")?.map(PathBuf::from),
             metrics: layers.choice("metrics", EXPOSURES)?.unwrap_or_default(),
@@ -258,6 +264,7 @@ mod tests {
         let expected = Config {
             admin: shown.admin,
             origins: vec!["https://play.example.com".to_owned()],
+            trusted_proxies: vec![Net::parse("127.0.0.1/32").unwrap()],
             files: Some(PathBuf::from("www")),
             state: Some(PathBuf::from("state")),
             shards: 1,

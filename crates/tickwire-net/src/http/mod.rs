@@ -3,6 +3,7 @@
 mod files;
 mod operators;
 mod poll;
+mod proxies;
 mod upgrade;
 mod why;
 
@@ -26,12 +27,15 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use tickwire_proto::Time;
+use tickwire_server::Remote;
 
 use crate::clock;
 use crate::metrics::Metrics;
 pub(crate) use files::Files;
 pub(crate) use operators::Exposed;
-pub(crate) use poll::{OnPoll, PollRefused, Polled};
+pub(crate) use poll::{Entry, OnPoll, PollRefused, Polled};
+pub use proxies::Net;
+pub(crate) use proxies::Proxies;
 pub(crate) use upgrade::Origins;
 use why::{Advice, Why};
 
@@ -54,6 +58,7 @@ type Response = hyper::Response<Full<Bytes>>;
 pub(crate) struct Site {
     pub(crate) files: Files,
     pub(crate) origins: Origins,
+    pub(crate) proxies: Proxies,
     pub(crate) exposed: Exposed,
     pub(crate) metrics: Arc<Metrics>,
     /// One for each link there may be, from its upgrade to its end.
@@ -67,7 +72,7 @@ pub(crate) struct Site {
 impl Site {
     pub(crate) fn new(
         files: Files,
-        origins: Origins,
+        (origins, proxies): (Origins, Proxies),
         exposed: Exposed,
         metrics: Arc<Metrics>,
         sessions_max: usize,
@@ -76,6 +81,7 @@ impl Site {
         Site {
             files,
             origins,
+            proxies,
             exposed,
             metrics,
             places: Arc::new(Semaphore::new(sessions_max)),
@@ -91,6 +97,7 @@ pub(crate) struct Upgraded {
     pub(crate) stream: TcpStream,
     pub(crate) read: Bytes,
     pub(crate) place: Place,
+    pub(crate) remote: Arc<Remote>,
 }
 
 /// A link's part of `limits.sessions`: given at the upgrade, given back with the link.
@@ -151,8 +158,12 @@ async fn answer(
     until: &Cell<Time>,
 ) -> Response {
     match (request.uri().path(), &ways) {
-        (WEBSOCKET_PATH, Some(ways)) => return websocket(request, site, Rc::clone(&ways.upgrade)),
-        (POLL_PATH, Some(ways)) => return poll::answer(request, site, &ways.poll, until).await,
+        (WEBSOCKET_PATH, Some(ways)) => {
+            return websocket(request, peer, site, Rc::clone(&ways.upgrade));
+        }
+        (POLL_PATH, Some(ways)) => {
+            return poll::answer(request, peer, site, &ways.poll, until).await;
+        }
         _ => {}
     }
     if request.method() != Method::GET && request.method() != Method::HEAD {
@@ -179,7 +190,12 @@ async fn answer(
 }
 
 /// Answers 101 and hands the raw connection over, or says why not.
-fn websocket(mut request: Request<Incoming>, site: &Arc<Site>, on_upgrade: OnUpgrade) -> Response {
+fn websocket(
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+    site: &Arc<Site>,
+    on_upgrade: OnUpgrade,
+) -> Response {
     let upgrade = hyper::upgrade::on(&mut request);
     let (parts, _) = request.into_parts();
     let checked = upgrade::check(&parts, &site.origins)
@@ -188,6 +204,7 @@ fn websocket(mut request: Request<Incoming>, site: &Arc<Site>, on_upgrade: OnUpg
         Ok(accepted) => accepted,
         Err(refused) => return refusal(&parts, site, refused),
     };
+    let remote = Arc::new(site.proxies.remote(peer.ip(), &parts.headers));
     tokio::task::spawn_local(async move {
         let Ok(upgraded) = upgrade.await else { return };
         if let Ok(inner) = upgraded.downcast::<TokioIo<TcpStream>>() {
@@ -195,6 +212,7 @@ fn websocket(mut request: Request<Incoming>, site: &Arc<Site>, on_upgrade: OnUpg
                 stream: inner.io.into_inner(),
                 read: inner.read_buf,
                 place,
+                remote,
             });
         }
     });

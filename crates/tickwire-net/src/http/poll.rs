@@ -1,8 +1,10 @@
 //! Requests for polling links, from HTTP to the game and back: origins, bodies, statuses. What a link does with them is `tickwire_proto::poll`'s matter.
 
 use std::cell::Cell;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +14,7 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use tickwire_proto::Time;
 use tickwire_proto::poll::{PollRefusal, PollRequest};
+use tickwire_server::Remote;
 
 use super::why::Advice;
 use super::{CONNECTION_TIME_MAX, Place, Response, Site, body, close, room_for_one, set, upgrade};
@@ -26,9 +29,16 @@ const PREFLIGHT_S: &str = "7200";
 pub(crate) type OnPoll = Rc<
     dyn Fn(
         PollRequest,
-        Option<Place>,
+        Option<Entry>,
     ) -> Pin<Box<dyn Future<Output = Result<Polled, PollRefused>>>>,
 >;
+
+/// What a new link begins with.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) place: Place,
+    pub(crate) remote: Arc<Remote>,
+}
 
 /// A good answer.
 pub(crate) struct Polled {
@@ -56,6 +66,7 @@ impl From<PollRefusal> for PollRefused {
 
 pub(super) async fn answer(
     request: Request<Incoming>,
+    peer: SocketAddr,
     site: &Site,
     on_poll: &OnPoll,
     until: &Cell<Time>,
@@ -69,7 +80,7 @@ pub(super) async fn answer(
     };
     let mut response = match *request.method() {
         Method::OPTIONS => preflight(),
-        Method::POST => match ask(request, site, on_poll, until).await {
+        Method::POST => match ask(request, peer, site, on_poll, until).await {
             Ok(bytes) => body(StatusCode::OK, "application/octet-stream", bytes),
             Err((status, advice)) => {
                 site.metrics.polls_refused.one();
@@ -112,21 +123,24 @@ fn preflight() -> Response {
 
 async fn ask(
     request: Request<Incoming>,
+    peer: SocketAddr,
     site: &Site,
     on_poll: &OnPoll,
     until: &Cell<Time>,
 ) -> Result<Bytes, (StatusCode, Advice)> {
-    let bytes = whole(request.into_body(), site.poll_body_max).await?;
+    let (head, body) = request.into_parts();
+    let bytes = whole(body, site.poll_body_max).await?;
     let request =
         PollRequest::decode(&bytes).map_err(|error| by_link(&PollRefusal::Malformed(error)))?;
-    let place = match request {
+    let entry = match request {
         PollRequest::Open { .. } => {
             let place = room_for_one(site).map_err(|full| (full.status, full.advice))?;
-            Some(place)
+            let remote = Arc::new(site.proxies.remote(peer.ip(), &head.headers));
+            Some(Entry { place, remote })
         }
         _ => None,
     };
-    match on_poll(request, place).await {
+    match on_poll(request, entry).await {
         Ok(polled) => {
             if polled.known {
                 until.set(clock::now().plus(CONNECTION_TIME_MAX));

@@ -251,6 +251,16 @@ impl Metrics {
             ),
             ("notices_kept", "Notices kept", stats.notices_kept),
             (
+                "notices_dropped",
+                "Kept notices that made room for newer ones of the same identity",
+                stats.notices_dropped,
+            ),
+            (
+                "notices_refused",
+                "Notices that are too long, or that the store could not keep",
+                stats.notices_refused,
+            ),
+            (
                 "notices_given",
                 "Kept notices given to a session",
                 stats.notices_out,

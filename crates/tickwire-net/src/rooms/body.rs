@@ -274,6 +274,7 @@ mod tests {
         let (shard, mut inbox) = mpsc::channel(2);
         let (sender, mut lobby) = lobby::channel();
         let exits = Exits {
+            directory: crate::directory::channel().0,
             shards: [shard].into(),
             lobby: sender,
             tasks: crate::rooms::tasks::nowhere(),

@@ -17,6 +17,7 @@ use tickwire_server::{RoomOutput, RoomSpec};
 use tokio::sync::mpsc;
 
 use crate::clock;
+use crate::directory::DirectorySender;
 use crate::lobby::LobbySender;
 use crate::metrics::Metrics;
 use crate::shard::ShardMessage;
@@ -39,6 +40,7 @@ pub(crate) const CONTROL_MAX: usize = 16_384;
 pub(crate) struct Exits {
     pub(crate) shards: Arc<[mpsc::Sender<ShardMessage>]>,
     pub(crate) lobby: LobbySender,
+    pub(crate) directory: DirectorySender,
     /// Where the work of rooms runs.
     pub(crate) tasks: tokio::runtime::Handle,
 }
@@ -52,6 +54,7 @@ impl Exits {
                     self.lobby.room_ended(room, reason, message);
                 }
                 RoomOutput::Asks(ask) => self.lobby.room_asks(room, ask),
+                RoomOutput::ToDirectory(input) => self.directory.send_unasked(*input),
                 _ => {}
             }
             return Ok(());
@@ -173,6 +176,7 @@ mod tests {
         let (shard, mut inbox) = mpsc::channel(SHARD_INBOX_MAX);
         let (gone, _) = mpsc::channel(1);
         let exits = Exits {
+            directory: crate::directory::channel().0,
             shards: [shard, gone].into(),
             lobby: crate::lobby::channel().0,
             tasks: tasks::nowhere(),

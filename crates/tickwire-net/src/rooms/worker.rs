@@ -200,6 +200,7 @@ mod tests {
     fn rooms() -> (Arc<Rooms>, LobbyReceiver) {
         let (sender, receiver) = lobby::channel();
         let exits = Exits {
+            directory: crate::directory::channel().0,
             shards: [].into(),
             lobby: sender,
             tasks: crate::rooms::tasks::nowhere(),

@@ -44,6 +44,7 @@ pub(super) async fn serve(shard: Rc<RefCell<Shard>>, upgraded: Upgraded, pass: P
         let protocol = WebSocket::server(shard.message_max);
         shard.counts().links_opened.one();
         let key = shard.open(token, write, protocol, upgraded.place);
+        shard.front.comes_from(key.get(), upgraded.remote);
         shard.passes.insert(key.get(), pass);
         shard.received(key.get(), &upgraded.read);
         key
@@ -65,6 +66,7 @@ pub(super) async fn adopt(shard: Rc<RefCell<Shard>>, moved: Moved) {
     let key = {
         let (now, mut shard) = (clock::now(), shard.borrow_mut());
         let key = shard.open(token, write, moved.protocol, moved.place);
+        shard.front.comes_from(key.get(), moved.remote);
         shard
             .passes
             .extend(moved.pass.map(|pass| (key.get(), pass)));

@@ -1,13 +1,15 @@
 //! Where a front's words go: to the lobby, to rooms, to auth; and the last words of a link.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use tickwire_proto::Time;
 use tickwire_proto::frame::{Identity, Refusal, code};
+use tickwire_proto::session::server::AUTH_MS_MAX;
 use tickwire_proto::{Reason, Retry};
 use tickwire_server::{
     AuthAnswer, AuthRequest, DirectoryInput, FrontInput, FrontOutput, LobbyInput, NamespaceSpec,
-    RoomInput, SessionKey,
+    RoomInput, SessionKey, undecided,
 };
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -15,6 +17,9 @@ use super::Shard;
 use super::handlers::Call;
 use crate::clock;
 use crate::link::{GOODBYE, Link, Wrote};
+
+/// What a check may take: its session has given it up a second before, and has told why.
+const AUTH_MAX: Duration = Duration::from_millis(AUTH_MS_MAX + 1_000);
 
 impl Shard {
     pub(super) fn deliver(&mut self, now: Time, output: FrontOutput) {
@@ -57,9 +62,12 @@ impl Shard {
             } => self.given_up(session, attachment, number),
             FrontOutput::Cut { session } => self.cut(now, session),
             FrontOutput::Relinked { from, to } => self.relink(now, from, to),
-            FrontOutput::Elsewhere { from, shard, hello } => {
-                self.send_away(now, from, shard, hello)
-            }
+            FrontOutput::Elsewhere {
+                from,
+                shard,
+                hello,
+                remote,
+            } => self.send_away(now, from, shard, (hello, remote)),
             FrontOutput::Close {
                 session,
                 code,
@@ -130,12 +138,17 @@ impl Shard {
                 self.auth_done(now, session, attachment, Ok(identity))
             }
             AuthAnswer::Refused(refusal) => self.auth_done(now, session, attachment, Err(refusal)),
+            AuthAnswer::Next => self.auth_done(now, session, attachment, Err(undecided())),
             AuthAnswer::Later(answer) => {
                 let myself = self.myself.clone();
                 tokio::task::spawn_local(async move {
-                    let answer = tokio::task::spawn_local(answer)
-                        .await
-                        .unwrap_or_else(|_| Err(failed()));
+                    let mut task = tokio::task::spawn_local(answer);
+                    let answer = tokio::time::timeout(AUTH_MAX, &mut task).await;
+                    task.abort(); // one that does not answer is not kept
+                    let answer = answer
+                        .ok()
+                        .and_then(Result::ok)
+                        .unwrap_or_else(|| Err(failed()));
                     if let Some(shard) = myself.upgrade() {
                         let (now, mut shard) = (clock::now(), shard.borrow_mut());
                         shard.auth_done(now, session, attachment, answer);
@@ -162,7 +175,7 @@ impl Shard {
             FrontInput::AuthDone {
                 session,
                 attachment,
-                answer,
+                answer: Box::new(answer),
             },
         );
     }

@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Hasher, Served, Shard, ShardMessage};
 use crate::admission::{Door, Pass};
-use crate::http::{OnPoll, Place, PollRefused, Polled};
+use crate::http::{Entry, OnPoll, Place, PollRefused, Polled};
 use crate::link::GOODBYE;
 
 /// Bits of a link's place that are its number on its shard; the shard is above them.
@@ -27,7 +27,7 @@ const VIOLATION: u16 = 1008;
 pub(crate) struct Asked {
     request: PollRequest,
     /// Of a request that opens a link.
-    entry: Option<(Place, Pass)>,
+    entry: Option<(Entry, Pass)>,
     answer: Waiter,
 }
 
@@ -102,11 +102,11 @@ pub(super) struct Way {
 
 impl Way {
     pub(super) fn on_poll(self) -> OnPoll {
-        Rc::new(move |request, place| Box::pin(self.clone().ask(request, place)))
+        Rc::new(move |request, entry| Box::pin(self.clone().ask(request, entry)))
     }
 
     /// Asks the shard that has the link, and waits for the answer for as long as it takes.
-    async fn ask(self, request: PollRequest, place: Option<Place>) -> Result<Polled, PollRefused> {
+    async fn ask(self, request: PollRequest, entry: Option<Entry>) -> Result<Polled, PollRefused> {
         *self.asks.borrow_mut() = self.served.upgrade();
         let shard = match &request {
             PollRequest::Open { frames } => self.shard_of_claim(frames),
@@ -115,10 +115,11 @@ impl Way {
             | PollRequest::Close { link, .. } => (link.place() >> SERIAL_BITS) as usize,
         };
         let shard = self.shards.get(shard).ok_or(PollRefusal::Unknown)?;
-        let entry = match place {
-            Some(place) => {
-                let pass = self.door.enter(self.peer.ip());
-                Some((place, pass.map_err(|_| PollRefused::Crowded)?))
+        let entry = match entry {
+            Some(entry) => {
+                let address = entry.remote.address().unwrap_or(self.peer.ip());
+                let pass = self.door.enter(address);
+                Some((entry, pass.map_err(|_| PollRefused::Crowded)?))
             }
             None => None,
         };
@@ -190,7 +191,7 @@ impl Shard {
         &mut self,
         now: Time,
         batch: &Bytes,
-        entry: Option<(Place, Pass)>,
+        entry: Option<(Entry, Pass)>,
         answer: Waiter,
     ) -> Result<(), (Waiter, PollRefusal)> {
         let frames = match poll::frames(batch, self.message_max) {
@@ -199,7 +200,8 @@ impl Shard {
             Err(error) => return Err((answer, PollRefusal::Malformed(error))),
         };
         let mut chance = [0; 48];
-        let (Some((place, pass)), Ok(())) = (entry, getrandom::fill(&mut chance)) else {
+        let (Some((Entry { place, remote }, pass)), Ok(())) = (entry, getrandom::fill(&mut chance))
+        else {
             return Err((answer, PollRefusal::Unknown));
         };
         let token = std::array::from_fn(|at| chance[at]);
@@ -208,6 +210,7 @@ impl Shard {
         self.counts().links.one();
         self.counts().bytes_in.add(batch.len() as u64);
         let session = self.front.link_opened(now, token);
+        self.front.comes_from(session, remote);
         self.passes.insert(session, pass);
         self.polls.made += 1;
         let at = (self.index as u64) << SERIAL_BITS | self.polls.made;

@@ -1,10 +1,11 @@
 //! Links that become another session's, of this shard or of another one. Whose they are is the front's matter.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tickwire_proto::Time;
-use tickwire_server::SessionKey;
+use tickwire_server::{Remote, SessionKey};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::mpsc::error::TrySendError;
 
@@ -25,6 +26,7 @@ pub(crate) struct Moved {
     pub(super) pass: Option<Pass>,
     /// The frame that claims the session.
     pub(super) hello: Bytes,
+    pub(super) remote: Arc<Remote>,
 }
 
 impl fmt::Debug for Moved {
@@ -39,6 +41,7 @@ pub(super) struct Leaving {
     link: Link,
     pass: Option<Pass>,
     hello: Bytes,
+    remote: Arc<Remote>,
 }
 
 impl Shard {
@@ -69,7 +72,13 @@ impl Shard {
     }
 
     /// A link is for another shard: its task brings it there.
-    pub(super) fn send_away(&mut self, now: Time, from: SessionKey, shard: u16, hello: Bytes) {
+    pub(super) fn send_away(
+        &mut self,
+        now: Time,
+        from: SessionKey,
+        shard: u16,
+        (hello, remote): (Bytes, Arc<Remote>),
+    ) {
         let Some(mut link) = self.links.remove(&from) else {
             // A poll that claims is opened where its session is.
             self.close_poll(now, from, GOING_AWAY);
@@ -85,6 +94,7 @@ impl Shard {
             link,
             pass,
             hello,
+            remote,
         };
         self.leaving.insert(from, leaving);
     }
@@ -101,6 +111,7 @@ impl Shard {
             place,
             pass: leaving.pass,
             hello: leaving.hello,
+            remote: leaving.remote,
         });
         let way = self.others.get(usize::from(leaving.shard));
         let sent = way.map(|way| way.try_send(ShardMessage::Moved(moved)));

@@ -156,8 +156,10 @@ fn ways(shard: &Rc<RefCell<Shard>>, setup: &Setup, peer: SocketAddr, pass: Pass)
     let (shard, door) = (Rc::downgrade(shard), Arc::clone(&setup.door));
     Ways {
         upgrade: Rc::new(move |upgraded| {
-            // A proxy may send it over a connection that has carried polls, and has given its pass back.
-            let pass = pass.take().or_else(|| door.enter(peer.ip()).ok());
+            // A proxy may send it over a connection that has carried polls, and has given its pass back; and it stands for somebody else.
+            let address = upgraded.remote.address().unwrap_or(peer.ip());
+            let own = pass.take().filter(|pass| pass.is_of(address));
+            let pass = own.or_else(|| door.enter(address).ok());
             if let (Some(shard), Some(pass)) = (shard.upgrade(), pass) {
                 tokio::task::spawn_local(connection::serve(shard, upgraded, pass));
             }

@@ -129,10 +129,14 @@ impl Tables<'_> {
         person: &Person,
         notice: &Notice,
     ) -> Result<StoreAnswer, redb::Error> {
-        let (last, count) = self.head(person)?;
-        if count >= KEPT_MAX as u64 {
-            return Ok(StoreAnswer::Full { ticket });
-        }
+        let (last, mut count) = self.head(person)?;
+        let full = count >= KEPT_MAX as u64;
+        let dropped = if full {
+            self.drop_oldest(person)?
+        } else {
+            None
+        };
+        count -= u64::from(dropped.is_some());
         let cursor = last + 1;
         let key = (&*person.namespace, &*person.identity, cursor);
         self.notices
@@ -145,7 +149,19 @@ impl Tables<'_> {
                 cursor,
                 notice: notice.clone(),
             },
+            dropped,
         })
+    }
+
+    fn drop_oldest(&mut self, person: &Person) -> Result<Option<u64>, redb::Error> {
+        let (namespace, identity) = (&*person.namespace, &*person.identity);
+        let all = (namespace, identity, 0)..=(namespace, identity, u64::MAX);
+        let first = self.notices.range(all)?.next().transpose()?;
+        let Some(cursor) = first.map(|(key, _)| key.value().2) else {
+            return Ok(None);
+        };
+        self.notices.remove((namespace, identity, cursor))?;
+        Ok(Some(cursor))
     }
 
     fn load(

@@ -15,6 +15,7 @@ mod polling;
 mod polls;
 mod raw;
 mod relay;
+mod remotes;
 mod resume;
 mod rooms;
 mod sockets;

@@ -16,7 +16,7 @@ use super::{server, start};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request with a body, and more headers.
-fn request(body: &[u8], more: &str) -> Vec<u8> {
+pub fn request(body: &[u8], more: &str) -> Vec<u8> {
     let length = body.len();
     let mut out = format!(
         "POST /tickwire/poll HTTP/1.1\r\nHost: game.example\r\nContent-Length: {length}\r\n{more}\r\n"
@@ -27,7 +27,7 @@ fn request(body: &[u8], more: &str) -> Vec<u8> {
 }
 
 /// An answer: status, head, body.
-fn answer(raw: &mut Raw) -> (u16, String, Bytes) {
+pub fn answer(raw: &mut Raw) -> (u16, String, Bytes) {
     let head = raw.head();
     let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
     let length = head.to_lowercase().lines().find_map(|line| {
@@ -55,7 +55,7 @@ fn code(body: &Bytes) -> String {
 }
 
 /// What a poll says, by hand.
-struct Hand {
+pub struct Hand {
     address: SocketAddr,
     link: PollId,
     polls: u64,
@@ -76,11 +76,16 @@ impl Hand {
             },
         );
         assert_eq!(status, 200);
+        Hand::opened(address, &body)
+    }
+
+    /// By the answer to the request that opened the link.
+    pub fn opened(address: SocketAddr, body: &Bytes) -> Hand {
         let Ok(PollAnswer::Opened {
             link,
             frames: welcome,
             close: None,
-        }) = PollAnswer::decode(&body)
+        }) = PollAnswer::decode(body)
         else {
             panic!("{body:?}");
         };
@@ -106,7 +111,7 @@ impl Hand {
         hand
     }
 
-    fn post(&mut self, frame: &[u8]) -> (u16, Bytes) {
+    pub fn post(&mut self, frame: &[u8]) -> (u16, Bytes) {
         self.posts += 1;
         let (link, number) = (self.link, self.posts);
         let frames = batch(frame);
@@ -143,13 +148,13 @@ impl Hand {
     }
 
     /// Polls until a frame comes that is wanted.
-    fn find(&mut self, wanted: impl Fn(&ServerFrame<'_>) -> bool) {
+    pub fn find(&mut self, wanted: impl FnMut(&ServerFrame<'_>) -> bool) {
         let waits = self.poll_later();
         self.find_behind(waits, wanted);
     }
 
     /// The same, with a poll that waits already.
-    fn find_behind(&mut self, mut waits: Raw, wanted: impl Fn(&ServerFrame<'_>) -> bool) {
+    fn find_behind(&mut self, mut waits: Raw, mut wanted: impl FnMut(&ServerFrame<'_>) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             let (status, _, body) = answer(&mut waits);
@@ -203,7 +208,7 @@ impl Hand {
     }
 }
 
-fn batch(frame: &[u8]) -> Bytes {
+pub fn batch(frame: &[u8]) -> Bytes {
     let mut batch = Vec::new();
     put_frame(&mut batch, frame);
     batch.into()

@@ -43,6 +43,8 @@ pub struct Identity {
     pub data: Bytes,
     /// From then on it is not believed any more: the client is asked for fresh credentials. `None`: for as long as the session lives.
     pub expires: Option<Time>,
+    /// The only room that it may join, by its id; `None`: any.
+    pub room: Option<String>,
 }
 
 impl Identity {
@@ -53,8 +55,7 @@ impl Identity {
         Identity {
             name: id.clone(),
             id,
-            data: Bytes::new(),
-            expires: None,
+            ..Identity::default()
         }
     }
 }

@@ -120,7 +120,7 @@ impl Directory {
         self.tidy(person);
     }
 
-    fn mine_mut(&mut self, part: Part) -> Option<&mut super::Mine> {
+    pub(super) fn mine_mut(&mut self, part: Part) -> Option<&mut super::Mine> {
         let parts = self.sessions.get_mut(&part.session)?;
         parts.iter_mut().find(|mine| mine.part == part)
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tickwire_proto::frame::{Presence, Refusal};
+use tickwire_proto::frame::{NAME_MAX, NOTICE_MAX, Presence, Refusal, code};
 
 use super::store::{StoreAnswer, StoreJob};
 use crate::front::FrontInput;
@@ -46,6 +46,25 @@ pub struct Notice {
     pub kind: String,
     /// At most [`NOTICE_MAX`](tickwire_proto::frame::NOTICE_MAX) bytes; JSON by convention, so that a page can read it.
     pub payload: Bytes,
+}
+
+impl Notice {
+    /// Whether it may be sent to that person.
+    ///
+    /// # Errors
+    /// With `Limit`: it is longer than a frame has room for.
+    pub fn check(&self, to: &Person) -> Result<(), Refusal> {
+        if self.payload.len() <= NOTICE_MAX
+            && self.kind.len() <= NAME_MAX
+            && to.identity.len() <= NAME_MAX
+        {
+            return Ok(());
+        }
+        let message = format!(
+            "a notice has at most {NAME_MAX} bytes of identity and kind, and {NOTICE_MAX} bytes of payload: say less, and let the client ask for the rest"
+        );
+        Err(Refusal::new(code::LIMIT, message))
+    }
 }
 
 /// What the directory is told.
@@ -122,7 +141,7 @@ pub enum DirectoryInput {
         notice: Notice,
     },
     /// What the store answered to a [`DirectoryOutput::ToStore`].
-    Stored(StoreAnswer),
+    Stored(Box<StoreAnswer>),
 }
 
 /// What the directory tells. To be delivered in this order.

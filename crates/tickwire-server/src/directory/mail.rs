@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use tickwire_proto::Time;
-use tickwire_proto::frame::{NAME_MAX, NOTICE_MAX, Refusal, ServerFrame, code};
+use tickwire_proto::frame::{Refusal, ServerFrame, code};
+use tickwire_proto::{Reason, Time};
 
-use super::store::{KEPT_MAX, KeptNotice, StoreAnswer, StoreJob};
+use super::store::{KeptNotice, StoreAnswer, StoreJob};
 use super::{Directory, DirectoryOutput, Notice, Part, Person, RETRY};
+use crate::front::FrontInput;
 
 /// Kept notices that an identity's sessions hold at once and have not acknowledged.
 pub const NOTICES_OUT_MAX: usize = 16;
 /// Kept notices that are loaded at once, and wait for their turn in memory at most.
 pub const LOADED_MAX: usize = 32;
+/// Acknowledgements of notices that a session was never given: one more ends it as a violation.
+pub const RECEIPTS_UNKNOWN_MAX: usize = 1_024;
 
 /// The kept notices of somebody who is there.
 #[derive(Debug, Default)]
@@ -40,6 +43,9 @@ enum State {
 impl Directory {
     /// To all sessions that are online, each of them.
     pub(super) fn notify(&mut self, person: &Person, notice: &Notice) {
+        if let Err(refusal) = notice.check(person) {
+            return self.answer(0, Err(refusal));
+        }
         let online: Vec<Part> = match self.people.get(person) {
             Some(entry) => entry.online().collect(),
             None => Vec::new(),
@@ -53,11 +59,8 @@ impl Directory {
     }
 
     pub(super) fn keep(&mut self, ticket: u64, person: Person, notice: Notice) {
-        if notice.payload.len() > NOTICE_MAX || notice.kind.len() > NAME_MAX {
-            let message = format!(
-                "a notice has at most {NAME_MAX} bytes of kind and {NOTICE_MAX} bytes of payload: keep less, and let the client ask for the rest"
-            );
-            return self.answer(ticket, Err(Refusal::new(code::LIMIT, message)));
+        if let Err(refusal) = notice.check(&person) {
+            return self.answer(ticket, Err(refusal));
         }
         self.outputs
             .push_back(DirectoryOutput::ToStore(StoreJob::Keep {
@@ -69,9 +72,10 @@ impl Directory {
 
     fn answer(&mut self, ticket: u64, answer: Result<u64, Refusal>) {
         if let Err(refusal) = &answer {
+            self.stats.notices_refused += 1;
             tracing::warn!(
                 code = refusal.code,
-                "a notice is not kept: {}",
+                "a notice is refused: {}",
                 refusal.message
             );
         }
@@ -115,16 +119,14 @@ impl Directory {
                 ticket,
                 person,
                 kept,
+                dropped,
             } => {
                 self.stats.notices_kept += 1;
                 self.answer(ticket, Ok(kept.cursor));
+                if let Some(cursor) = dropped {
+                    self.dropped(&person, cursor);
+                }
                 self.kept(&person, kept);
-            }
-            StoreAnswer::Full { ticket } => {
-                let message = format!(
-                    "{KEPT_MAX} notices are kept for this identity and wait to be acknowledged: no more are"
-                );
-                self.answer(ticket, Err(Refusal::new(code::FULL, message)));
             }
             StoreAnswer::Loaded {
                 ticket,
@@ -134,6 +136,14 @@ impl Directory {
             } => self.loaded(ticket, &person, notices, more),
             StoreAnswer::Done => {}
             StoreAnswer::Failed { job, error } => self.failed(now, job, &error),
+        }
+    }
+
+    /// The oldest made room for a newer one: nobody is given it any more. Who has it already may keep it.
+    fn dropped(&mut self, person: &Person, cursor: u64) {
+        self.stats.notices_dropped += 1;
+        if let Some(entry) = self.people.get_mut(person) {
+            entry.mail.waiting.remove(&cursor);
         }
     }
 
@@ -226,7 +236,7 @@ impl Directory {
         self.stats.notices_out += frames.len() as u64;
         for frame in frames {
             let parts = vec![part];
-            self.tell_front(part.session, crate::FrontInput::ToParts { parts, frame });
+            self.tell_front(part.session, FrontInput::ToParts { parts, frame });
         }
         if dry {
             self.load(person);
@@ -251,7 +261,7 @@ impl Directory {
             out.remove(cursor);
         });
         self.stats.notices_done += done.len() as u64;
-        self.stats.receipts_unknown += (cursors.len() - done.len()) as u64;
+        self.receipts_unknown(part, cursors.len() - done.len());
         if !done.is_empty() {
             let cursors = done;
             let job = StoreJob::Done {
@@ -261,6 +271,29 @@ impl Directory {
             self.outputs.push_back(DirectoryOutput::ToStore(job));
         }
         self.bring_mail(&person);
+    }
+
+    /// One acknowledges what it was never given. That may happen (it goes by what an earlier session had), but not without end.
+    fn receipts_unknown(&mut self, part: Part, count: usize) {
+        self.stats.receipts_unknown += count as u64;
+        let Some(mine) = self.mine_mut(part).filter(|_| count > 0) else {
+            return;
+        };
+        let before = mine.receipts_unknown;
+        mine.receipts_unknown += count;
+        if before <= RECEIPTS_UNKNOWN_MAX && mine.receipts_unknown > RECEIPTS_UNKNOWN_MAX {
+            let message = format!(
+                "NoticesDone frame: more than {RECEIPTS_UNKNOWN_MAX} notices acknowledged that this session was never given"
+            );
+            let reason = Reason::Violation;
+            let end = FrontInput::End {
+                session: part.session,
+                reason,
+                retry: reason.retry(),
+                message,
+            };
+            self.tell_front(part.session, end);
+        }
     }
 
     /// A session is gone: what it had not acknowledged goes to another one, or waits for the next.

@@ -15,7 +15,7 @@ use tickwire_proto::frame::Presence;
 
 pub use follow::FOLLOWS_MAX;
 pub use io::{DirectoryInput, DirectoryOutput, Notice, Part, Person};
-pub use mail::{LOADED_MAX, NOTICES_OUT_MAX};
+pub use mail::{LOADED_MAX, NOTICES_OUT_MAX, RECEIPTS_UNKNOWN_MAX};
 pub use store::{KEPT_MAX, KeptNotice, MemoryStore, Store, StoreAnswer, StoreJob};
 
 use crate::front::FrontInput;
@@ -43,6 +43,10 @@ pub struct DirectoryStats {
     pub notices_unheard: u64,
     /// Notices kept.
     pub notices_kept: u64,
+    /// Kept notices that made room for newer ones of the same identity.
+    pub notices_dropped: u64,
+    /// Notices that are too long, or that the store could not keep.
+    pub notices_refused: u64,
     /// Kept notices given to a session.
     pub notices_out: u64,
     /// Kept notices acknowledged.
@@ -89,6 +93,8 @@ struct Mine {
     part: Part,
     person: Person,
     follows: BTreeSet<Person>,
+    /// Acknowledgements of what it was never given.
+    receipts_unknown: usize,
 }
 
 impl Directory {
@@ -113,7 +119,7 @@ impl Directory {
                 person,
                 notice,
             } => self.keep(ticket, person, notice),
-            DirectoryInput::Stored(answer) => self.stored(now, answer),
+            DirectoryInput::Stored(answer) => self.stored(now, *answer),
         }
     }
 

@@ -129,7 +129,7 @@ impl Directory {
                 let input = FrontInput::AuthDone {
                     session,
                     attachment,
-                    answer,
+                    answer: Box::new(answer),
                 };
                 self.tell_front(session, input);
             } else {
@@ -187,6 +187,7 @@ impl Directory {
                 part,
                 person: person.clone(),
                 follows: BTreeSet::new(),
+                receipts_unknown: 0,
             });
         }
     }

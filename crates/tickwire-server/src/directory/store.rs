@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::io::{Notice, Person};
 
-/// Notices kept for one identity at most: one more is refused.
+/// Notices kept for one identity at most: for one more the oldest is dropped, and counted.
 pub const KEPT_MAX: usize = 1_024;
 
 /// A notice that is kept. Cursors of an identity grow, and none is used again.
@@ -59,11 +59,8 @@ pub enum StoreAnswer {
         person: Person,
         /// The notice with its cursor.
         kept: KeptNotice,
-    },
-    /// [`KEPT_MAX`] notices are kept for that identity already.
-    Full {
-        /// Of the job.
-        ticket: u64,
+        /// The cursor of the oldest, where that had to make room: [`KEPT_MAX`] notices were kept already.
+        dropped: Option<u64>,
     },
     /// The notices that were asked for, by cursor.
     Loaded {
@@ -126,9 +123,8 @@ impl MemoryStore {
                 notice,
             } => {
                 let shelf = self.people.entry(person.clone()).or_default();
-                if shelf.notices.len() >= KEPT_MAX {
-                    return StoreAnswer::Full { ticket: *ticket };
-                }
+                let full = shelf.notices.len() >= KEPT_MAX;
+                let oldest = full.then(|| shelf.notices.pop_first()).flatten();
                 shelf.last += 1;
                 shelf.notices.insert(shelf.last, notice.clone());
                 StoreAnswer::Kept {
@@ -138,6 +134,7 @@ impl MemoryStore {
                         cursor: shelf.last,
                         notice: notice.clone(),
                     },
+                    dropped: oldest.map(|(cursor, _)| cursor),
                 }
             }
             StoreJob::Load {

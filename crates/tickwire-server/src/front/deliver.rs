@@ -18,7 +18,7 @@ impl Front {
                 session,
                 attachment,
                 answer,
-            } => self.auth_done(now, session, attachment, answer),
+            } => self.auth_done(now, session, attachment, *answer),
             FrontInput::Entered {
                 session,
                 request,
@@ -268,7 +268,10 @@ impl Front {
                 }
             }
             // For the lobby or the driver itself: one that brings it here has lost its way.
-            RoomOutput::Asks(_) | RoomOutput::Task(_) | RoomOutput::CancelTask(_) => {
+            RoomOutput::Asks(_)
+            | RoomOutput::Task(_)
+            | RoomOutput::CancelTask(_)
+            | RoomOutput::ToDirectory(_) => {
                 self.stats.inputs_late += 1;
             }
             RoomOutput::Ended { reason, message } => self.room_ended(now, room, reason, &message),

@@ -46,14 +46,19 @@ impl Front {
                 messages_hash,
                 renewal,
             } => {
-                let guest = self.slots.get(key).map_or(0, |slot| slot.guest);
+                let Some(slot) = self.slots.get(key) else {
+                    return;
+                };
                 let request = AuthRequest {
                     session: key,
                     attachment,
                     namespace,
                     credentials,
                     messages_hash,
-                    guest,
+                    guest: slot.guest,
+                    now,
+                    remote: Arc::clone(&slot.remote),
+                    identity: None,
                 };
                 self.auth_wanted(now, request, renewal);
             }

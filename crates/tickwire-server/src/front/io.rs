@@ -7,7 +7,7 @@ use tickwire_proto::frame::{Identity, Refusal, RoomEnd, RoomInfoOwned};
 use tickwire_proto::{Reason, Retry, Time};
 
 use super::outside::{Broadcast, Caller};
-use crate::auth::AuthRequest;
+use crate::auth::{AuthRequest, Remote};
 use crate::directory::{DirectoryInput, Part};
 use crate::key::{MemberId, SessionKey};
 use crate::lobby::LobbyInput;
@@ -24,7 +24,7 @@ pub enum FrontInput {
         /// Which attachment.
         attachment: u8,
         /// Who it is, or why not.
-        answer: Result<Identity, Refusal>,
+        answer: Box<Result<Identity, Refusal>>,
     },
     /// The lobby has given a seat; the room's answer follows.
     Entered {
@@ -298,6 +298,8 @@ pub enum FrontOutput {
         shard: u16,
         /// The frame that came.
         hello: Bytes,
+        /// Where the link comes from.
+        remote: Arc<Remote>,
     },
     /// Nothing is heard on the link of a session: close it. The session waits for its client to come back.
     Cut {

@@ -28,6 +28,7 @@ pub use outside::{Audience, Broadcast, Caller};
 pub use resume::{FAREWELLS_MAX, SESSIONS_AWAY_MAX};
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 
+use crate::auth::Remote;
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
 use crate::namespace::Namespaces;
@@ -163,6 +164,7 @@ impl Front {
             key,
             session: ServerSession::new(now, config.session, key.0, of_session(key, token)),
             token: Some(token),
+            remote: Arc::default(),
             gauge: Gauge::default(),
             opened: now,
             away: false,
@@ -184,6 +186,13 @@ impl Front {
         });
         self.settle(now, key);
         key
+    }
+
+    /// Where the link of a session comes from, for auth: to be told before its first frame.
+    pub fn comes_from(&mut self, session: SessionKey, remote: Arc<Remote>) {
+        if let Some(slot) = self.slots.get_mut(session) {
+            slot.remote = remote;
+        }
     }
 
     /// A frame arrived.

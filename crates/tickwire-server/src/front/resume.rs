@@ -1,10 +1,13 @@
 //! Clients that come back: whose session it is, where that is, and the link that becomes its own.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use tickwire_proto::frame::ResumeClaim;
 use tickwire_proto::{Ending, Reason, Retry, Tick, Time};
 
 use super::{Front, FrontOutput};
+use crate::auth::Remote;
 use crate::gauge::Gauge;
 use crate::key::SessionKey;
 use crate::room::RoomInput;
@@ -31,10 +34,11 @@ impl Front {
     ) -> bool {
         let to = SessionKey::of_token(&claim.token);
         if to.shard() != self.config.shard && to.shard() < self.config.shards {
-            self.drop_link(from);
+            let (_, remote) = self.drop_link(from).unwrap_or_default();
             self.outputs.push_back(FrontOutput::Elsewhere {
                 from,
                 shard: to.shard(),
+                remote,
                 hello: Bytes::copy_from_slice(hello),
             });
             return true;
@@ -46,12 +50,13 @@ impl Front {
         if !may {
             return self.say_farewell(now, from, to);
         }
-        let Some(token) = self.drop_link(from) else {
+        let Some((Some(token), remote)) = self.drop_link(from) else {
             return false;
         };
         self.outputs.push_back(FrontOutput::Relinked { from, to });
         if let Some(slot) = self.slots.get_mut(to) {
             slot.link = true;
+            slot.remote = remote;
             slot.backed_up = None;
             slot.gauge = Gauge::default();
             slot.session.resume(now, claim, of_session(to, token));
@@ -115,14 +120,14 @@ impl Front {
         }
     }
 
-    /// Forgets a session that was only a link; its token's chance is for the session that goes on.
-    fn drop_link(&mut self, key: SessionKey) -> Option<[u8; 32]> {
+    /// Forgets a session that was only a link; its token's chance and its remote are for the session that goes on.
+    fn drop_link(&mut self, key: SessionKey) -> Option<(Option<[u8; 32]>, Arc<Remote>)> {
         let slot = self.slots.remove(key)?;
         if let Some(at) = slot.timer {
             self.timers.remove(&(at, key));
         }
         self.stats.counted += slot.session.stats();
-        slot.token
+        Some((slot.token, slot.remote))
     }
 
     /// The room goes on from what the client holds; what it made for the lost link is of no use any more.

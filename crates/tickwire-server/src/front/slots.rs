@@ -6,6 +6,7 @@ use tickwire_proto::frame::RoomEnd;
 use tickwire_proto::{ServerSession, Time};
 
 use super::people::Named;
+use crate::auth::Remote;
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
 use crate::namespace::{Entrance, NamespaceSpec};
@@ -17,6 +18,8 @@ pub(crate) struct Slot {
     pub session: ServerSession,
     /// Until the hello: chance for the token of whoever is resumed on its link.
     pub token: Option<[u8; 32]>,
+    /// Where its link comes from.
+    pub remote: Arc<Remote>,
     /// What its link holds; the gauges of its rooms share it.
     pub gauge: Gauge,
     pub opened: Time,

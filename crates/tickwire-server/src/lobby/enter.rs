@@ -41,9 +41,23 @@ impl Found {
     }
 }
 
+/// The answer to who may join one room and wants another.
+fn elsewhere(only: Option<&str>) -> Refusal {
+    let only = only.unwrap_or_default();
+    let message = format!("these credentials are for the room {only} alone: join that one");
+    Refusal::new(code::FORBIDDEN, message)
+}
+
 impl Lobby {
     pub(super) fn join(&mut self, now: Time, join: LobbyJoin) {
+        let only = join.identity.room.as_deref();
         let found = match &join.how {
+            JoinHowOwned::Quick { .. } if only.is_some() => {
+                self.by_id(now, &join, only.unwrap_or_default(), false)
+            }
+            JoinHowOwned::Create { .. } | JoinHowOwned::Private { .. } if only.is_some() => {
+                Err(elsewhere(only))
+            }
             JoinHowOwned::Room { id } => self.by_id(now, &join, id, false),
             JoinHowOwned::Watch { id } => self.by_id(now, &join, id, true),
             JoinHowOwned::Quick { kind, attributes } => self.quick(now, &join, kind, attributes),
@@ -55,7 +69,12 @@ impl Lobby {
             }
             JoinHowOwned::Reserved { token } => self.by_token(now, &join, token),
         };
+        let may = |found: &Found| match (only, self.rooms.get(found.room)) {
+            (Some(only), Some(entry)) => *entry.spec.id == *only,
+            _ => true,
+        };
         match found {
+            Ok(found) if !may(&found) => self.refuse(join.session, join.request, elsewhere(only)),
             Ok(found) => self.admit(found, join),
             Err(refusal) => self.refuse(join.session, join.request, refusal),
         }

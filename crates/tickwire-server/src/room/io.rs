@@ -10,6 +10,7 @@ use tickwire_proto::frame::{
 };
 use tickwire_sim::{MoveTo, NewTask, TaskId, TaskResult};
 
+use crate::directory::DirectoryInput;
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
 use crate::kind::Kind;
@@ -332,6 +333,8 @@ pub enum RoomOutput {
     Task(NewTask),
     /// Work of which no result is wanted any more.
     CancelTask(TaskId),
+    /// A notice of the game: for the directory.
+    ToDirectory(Box<DirectoryInput>),
     /// The room is over: for the lobby, which tells all fronts.
     Ended {
         /// Why.
@@ -342,7 +345,7 @@ pub enum RoomOutput {
 }
 
 impl RoomOutput {
-    /// The shard that this is for; `None`: the lobby.
+    /// The shard that this is for; `None`: the lobby, the directory, or the driver itself.
     #[must_use]
     pub fn shard(&self) -> Option<u16> {
         match self {
@@ -357,6 +360,7 @@ impl RoomOutput {
             RoomOutput::Asks(_)
             | RoomOutput::Task(_)
             | RoomOutput::CancelTask(_)
+            | RoomOutput::ToDirectory(_)
             | RoomOutput::Ended { .. } => None,
         }
     }

@@ -154,6 +154,9 @@ impl Room {
         if !self.sim.started_no_tasks() {
             self.pass_tasks();
         }
+        if !self.sim.gave_no_notices() {
+            self.pass_notices();
+        }
         self.pass_requests();
         if tick.0.is_multiple_of(self.pace.send_every) && !self.members.is_empty() {
             self.send_updates(stamp);
@@ -212,6 +215,7 @@ impl Room {
             events_dropped: drops.events,
             entities_unseen: drops.entities,
             orders_dropped: drops.orders,
+            notices_dropped: self.stats.notices_dropped + drops.notices,
             results_dropped: drops.results,
             ..self.stats
         }

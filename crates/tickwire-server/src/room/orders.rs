@@ -1,9 +1,10 @@
-//! What the game wants done with its room: put into the lobby's words, which does it.
+//! What the game wants done: with its room, in the words of the lobby, which does it; work; and notices, in the words of the directory.
 
-use tickwire_sim::{Order, Player};
+use tickwire_sim::{Addressee, Order, Player};
 
 use super::Room;
 use super::io::{RoomAsk, RoomOutput, Who};
+use crate::directory::{DirectoryInput, Notice, Person};
 use crate::key::MemberId;
 
 impl Room {
@@ -14,6 +15,42 @@ impl Room {
         let cancelled = cancelled.into_iter().map(RoomOutput::CancelTask);
         self.outputs.extend(cancelled);
         self.outputs.extend(new.into_iter().map(RoomOutput::Task));
+    }
+
+    /// What the game tells identities, for the directory.
+    pub(super) fn pass_notices(&mut self) {
+        for out in self.sim.take_notices() {
+            let identity = match out.to {
+                Addressee::Identity(identity) => Some(identity.into()),
+                Addressee::Player(player) => {
+                    let member = self.members.on_seat(player.seat);
+                    member.map(|member| member.identity.id.as_str().into())
+                }
+            };
+            let Some(identity) = identity else {
+                self.stats.notices_dropped += 1;
+                continue;
+            };
+            self.stats.notices_out += 1;
+            let person = Person {
+                namespace: self.spec.namespace.clone(),
+                identity,
+            };
+            let notice = Notice {
+                kind: out.kind,
+                payload: out.payload,
+            };
+            let ticket = 0;
+            self.outputs
+                .push_back(RoomOutput::ToDirectory(Box::new(match out.keep {
+                    true => DirectoryInput::Keep {
+                        ticket,
+                        person,
+                        notice,
+                    },
+                    false => DirectoryInput::Notify { person, notice },
+                })));
+        }
     }
 
     /// The game's orders of this tick. One about a seat that nobody holds (any more) is about nobody.

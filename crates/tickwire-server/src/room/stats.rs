@@ -115,6 +115,10 @@ counters! {
     results_dropped,
     /// Orders of the game dropped: too many in one tick.
     orders_dropped,
+    /// Notices of the game.
+    notices_out,
+    /// Notices of the game dropped: too many in one tick, too long, or to a seat that nobody has.
+    notices_dropped,
     /// Entities that nobody sees, since an area is full.
     entities_unseen,
 

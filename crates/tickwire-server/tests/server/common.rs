@@ -202,6 +202,9 @@ pub struct Peer {
     /// Cursor, kind, payload.
     pub notices: Vec<(u64, String, Bytes)>,
     pub over: Option<Ending>,
+    /// Attachments whose identity had expired, as often as it was told so.
+    pub expired: Vec<u8>,
+    pub renewed: Vec<u8>,
     /// The rooms that it was moved from.
     pub moved: Vec<u32>,
     /// The rooms that it is in, as far as it was told.
@@ -256,6 +259,8 @@ impl Peer {
             follow_refused: vec![],
             notices: vec![],
             over: None,
+            expired: vec![],
+            renewed: vec![],
             moved: vec![],
             inside: BTreeSet::new(),
             live: BTreeMap::new(),
@@ -410,6 +415,8 @@ impl Peer {
             }
             ClientEvent::JoinRefused { request, refusal } => self.refused.push((request, refusal)),
             ClientEvent::AttachRefused { refusal, .. } => self.attach_refused.push(refusal),
+            ClientEvent::CredentialsWanted { attachment, .. } => self.expired.push(attachment),
+            ClientEvent::Renewed { attachment } => self.renewed.push(attachment),
             ClientEvent::AttachEnded {
                 attachment,
                 refusal,

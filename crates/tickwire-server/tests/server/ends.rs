@@ -228,7 +228,7 @@ fn a_link_that_is_never_empty_is_cut_and_one_that_is_sometimes_is_not() {
             FrontInput::AuthDone {
                 session,
                 attachment: 0,
-                answer: Ok(Identity::new("x")),
+                answer: Box::new(Ok(Identity::new("x"))),
             },
         );
         session

@@ -3,6 +3,7 @@
 mod asks;
 mod commands;
 mod common;
+mod credentials;
 mod directory;
 mod ends;
 mod hostile;
@@ -10,6 +11,7 @@ mod identities;
 mod joins;
 mod lobby;
 mod namespaces;
+mod notices;
 mod pace;
 mod rest;
 mod resume;

@@ -136,6 +136,8 @@ struct Attachment {
     namespace: String,
     state: Proof,
     renewal: Renewal,
+    /// When its credentials came.
+    shown: Time,
     /// What the client says of itself in the namespace, outside of rooms.
     status: Status,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Attachment, Proof, ServerEvent, ServerSession, Stage};
+use super::{AUTH_MS_MAX, Attachment, Proof, ServerEvent, ServerSession, Stage};
 use crate::frame::{Identity, Refusal, ServerFrame, code};
 use crate::time::Time;
 
@@ -24,11 +24,12 @@ pub(super) enum Renewal {
 }
 
 impl Attachment {
-    /// When something is to be done about its identity.
+    /// When something is to be done about its identity: it expires, or nobody has said in time who it is.
     fn due(&self) -> Option<Time> {
         match (&self.state, self.renewal) {
             (Proof::Checked(identity), Renewal::No) => identity.expires,
             (Proof::Checked(_), Renewal::Wanted(by) | Renewal::Pending(by)) => Some(by),
+            (Proof::Pending, _) => Some(self.shown.plus(Duration::from_millis(AUTH_MS_MAX))),
             _ => None,
         }
     }
@@ -49,7 +50,9 @@ impl ServerSession {
             let Some(it) = self.attachments.get_mut(&attachment) else {
                 continue;
             };
-            if it.renewal == Renewal::No {
+            if matches!(it.state, Proof::Pending) {
+                self.give_up_check(now, attachment);
+            } else if it.renewal == Renewal::No {
                 it.renewal = Renewal::Wanted(now.plus(Duration::from_millis(RENEWAL_MS_MAX)));
                 let frame = ServerFrame::CredentialsWanted {
                     attachment,
@@ -63,6 +66,26 @@ impl ServerSession {
                 self.end_attachment(now, attachment, &Refusal::new(code::REFUSED, message));
             }
         }
+    }
+
+    /// Whoever checks the credentials of one attachment does not answer, while others go on.
+    fn give_up_check(&mut self, now: Time, attachment: u8) {
+        let Some(it) = self.attachments.get_mut(&attachment) else {
+            return;
+        };
+        it.state = Proof::GivenUp; // an answer may come still
+        let message = format!(
+            "the credentials could not be checked within {AUTH_MS_MAX} ms: try again later"
+        );
+        let frame = ServerFrame::AttachRefused {
+            attachment,
+            code: code::FAILED,
+            message: &message,
+            data: &[],
+        };
+        self.events.push_back(ServerEvent::Detached { attachment });
+        self.await_credentials(now);
+        self.push_control(frame.encode());
     }
 
     /// A client that is back has the whole time to answer what was asked before.

@@ -62,6 +62,7 @@ impl ServerSession {
                 namespace: namespace.to_owned(),
                 state: Proof::Pending,
                 renewal: Renewal::No,
+                shown: now,
                 status: Default::default(),
             },
         );

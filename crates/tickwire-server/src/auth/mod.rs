@@ -1,12 +1,24 @@
-//! Who may attach, and as whom: the trait, and the two answers most games need. Waiting for a slow answer is the driver's.
+//! Who may attach, and as whom: the trait, and the answers most games need. Waiting for a slow answer is the driver's.
+
+mod chain;
+mod join_token;
+mod remote;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
+use tickwire_proto::Time;
 use tickwire_proto::frame::{Identity, Refusal, code};
+
+pub use chain::{AuthChain, Guard};
+pub use join_token::{
+    JOIN_TOKEN_S_MAX, JoinKeyError, JoinTicket, JoinTokens, SPENT_MAX, TokenFault,
+};
+pub use remote::{REMOTE_BYTES_MAX, Remote};
 
 use crate::key::SessionKey;
 use crate::name::clean_name;
@@ -26,7 +38,34 @@ pub struct AuthRequest {
     pub messages_hash: u64,
     /// A number of its own for every session: to call guests by.
     pub guest: u32,
+    /// When: what expires is measured by this.
+    pub now: Time,
+    /// Where the session's link comes from; of a session that went on over another link, from there.
+    pub remote: Arc<Remote>,
+    /// Who the checks before this one took it for, in an [`AuthChain`].
+    pub identity: Option<Identity>,
 }
+
+impl AuthRequest {
+    /// One of a client from nowhere that shows these credentials, as for tests of an [`Auth`].
+    #[must_use]
+    pub fn new(credentials: impl Into<Bytes>) -> AuthRequest {
+        AuthRequest {
+            session: SessionKey(0),
+            attachment: 0,
+            namespace: crate::namespace::HOME.to_owned(),
+            credentials: credentials.into(),
+            messages_hash: 0,
+            guest: 1,
+            now: Time(0),
+            remote: Arc::default(),
+            identity: None,
+        }
+    }
+}
+
+/// An answer that is not there yet.
+pub type Later = Pin<Box<dyn Future<Output = Result<Identity, Refusal>> + Send>>;
 
 /// The answer to an [`AuthRequest`].
 pub enum AuthAnswer {
@@ -35,7 +74,16 @@ pub enum AuthAnswer {
     /// Not let in.
     Refused(Refusal),
     /// Known later: the driver waits for it.
-    Later(Pin<Box<dyn Future<Output = Result<Identity, Refusal>> + Send>>),
+    Later(Later),
+    /// There is nothing against it, and the next one in an [`AuthChain`] decides. As the last word it is a refusal, where nobody was found.
+    Next,
+}
+
+/// What becomes of an [`AuthAnswer::Next`] with nobody behind it: for drivers.
+#[must_use]
+pub fn undecided() -> Refusal {
+    let message = "no check of this namespace says who that is: end the chain with one that does";
+    Refusal::new(code::REFUSED, message)
 }
 
 impl fmt::Debug for AuthAnswer {
@@ -44,6 +92,7 @@ impl fmt::Debug for AuthAnswer {
             AuthAnswer::Accepted(identity) => f.debug_tuple("Accepted").field(identity).finish(),
             AuthAnswer::Refused(refusal) => f.debug_tuple("Refused").field(refusal).finish(),
             AuthAnswer::Later(_) => f.write_str("Later"),
+            AuthAnswer::Next => f.write_str("Next"),
         }
     }
 }
@@ -66,13 +115,11 @@ pub trait Auth: Send + Sync {
 /// Lets everybody in, by the name they give: credentials `{"guest":"Ann"}`, or nothing.
 ///
 /// ```
-/// use tickwire_server::{AcceptAll, Auth, AuthAnswer, AuthRequest, SessionKey};
-/// # let ask = |credentials: &'static str| AuthRequest { session: SessionKey(0), attachment: 0, namespace: "/".into(),
-/// #     credentials: credentials.into(), messages_hash: 0, guest: 7 };
-/// let AuthAnswer::Accepted(ann) = AcceptAll.check(&ask(r#"{"guest":"Ann"}"#)) else { panic!() };
+/// use tickwire_server::{AcceptAll, Auth, AuthAnswer, AuthRequest};
+/// let AuthAnswer::Accepted(ann) = AcceptAll.check(&AuthRequest::new(r#"{"guest":"Ann"}"#)) else { panic!() };
 /// assert_eq!((ann.id.as_str(), ann.name.as_str()), ("guest:Ann", "Ann"));
-/// let AuthAnswer::Accepted(somebody) = AcceptAll.check(&ask("")) else { panic!() };
-/// assert_eq!(somebody.name, "Guest 7");
+/// let AuthAnswer::Accepted(somebody) = AcceptAll.check(&AuthRequest::new("")) else { panic!() };
+/// assert_eq!(somebody.name, "Guest 1");
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AcceptAll;
@@ -98,14 +145,13 @@ impl Auth for AcceptAll {
 /// Lets in whoever shows a token that a function of the game knows: credentials `{"token":"..."}`.
 ///
 /// ```
-/// use tickwire_server::{Auth, AuthAnswer, TokenAuth};
+/// use tickwire_server::{Auth, AuthAnswer, AuthRequest, TokenAuth};
 /// use tickwire_proto::frame::{Identity, Refusal, code};
 /// let auth = TokenAuth::new(|token| match token {
 ///     "open sesame" => Ok(Identity::new("ali")),
 ///     _ => Err(Refusal::new(code::REFUSED, "this token is not known. Sign in again")),
 /// });
-/// # let request = tickwire_server::AuthRequest { session: tickwire_server::SessionKey(0), attachment: 0, namespace: "/".into(),
-/// #     credentials: r#"{"token":"open sesame"}"#.into(), messages_hash: 0, guest: 1 };
+/// let request = AuthRequest::new(r#"{"token":"open sesame"}"#);
 /// assert!(matches!(auth.check(&request), AuthAnswer::Accepted(identity) if identity.id == "ali"));
 /// ```
 pub struct TokenAuth {
@@ -185,12 +231,8 @@ mod tests {
 
     fn request(credentials: &str) -> AuthRequest {
         AuthRequest {
-            session: SessionKey(1),
-            attachment: 0,
-            namespace: "/".to_owned(),
-            credentials: Bytes::copy_from_slice(credentials.as_bytes()),
-            messages_hash: 0,
             guest: 3,
+            ..AuthRequest::new(credentials.to_owned())
         }
     }
 
