@@ -17,6 +17,7 @@ fn start(folder: &Path, listen: &str) -> Running {
     let store = Store::open(folder).expect("a store");
     let secret = store.secret().expect("a secret");
     let server = server(Arc::new(store), &secret)
+        .expect("a secret that is long enough")
         .set("state_dir", &format!("{:?}", folder.display().to_string()))
         .listen(listen);
     server.start().unwrap_or_else(|error| panic!("{error}"))

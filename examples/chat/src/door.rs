@@ -1,17 +1,16 @@
 //! Who may come in: a door, open to everybody, where a name and a password become a token; and the check of that token inside.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
-use tickwire::net::{FromClient, Namespace};
+use serde_json::json;
+use tickwire::net::{FromClient, JwtAuth, JwtKeyError, JwtKeys, Namespace, now};
 use tickwire::prelude::*;
-use tickwire::proto::Time;
-use tickwire::proto::frame::{Identity, Refusal, code};
-use tickwire::server::NamespaceLimits;
+use tickwire::proto::frame::{Refusal, code};
+use tickwire::server::{Auth, AuthAnswer, AuthRequest, NamespaceLimits};
 
 use crate::store::Store;
 
@@ -53,59 +52,48 @@ pub struct Token {
     pub good_for_s: u32,
 }
 
-/// What a token says.
-#[derive(Serialize, Deserialize)]
-struct Claims {
-    sub: String,
-    name: String,
-    exp: u64,
-}
+/// The key that tokens are signed with and checked by. To replace one, add the next under another name, and remove the old one once
+/// its tokens have expired.
+const KEY: &str = "1";
 
-/// Signs tokens and checks them.
+/// Signs tokens; those whom it lets in may go inside.
 #[derive(Clone)]
-pub struct Tokens {
-    sign: EncodingKey,
-    check: DecodingKey,
-}
+pub struct Tokens(JwtKeys);
 
 impl Tokens {
-    pub fn new(secret: &[u8]) -> Tokens {
-        Tokens {
-            sign: EncodingKey::from_secret(secret),
-            check: DecodingKey::from_secret(secret),
-        }
+    /// Of a secret of 32 bytes.
+    pub fn new(secret: &[u8]) -> Result<Tokens, JwtKeyError> {
+        let keys = JwtKeys::new();
+        keys.hs256(KEY, secret)?;
+        Ok(Tokens(keys))
+    }
+
+    /// The check of the namespace inside.
+    pub fn auth(&self) -> JwtAuth {
+        JwtAuth::new(self.0.clone())
     }
 
     fn issue(&self, name: &str) -> Result<Token, Refusal> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let claims = Claims {
-            sub: name.to_lowercase(),
-            name: name.to_owned(),
-            exp: (now.unwrap_or_default() + GOOD_FOR).as_secs(),
-        };
-        let token = jsonwebtoken::encode(&Header::default(), &claims, &self.sign);
+        let until = now().plus(GOOD_FOR).0 / 1_000_000;
+        let claims = json!({ "sub": name.to_lowercase(), "name": name, "exp": until });
         Ok(Token {
             name: name.to_owned(),
-            token: token.map_err(|_| broken())?,
+            token: self.0.sign(KEY, &claims).map_err(|_| broken())?,
             good_for_s: GOOD_FOR.as_secs() as u32,
         })
     }
 
-    fn read(&self, token: &str) -> Result<Claims, Refusal> {
-        let read =
-            jsonwebtoken::decode::<Claims>(token, &self.check, &Validation::new(Algorithm::HS256));
-        let wrong = |_| Refusal::new("SignIn", "sign in: this token is not good any more");
-        read.map(|token| token.claims).map_err(wrong)
-    }
-
-    /// For the namespace inside.
-    pub fn identity(&self, token: &str) -> Result<Identity, Refusal> {
-        let Claims { sub, name, exp } = self.read(token)?;
-        Ok(Identity {
-            name,
-            expires: Some(Time(exp.saturating_mul(1_000_000))),
-            ..Identity::new(sub)
-        })
+    /// Whom a token that is good still was given to.
+    fn name(&self, token: &str) -> Result<String, Refusal> {
+        let shown = AuthRequest {
+            now: now(),
+            ..AuthRequest::new(json!({ "token": token }).to_string())
+        };
+        match self.auth().check(&shown) {
+            AuthAnswer::Accepted(identity) => Ok(identity.name),
+            AuthAnswer::Refused(refusal) => Err(refusal),
+            AuthAnswer::Later(_) | AuthAnswer::Next => Err(broken()),
+        }
     }
 }
 
@@ -118,7 +106,7 @@ pub fn door(store: Arc<Store>, tokens: Tokens) -> Namespace {
         })
         .on_request(move |_: FromClient, asked: Renew| {
             let fresh = fresh.clone();
-            async move { fresh.issue(&fresh.read(&asked.token)?.name) }
+            async move { fresh.issue(&fresh.name(&asked.token)?) }
         })
         .limits(NamespaceLimits {
             handlers: 1, // one guess at a time

@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tickwire::net::{Broadcaster, FromClient};
+use tickwire::net::{Broadcaster, FromClient, JwtKeyError};
 use tickwire::prelude::*;
 use tickwire::proto::frame::{Refusal, code};
-use tickwire::server::TokenAuth;
 
 use door::{Tokens, door};
 use talk::talk;
@@ -38,11 +37,11 @@ struct Whispered {
 }
 
 /// Inside (`/`) only with a token; at the door one gets it.
-pub fn server(store: Arc<Store>, secret: &[u8]) -> Server {
-    let (tokens, everybody) = (Tokens::new(secret), Broadcaster::new());
-    let (check, users) = (tokens.clone(), Arc::clone(&store));
-    Server::new("talk", talk(Arc::clone(&store), everybody.clone()))
-        .auth(TokenAuth::new(move |token| check.identity(token)))
+pub fn server(store: Arc<Store>, secret: &[u8]) -> Result<Server, JwtKeyError> {
+    let (tokens, everybody) = (Tokens::new(secret)?, Broadcaster::new());
+    let users = Arc::clone(&store);
+    let server = Server::new("talk", talk(Arc::clone(&store), everybody.clone()))
+        .auth(tokens.auth())
         .on_request(move |from, asked: Whisper| whisper(Arc::clone(&users), from, asked))
         .namespace(door(store, tokens))
         .broadcaster(&everybody)
@@ -51,7 +50,8 @@ pub fn server(store: Arc<Store>, secret: &[u8]) -> Server {
             "/chat.js",
             "text/javascript; charset=utf-8",
             include_bytes!("../../../assets/chat/chat.js"),
-        )])
+        )]);
+    Ok(server)
 }
 
 async fn whisper(

@@ -27,9 +27,9 @@ fn main() -> ExitCode {
     };
     let opened = Store::open(&args.data).and_then(|store| {
         let secret = store.secret().map_err(|error| error.to_string())?;
-        Ok((store, secret))
+        server(Arc::new(store), &secret).map_err(|error| error.to_string())
     });
-    let (store, secret) = match opened {
+    let server = match opened {
         Ok(opened) => opened,
         Err(error) => {
             eprintln!("the data cannot be opened: {error}");
@@ -39,5 +39,5 @@ fn main() -> ExitCode {
     args.server
         .set
         .push(format!("state_dir={}", args.data.display()));
-    server(Arc::new(store), &secret).run_with(&args.server)
+    server.run_with(&args.server)
 }
