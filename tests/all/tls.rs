@@ -308,7 +308,7 @@ fn files_that_are_none_keep_a_server_from_starting_and_are_named() {
                 None => server,
             };
         }
-        server.start().err().expect("no server").to_string()
+        server.start().expect_err("no server").to_string()
     };
     for (cert, key, wanted) in [
         (Some("cert.pem"), None, "one of the two files is not named"),

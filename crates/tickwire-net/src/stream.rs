@@ -135,7 +135,7 @@ impl WriteHalf {
     /// Waits until it holds nothing.
     pub(crate) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            WriteHalf::Plain(_) => Poll::Ready(Ok(())),
+            WriteHalf::Plain(socket) => Pin::new(socket).poll_flush(context),
             #[cfg(feature = "tls")]
             WriteHalf::Tls(shared) => shared.with(|stream| stream.poll_flush(context)),
         }
