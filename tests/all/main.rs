@@ -4,6 +4,7 @@ mod browser;
 mod browser_api;
 mod browser_lobby;
 mod browser_people;
+mod chat;
 mod cuts;
 mod games;
 mod golden;
