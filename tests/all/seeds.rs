@@ -1,4 +1,4 @@
-//! Seeds: whole servers and clients over bad links in virtual time, several dozen a run; `TICKWIRE_SEEDS=1000` runs more, from `TICKWIRE_SEED` on.
+//! Seeds: whole servers and clients over bad links in virtual time, some hundred a run; `TICKWIRE_SEEDS=1000` runs more, from `TICKWIRE_SEED` on.
 
 use std::{io::Write, time::Duration};
 
@@ -8,7 +8,7 @@ use tickwire_lab::{Faults, Lab, Profile, Running, Violation, profile, seeds, sto
 use crate::games::hello;
 
 /// Seeds of a run, unless the environment says otherwise.
-const SEEDS: u64 = 48;
+const SEEDS: u64 = 300;
 /// What each has of virtual time, before the links heal and all must agree.
 const SPAN: Duration = Duration::from_secs(12);
 

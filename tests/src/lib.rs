@@ -7,6 +7,7 @@ pub mod newcomer;
 pub mod nginx;
 pub mod peer;
 pub mod process;
+pub mod relay;
 
 use std::path::{Path, PathBuf};
 

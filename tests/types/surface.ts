@@ -18,7 +18,7 @@ connect<Dots>('wss://example.com', { auth: async () => ({ token: 'fresh' }) })
 connect<Dots>(undefined, {})
 const state: State = net.state
 if (state.at === 'online') { const link: string = state.link; void link }
-if (state.at === 'away') { const ms: number = state.retryInMs; void ms }
+if (state.at === 'away') { const ms: number = state.retryInMs, why: Reason | undefined = state.reason, text: string | undefined = state.message; void [ms, why, text] }
 if (state.at === 'ended') { const why: [Reason | Code, string] = [state.reason, state.message]; void why }
 const stop: () => void = net.on('state', s => { const at: 'online' | 'away' | 'ended' = s.at; void at })
 stop()

@@ -143,6 +143,12 @@ impl Client {
         &self.state
     }
 
+    /// Reliable messages that wait or are not known to have arrived: how many, and their bytes.
+    #[must_use]
+    pub fn backlog(&self) -> (usize, usize) {
+        self.session.backlog()
+    }
+
     /// What the driver is asked to do or to tell, in order.
     pub fn poll(&mut self) -> Option<ClientOutput> {
         self.outputs.pop_front()

@@ -243,6 +243,14 @@ pub enum ClientEvent {
     /// The session could not be resumed: its window had passed, or the server is another one. Each room that was joined
     /// has been told by [`RoomAway`](Self::RoomAway) before it, and is joined again by itself.
     Expired,
+    /// The server ended the session and said why. The state `Away` follows, and another session begins by itself; where none does, the state
+    /// is `Ended` and says the same.
+    SessionEnded {
+        /// Why.
+        reason: Reason,
+        /// What the server said, for people.
+        message: String,
+    },
     /// Reliable messages went down with the last session: nobody knows whether they were heard.
     MessagesLost {
         /// How many.

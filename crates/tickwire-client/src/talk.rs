@@ -168,6 +168,9 @@ impl Client {
         self.moving = false;
         self.session.link_lost(now);
         self.resuming = ending.is_none() && self.session.may_resume();
+        if let Some(ending) = &ending {
+            self.tell_ending(ending);
+        }
         if !self.resuming {
             self.session.give_up();
             while self.session.poll_event().is_some() {} // of a conversation that is over
@@ -187,6 +190,23 @@ impl Client {
         let retry_in = self.backoff.next(retry_after, random);
         self.stage = Stage::Pause(now.plus(retry_in));
         self.set_state(State::Away { retry_in });
+    }
+
+    /// What the application learns of a session that is over: why, and what nobody may have heard.
+    fn tell_ending(&mut self, ending: &Ending) {
+        if matches!(ending.retry, Retry::After { .. }) {
+            self.event(ClientEvent::SessionEnded {
+                reason: ending.reason,
+                message: ending.message.clone(),
+            });
+        }
+        if self.session.is_ended().is_none() {
+            return; // the next welcome tells
+        }
+        let count = self.session.take_lost();
+        if count > 0 {
+            self.event(ClientEvent::MessagesLost { count });
+        }
     }
 
     /// The session is gone, and the rooms' numbers with it: they are wanted anew.

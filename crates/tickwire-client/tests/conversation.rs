@@ -191,6 +191,11 @@ fn each_ending_is_obeyed() {
         pair.talk();
         match (retry, pair.client.state().clone()) {
             (Retry::After { ms }, State::Away { retry_in }) => {
+                let told = ClientEvent::SessionEnded {
+                    reason,
+                    message: "so it is".to_owned(),
+                };
+                assert!(pair.events.contains(&told), "{:?}", pair.events);
                 assert!(
                     retry_in >= Duration::from_millis(u64::from(ms)),
                     "{retry_in:?}"

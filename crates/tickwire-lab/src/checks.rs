@@ -96,6 +96,7 @@ impl Running {
         }
         let room = self.room_of(client).ok_or("it is in no room")?;
         self.knows_members(client, room)?;
+        self.has_its_letters(client, room)?;
         let truth = self
             .truth
             .newest(room)
@@ -116,6 +117,17 @@ impl Running {
             }
         }
         Ok(())
+    }
+
+    fn has_its_letters(&self, client: usize, room: RoomName) -> Result<(), String> {
+        let seat = &self.seats[client];
+        let Some(letters) = &seat.letters else {
+            return Ok(());
+        };
+        let view = seat.client.view(seat.room).ok_or("it has no view")?;
+        let here = self.host.as_ref().and_then(|host| host.room(room.number));
+        let here = here.ok_or("its room is gone")?;
+        letters.agree(here.simulation().world(), view.seat().ok_or("no seat")?)
     }
 
     /// Members come and go by messages: after all of them everybody has the room's list.

@@ -72,6 +72,8 @@ pub(crate) struct Counts {
     pub refusals: u64,
     pub underruns: u64,
     pub pictures: u64,
+    pub letters: u64,
+    pub requests: u64,
 }
 
 impl Counts {
@@ -122,6 +124,10 @@ pub struct Figures {
     pub encodes: u64,
     /// How often what a client holds was compared with the truth.
     pub checks: u64,
+    /// Numbered messages that came once and in order; see [`Lab::with_letters`](crate::Lab::with_letters).
+    pub letters: u64,
+    /// Numbered requests of clients that were answered once.
+    pub requests: u64,
 }
 
 impl Figures {
@@ -147,6 +153,8 @@ impl Figures {
             faults: sum(|c| c.faults),
             encodes,
             checks,
+            letters: sum(|c| c.letters),
+            requests: sum(|c| c.requests),
         }
     }
 }

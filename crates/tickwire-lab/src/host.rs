@@ -346,7 +346,7 @@ impl Host {
         match output {
             FrontOutput::ToLobby(input) => self.mail.lobby.push_back(input),
             FrontOutput::ToDirectory(input) => self.mail.directory.push_back(input),
-            FrontOutput::ToRoom { room, input } => self.mail.post(room, input),
+            FrontOutput::ToRoom { room, input, .. } => self.mail.post(room, input),
             FrontOutput::AuthWanted { request, namespace } => {
                 let (session, attachment) = (request.session, request.attachment);
                 let answer = match namespace.auth().check(&request) {

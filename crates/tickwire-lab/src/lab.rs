@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use tickwire_server::{Kind, KindOptions};
-use tickwire_sim::{GameFn, GameKind};
+use tickwire_sim::{Game, GameFn, GameKind};
 
 use crate::{
-    Faults, Profile, Violation,
+    Faults, Profile, Violation, letters,
     player::Turn,
     profile,
     running::{Running, Tamper},
@@ -28,6 +28,7 @@ pub struct Lab {
     pub(crate) script: Option<Box<Script>>,
     pub(crate) tamper: Option<Box<Tamper>>,
     pub(crate) picture: Duration,
+    pub(crate) letters: bool,
 }
 
 impl Lab {
@@ -47,6 +48,23 @@ impl Lab {
             script: None,
             tamper: None,
             picture: Duration::from_micros(16_667),
+            letters: false,
+        }
+    }
+
+    /// The same, with letters: the room and each of its players number messages and requests to each other, and the first that is missing,
+    /// comes twice or out of order is a violation, unless the session's end was told. Of the room's side it is a panic of the game.
+    ///
+    /// # Panics
+    /// If the game is not sound, with the text that the server would give.
+    pub fn with_letters(name: &str, game: impl GameFn + 'static) -> Lab {
+        let both = move |of: &mut Game| {
+            game(of);
+            letters::install(of);
+        };
+        Lab {
+            letters: true,
+            ..Lab::new(name, both)
         }
     }
 

@@ -51,6 +51,7 @@ mod faults;
 mod figures;
 mod host;
 mod lab;
+mod letters;
 mod link;
 mod look;
 mod pipe;

@@ -99,6 +99,7 @@ impl Running {
                 number,
                 &lab.name,
                 profile,
+                lab.letters,
                 chance.fork(1_000 + number as u64),
             )
         };
@@ -297,6 +298,10 @@ impl Running {
     fn tell(&mut self, client: usize, event: ClientEvent) -> Result<(), Broken> {
         let now = self.now;
         let seat = &mut self.seats[client];
+        if let Some(letters) = &mut seat.letters {
+            let told = letters.tell(&event, &mut seat.client, &mut seat.counts);
+            told.map_err(|what| Broken::Letter { client, what })?;
+        }
         match event {
             ClientEvent::Joined { .. } => seat.joined(),
             ClientEvent::Updated {

@@ -10,6 +10,7 @@ use tickwire_snapshot::OwnedRow;
 use crate::{
     Chance, Profile,
     figures::Counts,
+    letters::Letters,
     link::LinkId,
     player::{Turn, Wanderer},
 };
@@ -34,6 +35,8 @@ pub(crate) struct Seat {
     pub newest: Option<Tick>,
     pub planned: Option<Time>,
     pub last_underruns: u64,
+    /// What it exchanges with its room, if this run is about that.
+    pub letters: Option<Letters>,
     chance: Chance,
     hand: Option<Wanderer>,
     row: Option<OwnedRow>,
@@ -42,7 +45,14 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    pub fn new(now: Time, number: usize, kind: &str, profile: Profile, mut chance: Chance) -> Self {
+    pub fn new(
+        now: Time,
+        number: usize,
+        kind: &str,
+        profile: Profile,
+        letters: bool,
+        mut chance: Chance,
+    ) -> Self {
         let client = new_client(now, number, chance.bits());
         let mut seat = Seat {
             number,
@@ -55,6 +65,7 @@ impl Seat {
             newest: None,
             planned: None,
             last_underruns: 0,
+            letters: letters.then(|| Letters::new(chance.fork(3))),
             chance,
             hand: None,
             row: None,
@@ -76,6 +87,9 @@ impl Seat {
         self.row = None;
         self.last_command = None;
         self.pending.clear();
+        if let Some(letters) = &mut self.letters {
+            letters.restart();
+        }
         self.join(kind);
     }
 
@@ -91,6 +105,9 @@ impl Seat {
         self.last_underruns = 0;
         self.last_command = None;
         self.pending.clear();
+        if let Some(letters) = &mut self.letters {
+            letters.joined();
+        }
     }
 
     /// One picture: shows what it has, and sends the commands that are due.
@@ -102,6 +119,9 @@ impl Seat {
         if let Some(figures) = self.client.figures(self.room, now) {
             self.counts.underruns += figures.underruns.saturating_sub(self.last_underruns);
             self.last_underruns = figures.underruns;
+        }
+        if let Some(letters) = &mut self.letters {
+            letters.say(now, &mut self.client, self.room);
         }
         let mut script = script;
         while let Some(tick) = self.client.command_tick(self.room, now) {

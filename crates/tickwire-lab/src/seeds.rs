@@ -19,6 +19,10 @@ pub struct Seeds {
     pub updates: u64,
     /// Links that were opened.
     pub links: u64,
+    /// Numbered messages that came once and in order, to clients and rooms; see [`Lab::with_letters`].
+    pub letters: u64,
+    /// Numbered requests that were answered once.
+    pub requests: u64,
     /// All trace hashes, folded.
     pub trace: u64,
 }
@@ -27,8 +31,14 @@ impl fmt::Display for Seeds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} seeds, {} s of virtual time, {} links, {} comparisons with the truth, 0 violations, trace {:016x}",
-            self.runs, self.seconds, self.links, self.checks, self.trace
+            "{} seeds, {} s of virtual time, {} links, {} comparisons with the truth, {} letters and {} requests once and in order, 0 violations, trace {:016x}",
+            self.runs,
+            self.seconds,
+            self.links,
+            self.checks,
+            self.letters,
+            self.requests,
+            self.trace
         )
     }
 }
@@ -45,7 +55,7 @@ pub fn storm(name: &str, game: impl GameFn + 'static, seed: u64) -> Lab {
     } else {
         Faults::TRAIN
     };
-    Lab::new(name, game)
+    Lab::with_letters(name, game)
         .seed(seed)
         .clients(clients)
         .links(&links)
@@ -90,6 +100,8 @@ pub fn seeds(
         seen.seconds += run.now().as_secs();
         seen.checks += figures.checks;
         seen.links += figures.links;
+        seen.letters += figures.letters;
+        seen.requests += figures.requests;
         seen.updates += (figures.updates_per_client_s * figures.seconds * figures.clients as f64)
             .round() as u64;
         seen.trace = seen.trace.rotate_left(7) ^ run.trace_hash();

@@ -107,6 +107,14 @@ pub enum Broken {
         /// What is missing.
         why: String,
     },
+    /// A message or request did not come once and in order.
+    #[error("client {client}: {what}")]
+    Letter {
+        /// Whose.
+        client: usize,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A room ended by itself.
     #[error("room {room} ended: {message}")]
     RoomEnded {

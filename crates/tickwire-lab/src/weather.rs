@@ -193,6 +193,9 @@ impl Running {
         for client in 0..self.seats.len() {
             let seat = &mut self.seats[client];
             seat.profile = profile::FIBER;
+            if let Some(letters) = &mut seat.letters {
+                letters.quiet = true;
+            }
             seat.client.reconnect(self.now);
             self.after_client(client)
                 .map_err(|broken| self.fail(broken))?;

@@ -34,6 +34,8 @@ mod shard;
 mod store;
 mod websocket;
 
+#[cfg(feature = "jwt")]
+pub use auth::jwt::{JwtAuth, JwtKeyError, JwtKeys};
 pub use broadcast::{BroadcastError, Broadcaster, Broadcasting};
 pub use clock::now;
 pub use config::{ServerArgs, parse};

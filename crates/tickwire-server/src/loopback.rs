@@ -408,7 +408,7 @@ impl Loopback {
                 match output {
                     FrontOutput::ToLobby(input) => self.lobby.handle(now, input),
                     FrontOutput::ToDirectory(input) => self.directory.handle(now, input),
-                    FrontOutput::ToRoom { room, input } => {
+                    FrontOutput::ToRoom { room, input, .. } => {
                         if let Some(room) = self.rooms.get_mut(&room) {
                             room.handle(input);
                         }

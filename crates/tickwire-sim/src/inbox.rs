@@ -10,6 +10,8 @@ use crate::task::{TaskId, TaskResult};
 
 /// Inputs that wait for a step at most.
 pub const INBOX_MAX: usize = 4_096;
+/// Of them, kept for those who come and go while messages take the rest.
+const HEADROOM: usize = 1_024;
 
 /// Something that came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +99,10 @@ impl Inbox {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    pub(crate) fn takes_more(&self) -> bool {
+        self.queue.len() < INBOX_MAX - HEADROOM
     }
 
     pub(crate) fn waiting(&self) -> impl Iterator<Item = &Input> {
@@ -199,7 +205,7 @@ mod tests {
         for _ in 0..INBOX_MAX {
             assert!(inbox.push(Input::Presence(0, Presence::Away)));
         }
-        assert!(!inbox.push(Input::Presence(0, Presence::Away)));
+        assert!(!inbox.push(Input::Presence(0, Presence::Away)) && !inbox.takes_more());
         assert_eq!(inbox.join(person(0)), Err(JoinRefused::Full));
         inbox.leave(0); // nobody there: nothing queued
         assert_eq!(inbox.waiting().count(), INBOX_MAX);

@@ -325,7 +325,7 @@ impl Simulation {
     /// Whether one more message or request fits into this tick.
     #[must_use]
     pub fn takes_more(&self) -> bool {
-        self.inbox.has_room()
+        self.inbox.takes_more()
     }
 
     /// Whether [`take_outbox`](Self::take_outbox) would give nothing.

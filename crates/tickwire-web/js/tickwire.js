@@ -107,6 +107,7 @@ class Net {
   #everOnline = false
   #attempt = 0
   /** @type {any} */ #state = { at: 'away', retryInMs: 0 }
+  #because = {} // the server said as it ended the last session
 
   constructor(url = location.origin, options = {}) {
     this.#base = new URL(url, globalThis.location?.href)
@@ -378,6 +379,7 @@ class Net {
         this.#lists.clear()
         return void this.#heard.emit(it.do)
       case 'resumed': return void this.#heard.emit(it.do)
+      case 'over': return void (this.#because = { reason: it.reason, message: it.message })
       case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
         `${it.count} messages went down with the last session; nobody knows whether they were heard.`, 'Send them again if they matter.'))
       case 'person': return this.#numbered(it.namespace)?._tell('person', { identity: it.identity, presence: it.presence, status: it.status })
@@ -510,9 +512,9 @@ class Net {
   #stateIs({ at, retryInMs, reason, message, reload }) {
     this.#online = at === 'online'
     if (at === 'connecting') return
-    if (at === 'online') this.#everOnline = true
+    if (at === 'online') [this.#everOnline, this.#because] = [true, {}]
     if (at === 'ended' && reload && this.#reload()) return
-    this.#state = at === 'online' ? { at, link: this.#core?.link() ?? 'ws' } : at === 'away' ? { at, retryInMs } : { at, reason, message }
+    this.#state = at === 'online' ? { at, link: this.#core?.link() ?? 'ws' } : at === 'away' ? { at, retryInMs, ...this.#because } : { at, reason, message }
     if (at === 'ended') this.#over(new TickwireError(reason, message || `the connection has ended: ${reason}`))
     // a first connection that does not come is told by its promise
     if (at !== 'away' || this.#everOnline) this.#heard.emit('state', this.#state)

@@ -28,7 +28,8 @@ export class TickwireError extends Error {
 export type State =
   /** Told anew when the session moves to another kind of link: a WebSocket, or polling where those are blocked. Nothing is lost by that. */
   | { at: 'online'; link: 'ws' | 'poll' }
-  | { at: 'away'; retryInMs: number }
+  /** With a reason where the server ended the session, as when it restarts: a new one begins by itself. Without: the link was lost. */
+  | { at: 'away'; retryInMs: number; reason?: Reason; message?: string }
   | { at: 'ended'; reason: Reason | Code; message: string }
 
 /** An entity with the component asked for, and any other that it has. */

@@ -100,6 +100,9 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
         }
         ClientEvent::Resumed => json!({"do": "resumed"}),
         ClientEvent::Expired => json!({"do": "expired"}),
+        ClientEvent::SessionEnded { reason, message } => {
+            json!({"do": "over", "reason": reason.name(), "message": message})
+        }
         ClientEvent::MessagesLost { count } => json!({"do": "lost", "count": count}),
         ClientEvent::Lobby { request, rooms } => {
             json!({"do": "lobby", "request": request.0, "rooms": rooms.iter().map(room_info).collect::<Vec<_>>()})

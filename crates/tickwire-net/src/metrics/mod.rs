@@ -348,7 +348,7 @@ impl Metrics {
         );
         out.counter(
             "tickwire_inbox_drops_total",
-            "Inputs dropped since a room's inbox was full",
+            "Commands, receipts and volatile messages dropped since an inbox was full",
             sum(|shard| &shard.inbox_drops),
         );
         out.counter(

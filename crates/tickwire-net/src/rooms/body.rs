@@ -24,9 +24,67 @@ const REPORT_EVERY: u32 = 32;
 #[derive(Debug)]
 pub(crate) struct Inboxes {
     /// From the lobby: joins, leaves, closing.
-    pub(crate) control: mpsc::Receiver<RoomInput>,
+    control: mpsc::Receiver<RoomInput>,
     /// From the shards: commands, messages, receipts.
-    pub(crate) traffic: mpsc::Receiver<RoomInput>,
+    traffic: mpsc::Receiver<RoomInput>,
+    /// How much of the traffic was heard so far.
+    heard: u64,
+    /// Control that was fetched, and how much of the traffic comes before it.
+    fetched: VecDeque<(u64, RoomInput)>,
+}
+
+impl Inboxes {
+    pub(crate) fn new(
+        control: mpsc::Receiver<RoomInput>,
+        traffic: mpsc::Receiver<RoomInput>,
+    ) -> Inboxes {
+        Inboxes {
+            control,
+            traffic,
+            heard: 0,
+            fetched: VecDeque::new(),
+        }
+    }
+
+    /// Tells the room what came, as far as it takes it before its next tick. Control is heard behind the traffic that was there when it
+    /// came: who leaves has said before what it had to say. False: nobody will tell the room anything any more.
+    fn hear(&mut self, room: &mut Room) -> bool {
+        loop {
+            match self.control.try_recv() {
+                Ok(input) => {
+                    let before = self.heard + self.traffic.len() as u64;
+                    self.fetched.push_back((before, input));
+                }
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        loop {
+            while let Some((_, input)) = self
+                .fetched
+                .pop_front_if(|(before, _)| *before <= self.heard)
+            {
+                room.handle(input);
+            }
+            if !room.takes_more() {
+                return true;
+            }
+            let Ok(input) = self.traffic.try_recv() else {
+                break;
+            };
+            self.heard += 1;
+            room.handle(input);
+        }
+        self.fetched
+            .drain(..)
+            .for_each(|(_, input)| room.handle(input));
+        true
+    }
+
+    /// Whether something was left for the next tick.
+    fn is_behind(&self) -> bool {
+        !self.fetched.is_empty() || !self.traffic.is_empty()
+    }
 }
 
 /// What a worker checks out.
@@ -100,18 +158,9 @@ impl Body {
                 empty.insert(Room::new(*spec))
             }
         };
-        loop {
-            match self.inboxes.control.try_recv() {
-                Ok(input) => room.handle(input),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => {
-                    self.orphaned = true;
-                    return false;
-                }
-            }
-        }
-        while let Ok(input) = self.inboxes.traffic.try_recv() {
-            room.handle(input);
+        if !self.inboxes.hear(room) {
+            self.orphaned = true;
+            return false;
         }
         let needed = !room.rests();
         if needed {
@@ -122,7 +171,9 @@ impl Body {
 
     /// Whether there is nothing to do before something comes.
     pub(crate) fn rests(&self) -> bool {
-        self.unsent.is_empty() && self.room.as_ref().is_some_and(Room::rests)
+        self.unsent.is_empty()
+            && !self.inboxes.is_behind()
+            && self.room.as_ref().is_some_and(Room::rests)
     }
 
     /// When it is due that was woken at `now`: at once, unless its last tick was just before.
@@ -236,8 +287,10 @@ mod tests {
     use std::sync::Arc;
 
     use bytes::Bytes;
-    use tickwire_server::Kind;
-    use tickwire_sim::{Game, GameKind};
+    use tickwire_proto::frame::{Identity, LeaveReason};
+    use tickwire_server::{Gauge, Kind, MemberId, RoomJoin, SessionKey};
+    use tickwire_sim::{FromPlayer, Game, GameKind};
+    use tickwire_snapshot::message::{self, Message};
 
     use super::*;
     use crate::lobby;
@@ -252,11 +305,13 @@ mod tests {
         }
     }
 
-    /// What a room said waits for a shard that takes nothing, in order; a room that says more than may wait is ended.
-    #[test]
-    fn what_no_shard_takes_waits_and_has_an_end() {
+    type Ways = (mpsc::Sender<RoomInput>, mpsc::Sender<RoomInput>);
+
+    /// A room that listens to texts, and the ways in: of control and of traffic.
+    fn body() -> (Body, Ways) {
         let kind = Kind::from(GameKind::new("dots", |game: &mut Game| {
-            game.seats(2);
+            game.seats(2)
+                .on_message(|_: bevy_ecs::system::In<FromPlayer<String>>| {});
         }));
         let spec = RoomSpec {
             no: 7,
@@ -267,10 +322,63 @@ mod tests {
             attributes: vec![],
             seed: 0,
         };
-        let (ways, control) = mpsc::channel(CONTROL_MAX);
-        let (_traffic, traffic) = mpsc::channel(TRAFFIC_MAX);
-        let tasks = RoomTasks::new(crate::rooms::Way::new(ways.clone(), None).results());
-        let mut body = Body::new(Box::new(spec), Inboxes { control, traffic }, None, tasks);
+        let (control, control_out) = mpsc::channel(CONTROL_MAX);
+        let (traffic, traffic_out) = mpsc::channel(TRAFFIC_MAX);
+        let tasks = RoomTasks::new(crate::rooms::Way::new(control.clone(), None).results());
+        let inboxes = Inboxes::new(control_out, traffic_out);
+        let body = Body::new(Box::new(spec), inboxes, None, tasks);
+        (body, (control, traffic))
+    }
+
+    /// More than a tick takes waits for the next one, and who leaves goes behind what it has said.
+    #[test]
+    fn all_that_a_member_said_is_heard_before_it_goes() {
+        const SAID: u64 = 10_000;
+        let (mut body, (control, traffic)) = body();
+        let member = MemberId(1);
+        let join = RoomJoin {
+            member,
+            session: SessionKey(1),
+            request: 1,
+            identity: Identity::new("ann"),
+            gauge: Gauge::default(),
+            generic: false,
+            watches: false,
+            host: false,
+        };
+        control.try_send(RoomInput::Join(Box::new(join))).unwrap();
+        body.step(Time(0), false);
+        for number in 0..SAID {
+            let said = RoomInput::Message {
+                member,
+                channel: 0,
+                kind: String::kind(),
+                payload: message::encode(&number.to_string()),
+                volatile: false,
+            };
+            traffic.try_send(said).unwrap();
+        }
+        let reason = LeaveReason::Left;
+        control
+            .try_send(RoomInput::Leave { member, reason })
+            .unwrap();
+        let mut steps = 0;
+        while body.room.as_ref().unwrap().stats().leaves == 0 {
+            assert!(steps == 0 || body.inboxes.is_behind() && !body.rests());
+            body.step(Time(0), false);
+            steps += 1;
+        }
+        assert_eq!(steps, 4, "so many at once and no more");
+        let stats = body.room.as_ref().unwrap().stats();
+        assert_eq!((stats.messages_in, stats.messages_refused), (SAID, 0));
+        assert_eq!(stats.inputs_late, 0);
+        assert!(!body.inboxes.is_behind());
+    }
+
+    /// What a room said waits for a shard that takes nothing, in order; a room that says more than may wait is ended.
+    #[test]
+    fn what_no_shard_takes_waits_and_has_an_end() {
+        let (mut body, _ways) = body();
         let (shard, mut inbox) = mpsc::channel(2);
         let (sender, mut lobby) = lobby::channel();
         let exits = Exits {

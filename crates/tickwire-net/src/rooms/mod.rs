@@ -30,7 +30,8 @@ use tasks::RoomTasks;
 pub(crate) use tasks::TaskThread;
 pub(crate) use worker::Crew;
 
-/// Commands, messages and receipts that wait for a room's next tick; what comes beyond is dropped and counted.
+/// Commands, messages and receipts that wait for a room's next tick. Beyond it commands and receipts are dropped and counted, and the rest
+/// waits in the fronts, within their bounds.
 pub(crate) const TRAFFIC_MAX: usize = 16_384;
 /// Joins and leaves that wait for a room's next tick; beyond that the room counts as stuck.
 pub(crate) const CONTROL_MAX: usize = 16_384;
@@ -121,10 +122,7 @@ impl Rooms {
             control: Way::new(control, bell.clone()),
             traffic: Way::new(traffic, bell.clone()),
         };
-        let inboxes = Inboxes {
-            control: control_out,
-            traffic: traffic_out,
-        };
+        let inboxes = Inboxes::new(control_out, traffic_out);
         let tasks = RoomTasks::new(handle.control.results());
         let body = Body::new(Box::new(spec), inboxes, bell, tasks);
         (handle, Box::new(body))

@@ -1,5 +1,6 @@
 //! Where a front's words go: to the lobby, to rooms, to auth; and the last words of a link.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use super::Shard;
 use super::handlers::Call;
 use crate::clock;
 use crate::link::{GOODBYE, Link, Wrote};
+use crate::rooms::Way;
 
 /// What a check may take: its session has given it up a second before, and has told why.
 const AUTH_MAX: Duration = Duration::from_millis(AUTH_MS_MAX + 1_000);
@@ -26,7 +28,11 @@ impl Shard {
         match output {
             FrontOutput::ToLobby(input) => self.tell_lobby(now, input),
             FrontOutput::ToDirectory(input) => self.tell_directory(now, input),
-            FrontOutput::ToRoom { room, input } => self.tell_room(room, input),
+            FrontOutput::ToRoom {
+                session,
+                room,
+                input,
+            } => self.tell_room(now, session, room, input),
             FrontOutput::AuthWanted { request, namespace } => self.check(now, request, &namespace),
             FrontOutput::Said {
                 caller,
@@ -78,7 +84,11 @@ impl Shard {
 
     /// A lobby that is overrun refuses at once, so that nobody waits for an answer that will not come.
     fn tell_lobby(&mut self, now: Time, input: LobbyInput) {
-        let Err(refused) = self.lobby.send(input) else {
+        let Some(Err(refused)) = self
+            .front
+            .in_order(input)
+            .map(|input| self.lobby.send(input))
+        else {
             return;
         };
         self.counts().inbox_drops.one();
@@ -119,13 +129,24 @@ impl Shard {
         }
     }
 
-    /// What a full room does not take is dropped and counted: commands and receipts, of which newer ones come.
-    fn tell_room(&mut self, room: u32, input: RoomInput) {
-        if let Some(traffic) = self.rooms.get(&room)
-            && let Err(TrySendError::Full(_)) = traffic.try_send(input)
+    /// What a full room does not take waits for it; commands and receipts, of which newer ones come, are dropped and counted.
+    fn tell_room(&mut self, now: Time, session: Option<SessionKey>, room: u32, input: RoomInput) {
+        let refused = if self.front.waits_for(room) {
+            Err(input)
+        } else {
+            give(&self.rooms, room, input)
+        };
+        if let Err(input) = refused
+            && !self.front.not_taken(now, session, room, input)
         {
             self.counts().inbox_drops.one();
         }
+    }
+
+    /// Rooms have had time to take more.
+    pub(super) fn offer(&mut self) {
+        let rooms = &self.rooms;
+        self.front.offer(|room, input| give(rooms, room, input));
     }
 
     /// Auth is the game's code: a panic in it refuses one session and ends nothing.
@@ -251,6 +272,14 @@ impl Shard {
         }
         self.front
             .end(now, session, Reason::Violation, Retry::Never, text);
+    }
+}
+
+/// Gives back what the room has no place for. One that is gone wants nothing: those in it are told.
+fn give(rooms: &HashMap<u32, Way>, room: u32, input: RoomInput) -> Result<(), RoomInput> {
+    match rooms.get(&room).map(|way| way.try_send(input)) {
+        Some(Err(TrySendError::Full(input))) => Err(input),
+        _ => Ok(()),
     }
 }
 

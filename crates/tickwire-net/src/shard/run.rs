@@ -121,6 +121,9 @@ fn handle(shard: &Rc<RefCell<Shard>>, setup: &Setup, message: ShardMessage) {
         ShardMessage::Asked(asked) => shard.borrow_mut().asked(now, *asked),
         ShardMessage::Room { room, output } => {
             let mut shard = shard.borrow_mut();
+            if shard.front.waits_for(room) {
+                shard.offer(); // it has just looked into its inbox
+            }
             shard.front.handle(now, FrontInput::Room { room, output });
         }
         ShardMessage::Front(input) => shard.borrow_mut().front.handle(now, input),
@@ -182,6 +185,10 @@ impl Shard {
 
     fn beat(&mut self) {
         let now = clock::now();
+        if self.front.rooms_are_full() {
+            self.offer();
+            self.settle(now);
+        }
         if self.front.next_timeout().is_some_and(|due| due <= now) {
             self.front.handle_timeout(now);
             self.settle(now);

@@ -2,6 +2,7 @@
 
 mod asks;
 mod chat;
+mod full_rooms;
 mod handlers;
 mod hostile_commands;
 mod hostile_http;

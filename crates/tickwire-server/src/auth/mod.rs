@@ -47,6 +47,14 @@ pub struct AuthRequest {
 }
 
 impl AuthRequest {
+    /// A text in the credentials, where they are a JSON object; `None`: they say nothing of it.
+    ///
+    /// # Errors
+    /// Where they are something else, with what they should be.
+    pub fn text(&self, field: &str) -> Result<Option<String>, Refusal> {
+        text_field(&self.credentials, field)
+    }
+
     /// One of a client from nowhere that shows these credentials, as for tests of an [`Auth`].
     #[must_use]
     pub fn new(credentials: impl Into<Bytes>) -> AuthRequest {

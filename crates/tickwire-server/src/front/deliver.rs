@@ -355,6 +355,7 @@ impl Front {
         }
         let room = batch.room;
         self.outputs.push_back(FrontOutput::ToRoom {
+            session: None,
             room,
             input: RoomInput::Recycle(batch),
         });
@@ -363,6 +364,7 @@ impl Front {
     /// A room is over: those in it are told, and those on their way into it are refused.
     fn room_ended(&mut self, now: Time, room: u32, reason: RoomEnd, message: &str) {
         self.in_room.remove(&room);
+        self.wait_no_more(room);
         let concerned = self
             .slots
             .iter()

@@ -375,6 +375,7 @@ impl Front {
     ) {
         if let Some(member) = self.slots.get(key).and_then(|slot| slot.member(room)) {
             self.outputs.push_back(FrontOutput::ToRoom {
+                session: Some(key),
                 room,
                 input: input(member),
             });

@@ -238,8 +238,10 @@ pub enum FrontOutput {
     ToLobby(LobbyInput),
     /// For the directory.
     ToDirectory(DirectoryInput),
-    /// For a room.
+    /// For a room. One that cannot take it now: [`Front::not_taken`](crate::Front::not_taken).
     ToRoom {
+        /// Whose words they are; `None`: nobody's.
+        session: Option<SessionKey>,
         /// Its number.
         room: u32,
         /// What.

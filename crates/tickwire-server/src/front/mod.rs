@@ -12,6 +12,7 @@ mod resume;
 mod settle;
 mod slots;
 mod stats;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use io::{FrontInput, FrontOutput};
 pub use outside::{Audience, Broadcast, Caller};
 pub use resume::{FAREWELLS_MAX, SESSIONS_AWAY_MAX};
 pub use stats::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
+pub use waiting::{WAITING_BYTES_MAX, WAITING_MAX};
 
 use crate::auth::Remote;
 use crate::gauge::Gauge;
@@ -121,6 +123,7 @@ pub struct Front {
     timers: BTreeSet<(Time, SessionKey)>,
     dirty: VecDeque<SessionKey>,
     outputs: VecDeque<FrontOutput>,
+    waiting: waiting::Waiting,
     /// How many sessions wait for their clients.
     away: usize,
     /// How sessions ended whose clients were not there to hear it.
@@ -145,6 +148,7 @@ impl Front {
             timers: BTreeSet::new(),
             dirty: VecDeque::new(),
             outputs: VecDeque::new(),
+            waiting: waiting::Waiting::default(),
             stats: FrontStats::default(),
             bans: bans::Bans::default(),
             away: 0,
@@ -183,6 +187,7 @@ impl Front {
             status: String::new(),
             backed_up: None,
             close_by: None,
+            waiting: (0, 0),
         });
         self.settle(now, key);
         key

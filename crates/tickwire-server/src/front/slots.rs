@@ -51,6 +51,8 @@ pub(crate) struct Slot {
     pub backed_up: Option<Time>,
     /// It has ended, and its link is closed by then.
     pub close_by: Option<Time>,
+    /// What rooms have not taken of what it said to them: how many inputs, and how many bytes.
+    pub waiting: (usize, usize),
 }
 
 /// A join that waits for the lobby.

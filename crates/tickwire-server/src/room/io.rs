@@ -263,6 +263,19 @@ impl RoomInput {
             RoomInput::Held { .. } | RoomInput::Rtt { .. } | RoomInput::Recycle(_)
         )
     }
+
+    /// Whether a room that is too busy may go without it: newer ones come, or it was sent as what may be lost.
+    #[must_use]
+    pub fn may_be_left_out(&self) -> bool {
+        matches!(
+            self,
+            RoomInput::Command { .. }
+                | RoomInput::Held { .. }
+                | RoomInput::KeyframeWanted { .. }
+                | RoomInput::Recycle(_)
+                | RoomInput::Message { volatile: true, .. }
+        )
+    }
 }
 
 /// What a room tells. [`RoomOutput::shard`] says to whom it goes.

@@ -6,6 +6,7 @@ mod common;
 mod credentials;
 mod directory;
 mod ends;
+mod full_rooms;
 mod hostile;
 mod identities;
 mod joins;

@@ -279,6 +279,11 @@ impl ClientSession {
         self.outbox.reliable_load()
     }
 
+    /// Reliable messages that went down with a session that has ended, and that no welcome will tell of. Each is told once.
+    pub fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
     /// The ending, once the session has one.
     #[must_use]
     pub fn is_ended(&self) -> Option<&Ending> {

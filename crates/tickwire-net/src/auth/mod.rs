@@ -1,5 +1,8 @@
 //! Auth that takes its time: a future of the game's, in the place of an answer at once.
 
+#[cfg(feature = "jwt")]
+pub(crate) mod jwt;
+
 use tickwire_proto::frame::{Identity, Refusal};
 use tickwire_server::{Auth, AuthAnswer, AuthRequest};
 
