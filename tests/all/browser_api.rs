@@ -693,8 +693,8 @@ async fn a_page_of_a_foreign_origin_is_told_what_to_do() {
 }
 
 /// A way to a server that can lead to another one, or to nobody but a voice that says `Version`, as the next release of a server would.
-struct Way {
-    url: String,
+pub(crate) struct Way {
+    pub(crate) url: String,
     state: Arc<WayState>,
 }
 
@@ -708,7 +708,7 @@ struct WayState {
 }
 
 impl Way {
-    async fn to(server: &Running) -> Self {
+    pub(crate) async fn to(server: &Running) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(WayState::default());
@@ -733,8 +733,17 @@ impl Way {
     }
 
     /// From now on; what was open is cut.
-    fn leads(&self, to: Option<&Running>) {
-        *locked(&self.state.to) = to.map(|server| server.local_addr().to_string());
+    pub(crate) fn leads(&self, to: Option<&Running>) {
+        self.leads_to(to.map(|server| server.local_addr().to_string()));
+    }
+
+    /// Into a tunnel: what was open is cut, and nothing opens.
+    pub(crate) fn leads_nowhere(&self) {
+        self.leads_to(Some("127.0.0.1:1".to_owned()));
+    }
+
+    fn leads_to(&self, to: Option<String>) {
+        *locked(&self.state.to) = to;
         for link in locked(&self.state.open).drain(..) {
             link.abort();
         }

@@ -5,6 +5,7 @@ mod browser_api;
 mod browser_arena;
 mod browser_lobby;
 mod browser_people;
+mod chat;
 mod cuts;
 mod games;
 mod golden;

@@ -1,6 +1,6 @@
 //! Messages from outside of rooms to many sessions at once: encoded once, handed to every io thread, and to nobody if one has no place for it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use thiserror::Error;
 use tickwire_proto::frame::CHANNELS_MAX;
@@ -61,7 +61,8 @@ pub struct Broadcaster(Arc<OnceLock<Ways>>);
 #[derive(Debug)]
 struct Ways {
     shards: Arc<[mpsc::Sender<ShardMessage>]>,
-    namespaces: Arc<Namespaces>,
+    /// Weak: a broadcaster may lie in what its own namespaces run.
+    namespaces: Weak<Namespaces>,
     directory: DirectorySender,
 }
 
@@ -76,12 +77,12 @@ impl Broadcaster {
     pub(crate) fn connect(
         &self,
         shards: Arc<[mpsc::Sender<ShardMessage>]>,
-        namespaces: Arc<Namespaces>,
+        namespaces: &Arc<Namespaces>,
         directory: DirectorySender,
     ) -> bool {
         let ways = Ways {
             shards,
-            namespaces,
+            namespaces: Arc::downgrade(namespaces),
             directory,
         };
         self.0.set(ways).is_ok()
@@ -194,8 +195,10 @@ impl Broadcasting<'_> {
 impl Ways {
     /// Clients of a namespace can read what it knows, and nothing else. Of rooms, their games know.
     fn check<M: Message>(&self, to: &Audience) -> Result<(), BroadcastError> {
+        let namespaces = self.namespaces.upgrade();
+        let namespaces = namespaces.ok_or(BroadcastError::NotRunning)?;
         let knows = |name: &str| {
-            let found = self.namespaces.fixed().find(|it| **it.name() == *name);
+            let found = namespaces.fixed().find(|it| **it.name() == *name);
             // One that is made by its name is asked there.
             found.is_none_or(|it| {
                 let schema = it.messages();

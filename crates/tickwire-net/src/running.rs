@@ -188,10 +188,11 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         .map(|_| mpsc::channel(SHARD_INBOX_MAX))
         .unzip();
     let shards: Arc<[mpsc::Sender<ShardMessage>]> = shards.into();
-    let namespaces = Arc::clone(&plan.namespaces);
-    let connected =
-        plan.broadcaster
-            .connect(Arc::clone(&shards), namespaces, directory_sender.clone());
+    let connected = plan.broadcaster.connect(
+        Arc::clone(&shards),
+        &plan.namespaces,
+        directory_sender.clone(),
+    );
     if !connected {
         return Err(StartError::BroadcasterTaken);
     }
