@@ -2,6 +2,7 @@
 
 mod browser;
 mod browser_api;
+mod browser_arena;
 mod browser_lobby;
 mod browser_people;
 mod chat;

@@ -3,12 +3,13 @@
 use std::{io::Write, time::Duration};
 
 use arena::{Options, arena};
+use tickwire_client::State;
 use tickwire_lab::{Faults, Lab, Profile, Running, Violation, profile, seeds, storm};
 
 use crate::games::hello;
 
 /// Seeds of a run, unless the environment says otherwise.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 /// What each has of virtual time, before the links heal and all must agree.
 const SPAN: Duration = Duration::from_secs(12);
 
@@ -133,4 +134,73 @@ fn the_same_seed_is_the_same_run() {
         assert_eq!(hash, run(seed), "seed {seed}");
         assert_ne!(hash, run(seed + 1_000), "another seed is another run");
     }
+}
+
+/// A short conversation with letters and requests in both directions, on a link without chance.
+fn conversation() -> Lab {
+    let link = Profile {
+        jitter: Duration::ZERO,
+        loss: 0.0,
+        ..profile::FIBER
+    };
+    Lab::with_letters("hello", hello).clients(1).link(link)
+}
+
+/// Cuts its link at the first byte, at the second, and so on to the last: how many runs that were, and what was exchanged in them.
+fn at_every_byte(direction: &str, cut: fn(Lab, usize) -> Lab) -> (usize, u64, u64) {
+    let (mut letters, mut requests) = (0, 0);
+    for byte in 0.. {
+        let found = |it| panic!("cut at byte {byte} {direction}: {it}");
+        let mut run = cut(conversation(), byte).start();
+        run.advance(Duration::from_millis(1_500))
+            .unwrap_or_else(found);
+        if run.figures().links == 1 && *run.client(0).state() == State::Online {
+            return (byte, letters, requests); // it says less than that in all
+        }
+        run.heal().unwrap_or_else(found);
+        let figures = run.figures();
+        assert_eq!(figures.links, 2, "byte {byte} {direction}: one cut");
+        letters += figures.letters;
+        requests += figures.requests;
+    }
+    unreachable!("a conversation ends")
+}
+
+#[test]
+fn a_link_that_is_cut_at_any_byte_loses_and_doubles_nothing() {
+    let (up, letters, requests) = at_every_byte("up", Lab::cut_after_up);
+    let (down, more, others) = at_every_byte("down", Lab::cut_after_down);
+    assert!(up > 200 && down > 500, "{up} and {down} bytes");
+    tell(&format!(
+        "cuts at each of {up} bytes up and {down} down: {} letters and {} requests once and in order",
+        letters + more,
+        requests + others
+    ));
+}
+
+#[test]
+fn a_resume_costs_one_round_trip_after_the_link_is_open() {
+    let link = Profile {
+        jitter: Duration::ZERO,
+        loss: 0.0,
+        ..profile::BROADBAND
+    };
+    let mut run = Lab::with_letters("hello", hello)
+        .clients(4)
+        .link(link)
+        .start();
+    for _ in 0..20 {
+        sound(run.advance(Duration::from_secs(3)));
+        (0..4).for_each(|client| run.cut(client));
+    }
+    sound(run.advance(Duration::from_secs(5)));
+    let (figures, round_trip) = (run.figures(), link.round_trip());
+    assert_eq!(figures.resumes, 80);
+    let extra = Duration::from_secs_f64(figures.resume_ms.max / 1e3).saturating_sub(round_trip);
+    // A packet needs some time to be written at this speed.
+    assert!(extra < Duration::from_millis(1), "{figures}");
+    tell(&format!(
+        "{} resumes: {} ms after the link was open, at a round trip of {round_trip:?}",
+        figures.resumes, figures.resume_ms
+    ));
 }

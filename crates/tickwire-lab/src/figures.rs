@@ -74,9 +74,14 @@ pub(crate) struct Counts {
     pub pictures: u64,
     pub letters: u64,
     pub requests: u64,
+    pub resume_us: Vec<u32>,
 }
 
 impl Counts {
+    pub fn resume(&mut self, span: Duration) {
+        keep(&mut self.resume_us, span);
+    }
+
     pub fn age(&mut self, age: Duration) {
         keep(&mut self.age_us, age);
     }
@@ -128,6 +133,10 @@ pub struct Figures {
     pub letters: u64,
     /// Numbered requests of clients that were answered once.
     pub requests: u64,
+    /// From a link's opening until the session was resumed over it, in milliseconds.
+    pub resume_ms: Quantiles,
+    /// How often that was.
+    pub resumes: u64,
 }
 
 impl Figures {
@@ -155,6 +164,8 @@ impl Figures {
             checks,
             letters: sum(|c| c.letters),
             requests: sum(|c| c.requests),
+            resume_ms: Quantiles::of(&all(|c| &c.resume_us)).scaled(1e-3),
+            resumes: sum(|c| c.resume_us.len() as u64),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     profile,
     running::{Running, Tamper},
     seat::Script,
+    stream::Toward,
 };
 
 /// Clients in one run.
@@ -29,6 +30,7 @@ pub struct Lab {
     pub(crate) tamper: Option<Box<Tamper>>,
     pub(crate) picture: Duration,
     pub(crate) letters: bool,
+    pub(crate) cut_after: Option<(Toward, usize)>,
 }
 
 impl Lab {
@@ -49,6 +51,7 @@ impl Lab {
             tamper: None,
             picture: Duration::from_micros(16_667),
             letters: false,
+            cut_after: None,
         }
     }
 
@@ -101,6 +104,19 @@ impl Lab {
     /// What goes wrong, and how often.
     pub fn faults(mut self, faults: Faults) -> Lab {
         self.faults = faults;
+        self
+    }
+
+    /// Cuts the first link of each client when exactly so many of its bytes have arrived at the server, the HTTP upgrade not counted. (Of links that
+    /// poll there is none.)
+    pub fn cut_after_up(mut self, bytes: usize) -> Lab {
+        self.cut_after = Some((Toward::Server, bytes));
+        self
+    }
+
+    /// The same of the bytes that have arrived at the client.
+    pub fn cut_after_down(mut self, bytes: usize) -> Lab {
+        self.cut_after = Some((Toward::Client, bytes));
         self
     }
 

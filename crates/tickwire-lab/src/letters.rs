@@ -288,3 +288,34 @@ impl Letters {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tickwire_client::ClientConfig;
+
+    use super::*;
+
+    fn hear(letters: &mut Letters, number: u32) -> Result<(), String> {
+        let mut client = Client::new(ClientConfig::default(), 1, Time(0));
+        let event = ClientEvent::Message {
+            namespace: tickwire_client::NamespaceKey::default(),
+            room: Some(RoomKey::default()),
+            channel: 0,
+            kind: LabLetter::kind(),
+            payload: message::encode(&LabLetter { number }),
+            volatile: false,
+        };
+        letters.tell(&event, &mut client, &mut Counts::default())
+    }
+
+    #[test]
+    fn a_letter_that_is_missing_or_comes_twice_is_found() {
+        let mut letters = Letters::new(Chance::new(1));
+        assert_eq!(hear(&mut letters, 0), Ok(()));
+        assert_eq!(hear(&mut letters, 1), Ok(()));
+        assert_eq!(hear(&mut letters, 1), Err("letter 1, not 2".to_owned()));
+        assert_eq!(hear(&mut letters, 3), Err("letter 3, not 2".to_owned()));
+        letters.joined();
+        assert_eq!(hear(&mut letters, 0), Ok(()), "another membership");
+    }
+}

@@ -247,6 +247,25 @@ impl Link {
         }
     }
 
+    /// Of one direction of it so many bytes arrive: then it is to be cut.
+    pub fn ration(&mut self, toward: Toward, bytes: usize) {
+        if let Way::Streams { up, down } = &mut self.way {
+            match toward {
+                Toward::Server => up.ration(bytes),
+                Toward::Client => down.ration(bytes),
+            }
+        }
+    }
+
+    /// Both ends still use it, and all that may arrive has arrived.
+    pub fn is_spent(&self) -> bool {
+        let spent = match &self.way {
+            Way::Streams { up, down } => up.is_spent() || down.is_spent(),
+            Way::Requests(_) => false,
+        };
+        spent && self.client_has && self.server_has
+    }
+
     /// The server's process is gone.
     pub fn lose_server(&mut self, now: Time) {
         self.cut(now);

@@ -13,6 +13,7 @@ use crate::{
     link::{Link, LinkId},
     queue::Queue,
     seat::{Script, Seat},
+    stream::Toward,
     trace::{Mark, Trace},
     truth::{RoomName, Truth},
     violation::{Broken, since_start},
@@ -71,6 +72,8 @@ pub struct Running {
     pub(crate) checks: u64,
     pub(crate) past_encodes: u64,
     picture: Duration,
+    /// Where the first link of each client is cut.
+    pub(crate) cut_after: Option<(Toward, usize)>,
     failed: Option<Box<Violation>>,
 }
 
@@ -126,6 +129,7 @@ impl Running {
             checks: 0,
             past_encodes: 0,
             picture: lab.picture,
+            cut_after: lab.cut_after,
             failed: None,
         };
         running.begin();
@@ -304,6 +308,7 @@ impl Running {
         }
         match event {
             ClientEvent::Joined { .. } => seat.joined(),
+            ClientEvent::Resumed => seat.counts.resume(now.since(seat.opened)),
             ClientEvent::Updated {
                 tick,
                 applied,

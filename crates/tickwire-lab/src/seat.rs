@@ -28,6 +28,8 @@ pub(crate) struct Seat {
     pub room: RoomKey,
     pub profile: Profile,
     pub link: Option<LinkId>,
+    /// When that was opened.
+    pub opened: Time,
     /// Counts the lives of its process and its attempts to connect, so that late news of an old one is known as such.
     pub attempt: u32,
     pub counts: Counts,
@@ -60,6 +62,7 @@ impl Seat {
             room: RoomKey::default(),
             profile,
             link: None,
+            opened: now,
             attempt: 0,
             counts: Counts::default(),
             newest: None,

@@ -75,6 +75,8 @@ pub(crate) struct Stream {
     relay: Option<Relay>,
     frames: Frames,
     finishing: bool,
+    /// Bytes that still arrive; `None`: all of them.
+    ration: Option<usize>,
 }
 
 /// A proxy in the middle of a stream.
@@ -136,6 +138,7 @@ impl Stream {
             relay,
             frames: Frames::default(),
             finishing: false,
+            ration: None,
         }
     }
 
@@ -194,7 +197,11 @@ impl Stream {
         if self.finishing && self.unsent.is_empty() {
             self.first.finish();
         }
-        while let Some(bytes) = self.far().read(now, chance) {
+        while let Some(mut bytes) = self.far().read(now, chance) {
+            if let Some(left) = &mut self.ration {
+                bytes.truncate(*left);
+                *left -= bytes.len();
+            }
             self.frames.push(&bytes);
         }
         taken
@@ -233,6 +240,16 @@ impl Stream {
     /// The bad way is well again.
     pub fn release(&mut self, now: Time) {
         self.far().release(now);
+    }
+
+    /// So many bytes arrive, and then none.
+    pub fn ration(&mut self, bytes: usize) {
+        self.ration = Some(bytes);
+    }
+
+    /// All that may arrive has arrived.
+    pub fn is_spent(&self) -> bool {
+        self.ration == Some(0)
     }
 
     pub fn kill(&mut self) {

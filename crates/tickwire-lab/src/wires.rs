@@ -39,6 +39,7 @@ impl Running {
         };
         let seat = &mut self.seats[client];
         seat.link = Some(id);
+        seat.opened = self.now;
         seat.client.link_open(self.now);
         self.after_client(client)
     }
@@ -52,7 +53,7 @@ impl Running {
         let id = LinkId(self.links_made);
         self.links_made += 1;
         let session = host.link_opened(self.now);
-        let link = Link::new(
+        let mut link = Link::new(
             self.now,
             client,
             session,
@@ -60,6 +61,9 @@ impl Running {
             (&seat.profile, polling),
             self.chance.fork(10_000 + id.0),
         );
+        if let Some((toward, bytes)) = self.cut_after.filter(|_| seat.counts.links == 0) {
+            link.ration(toward, bytes);
+        }
         self.links.insert(id, link);
         self.sessions.insert(session, id);
         seat.counts.links += 1;
@@ -147,6 +151,9 @@ impl Running {
             return Ok(());
         };
         link.planned = None;
+        if link.is_spent() {
+            link.cut(self.now);
+        }
         let (client, session, ours) = (link.client, link.session, link.epoch == self.epoch);
         while let Some(seen) = self
             .links

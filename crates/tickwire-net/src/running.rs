@@ -303,6 +303,8 @@ fn make_store(config: &Config) -> Result<Box<dyn Store>, StartError> {
 fn front(index: usize, config: &Config) -> FrontConfig {
     let mut session = SessionConfig::default();
     session.limits.resume_window_ms = config.resume.as_millis() as u32;
+    session.limits.messages_per_s = config.limits.messages_per_s;
+    session.limits.bytes_per_s = config.limits.bytes_per_s;
     FrontConfig {
         shard: index as u16,
         shards: config.shards as u16,

@@ -26,6 +26,14 @@ pub fn of_thread() -> Duration {
     )
 }
 
+/// The memory of a process that is in use, in bytes.
+pub fn rss_of(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
 /// The load averages, to be printed beside figures of speed.
 pub fn load() -> String {
     fs::read_to_string("/proc/loadavg")

@@ -88,7 +88,7 @@ fn delivered(clients: u16, seconds: u64, commands: bool) -> Delivered {
 }
 
 /// Microseconds of CPU for one raw send (and receive).
-fn raw_cost(clients: u16, size: usize, seconds: u64, receive: bool) -> f64 {
+pub fn raw_cost(clients: u16, size: usize, seconds: u64, receive: bool) -> f64 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = listener
         .local_addr()
@@ -269,14 +269,14 @@ async fn drain(mut socket: tokio::net::TcpStream, commands: bool) {
 }
 
 /// This very program in another process; it ends with this value.
-struct Process {
+pub struct Process {
     child: Child,
     out: BufReader<ChildStdout>,
     to: ChildStdin,
 }
 
 impl Process {
-    fn start(args: &[&str]) -> Self {
+    pub fn start(args: &[&str]) -> Self {
         let exe = std::env::current_exe().expect("a program has a path");
         let mut child = Command::new(exe)
             .arg("--child")
@@ -290,7 +290,11 @@ impl Process {
         Self { child, out, to }
     }
 
-    fn line(&mut self) -> String {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn line(&mut self) -> String {
         let mut line = String::new();
         self.out
             .read_line(&mut line)
@@ -298,7 +302,7 @@ impl Process {
         line.trim().to_owned()
     }
 
-    fn say(&mut self, word: &str) {
+    pub fn say(&mut self, word: &str) {
         writeln!(self.to, "{word}").expect("a child listens");
     }
 }

@@ -6,6 +6,7 @@ mod fanout;
 mod first;
 mod idle;
 mod raw;
+mod realtime;
 
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ use tickwire_benches::row::{Row, head};
 #[derive(Parser)]
 #[command(name = "report", version)]
 struct Cli {
-    /// Parts or rows to run: codec (C4 C4w C7), idle (C6), fanout (F1a F1b), first. All if none is named
+    /// Parts or rows to run: codec (C4 C4w C7), idle (C6), fanout (F1a F1b), realtime (RT1 RT2 RT3 F7), first. All if none is named
     #[arg(value_name = "PART")]
     parts: Vec<String>,
     /// One line of JSON a row
@@ -41,7 +42,7 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if !cli.child.is_empty() {
-        return fanout::child(&cli.child);
+        return realtime::child(&cli.child).unwrap_or_else(|| fanout::child(&cli.child));
     }
     let wanted = |names: &[&str]| {
         cli.parts.is_empty()
@@ -83,6 +84,9 @@ fn main() -> ExitCode {
     if wanted(&["fanout", "F1a", "F1b"]) {
         fanout::rows(cli.clients, cli.seconds, &mut print);
     }
+    if wanted(&["realtime", "RT1", "RT2", "RT3", "F7"]) {
+        realtime::rows(cli.seconds, &mut print);
+    }
     if wanted(&["first"]) {
         first::rows(&mut print);
     }
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
     }
 }
 
-const KNOWN: [&str; 11] = [
-    "codec", "C4", "C4w", "C7", "idle", "C6", "fanout", "F1a", "F1b", "first", "all",
+const KNOWN: [&str; 16] = [
+    "codec", "C4", "C4w", "C7", "idle", "C6", "fanout", "F1a", "F1b", "realtime", "RT1", "RT2",
+    "RT3", "F7", "first", "all",
 ];

@@ -60,7 +60,7 @@ pub struct ServerArgs {
 
     /// Any setting of tickwire.toml, for example --set room.arena.seats=16; repeat for more. There are: listen, admin,
     /// origins, files, metrics, schema, stamps, watchdog_ms, goodbye_ms, resume_ms, threads.{io,rooms},
-    /// limits.{sessions,rooms,per_address}, log.{level,format}, room.NAME.{tick_hz,send_hz,seats,players,watchers,watch_hz}
+    /// limits.{sessions,rooms,per_address,messages_per_s,bytes_per_s}, log.{level,format}, room.NAME.{tick_hz,send_hz,seats,players,watchers,watch_hz}
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }

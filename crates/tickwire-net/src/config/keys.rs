@@ -21,6 +21,8 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("limits.sessions", "1600"),
     ("limits.rooms", "90"),
     ("limits.per_address", "16"),
+    ("limits.messages_per_s", "120"),
+    ("limits.bytes_per_s", "32768"),
     ("log.level", "\"info\""),
     ("log.format", "\"json\""),
 ];

@@ -20,6 +20,8 @@ pub(crate) use layers::Layers;
 const THREADS_MAX: u64 = 256;
 /// The most sessions that a configuration may allow.
 const SESSIONS_MAX: u64 = 1_000_000;
+/// The most messages, and bytes, a second that a configuration may allow a client.
+const SPEECH_MAX: u64 = 1 << 30;
 /// The most rooms that a configuration may allow.
 const ROOMS_MAX: u64 = tickwire_server::ROOMS_MAX as u64;
 
@@ -71,6 +73,10 @@ pub struct Limits {
     pub rooms: usize,
     /// Connections without accepted credentials, from one address that is not loopback.
     pub per_address: usize,
+    /// What one client may say a second, commands apart; twice that at once.
+    pub messages_per_s: u32,
+    /// The bytes of it.
+    pub bytes_per_s: u32,
 }
 
 impl Default for Limits {
@@ -79,6 +85,8 @@ impl Default for Limits {
             sessions: 10_000,
             rooms: 10_000,
             per_address: 16,
+            messages_per_s: 120,
+            bytes_per_s: 32 * 1024,
         }
     }
 }
@@ -173,6 +181,12 @@ impl Config {
             per_address: layers
                 .whole("limits.per_address", 1..=SESSIONS_MAX)?
                 .map_or(base.limits.per_address, |n| n as usize),
+            messages_per_s: layers
+                .whole("limits.messages_per_s", 1..=SPEECH_MAX)?
+                .map_or(base.limits.messages_per_s, |n| n as u32),
+            bytes_per_s: layers
+                .whole("limits.bytes_per_s", 1_024..=SPEECH_MAX)?
+                .map_or(base.limits.bytes_per_s, |n| n as u32),
         };
         Ok(Config {
             listen: layers.address("listen")?.unwrap_or(base.listen),
