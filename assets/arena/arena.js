@@ -1,6 +1,7 @@
 // The arena's page: lobby, keys, HUD; what is drawn on the canvas lives in stage.js, the netcode in tickwire.js.
 import { connect, keys, TickwireError } from '/tickwire.js'
 import { Stage } from '/stage.js'
+import { Chat } from '/chat.js'
 
 const $ = id => document.getElementById(id)
 const params = new URLSearchParams(location.search)
@@ -9,16 +10,44 @@ const NAMES = ['Mira', 'Juno', 'Orin', 'Kestrel', 'Nyx', 'Tess', 'Ivo', 'Sol', '
 
 let room = null
 let busy = false
+let net = null
+let shown = '' // the name that the connection was opened by
+const chat = new Chat($('chat'))
 
-$('name').value = params.get('name') ?? stored('name') ?? NAMES[Math.floor(Math.random() * NAMES.length)]
-const net = connect(undefined, { auth: () => ({ guest: $('name').value.trim() }) })
-window.arena = { net, stage, get room() { return room } } // for the curious, and for the browser tests
+$('name').value = params.get('name') ?? guest()?.name ?? NAMES[Math.floor(Math.random() * NAMES.length)]
+window.arena = { stage, chat, get net() { return net }, get room() { return room } } // for the curious, and for the browser tests
 
-net.on('state', state => {
-  if (state.at === 'online') banner('')
-  if (state.at === 'away') banner(`The server is away. Back in ${Math.max(0, Math.round((state.retryInMs ?? 0) / 100) / 10)} s…`, true)
-  if (state.at === 'ended') { leave(); problem(`The session ended: ${state.reason}${state.message ? `. ${state.message}` : ''}`) }
-})
+/* Who one is -------------------------------------------------------------------------------------------- */
+
+/** A connection as the guest of that name; another name needs another one. */
+function open() {
+  const name = $('name').value.trim()
+  if (net && name === shown) return
+  const old = net
+  net = null // what it says from here on is nobody's
+  old?.close()
+  shown = name
+  const mine = net = connect(undefined, { link: params.get('link') ?? 'auto', auth: () => ({ token: guest()?.token ?? '', guest: name }) })
+  mine.on('state', state => {
+    if (mine !== net) return
+    if (state.at === 'online') banner('')
+    if (state.at === 'away') banner(`The server is away. Back in ${Math.max(0, Math.round((state.retryInMs ?? 0) / 100) / 10)} s…`, true)
+    if (state.at === 'ended') { leave(); problem(`The session ended: ${state.reason}${state.message ? `. ${state.message}` : ''}`) }
+  })
+  mine.namespace('/').on('attached', identity => signIn(mine, identity, name))
+  chat.open(mine)
+}
+
+/** The token that the server signed: with it one is the same player whenever one comes again. */
+async function signIn(mine, identity, name) {
+  const known = guest()
+  if (!name || (known?.identity === identity && known.name === name)) return
+  try { store('guest', JSON.stringify(await mine.ask('SignIn', { name }))) } catch (error) { console.error(error) }
+}
+
+function guest() {
+  try { return JSON.parse(stored('guest')) } catch { return null }
+}
 
 /* Lobby ------------------------------------------------------------------------------------------------- */
 
@@ -29,7 +58,7 @@ async function enter(ask) {
   if (busy || room) return
   busy = true
   problem('')
-  store('name', $('name').value.trim())
+  open()
   for (const button of document.querySelectorAll('button')) button.disabled = true
   try {
     start(await ask())
@@ -150,6 +179,8 @@ function problem(text) { $('problem').hidden = !text; $('problem').textContent =
 function stored(key) { try { return localStorage.getItem(`afterglow.${key}`) } catch { return null } }
 function store(key, value) { try { localStorage.setItem(`afterglow.${key}`, value) } catch { /* private mode */ } }
 
+$('name').addEventListener('change', () => { if (!room && !busy) open() })
+open()
 listRooms()
 setInterval(() => { if (!room && !document.hidden) listRooms() }, 3000)
 const asked = location.hash.slice(1)

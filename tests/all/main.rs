@@ -2,6 +2,7 @@
 
 mod browser;
 mod browser_api;
+mod browser_arena;
 mod browser_lobby;
 mod browser_people;
 mod chat;
@@ -16,4 +17,5 @@ mod proxies;
 mod seeds;
 mod signals;
 mod tidy;
+mod tls;
 mod tokens;

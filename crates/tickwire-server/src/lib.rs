@@ -53,7 +53,7 @@ pub use lobby::{
     ReserveAsk, ReserveIn, RoomName, WATCHED_MAX,
 };
 pub use loopback::Loopback;
-pub use name::{NAME_BYTES_MAX, NAME_CHARS_MAX, clean_name};
+pub use name::{NAME_BYTES_MAX, NAME_CHARS_MAX, clean_line, clean_name};
 pub use namespace::{HOME, NAMESPACES_MADE_MAX, NamespaceLimits, NamespaceSpec, Namespaces};
 pub use room::{
     Batch, COMMANDS_AHEAD_MAX, ENCODES_PER_TICK_MAX, IN_FLIGHT_MS, KEYFRAMES_PER_TICK_MAX,

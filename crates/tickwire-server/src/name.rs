@@ -15,15 +15,21 @@ pub const NAME_BYTES_MAX: usize = tickwire_proto::frame::NAME_MAX;
 /// ```
 #[must_use]
 pub fn clean_name(raw: &str) -> String {
-    clean(raw, NAME_CHARS_MAX)
+    clean(raw, NAME_CHARS_MAX, NAME_BYTES_MAX)
+}
+
+/// The same for a line of a chat, or any other text that others see: at most so many characters.
+#[must_use]
+pub fn clean_line(raw: &str, chars_max: usize) -> String {
+    clean(raw, chars_max, chars_max.saturating_mul(4))
 }
 
 /// The same for other short texts of a client that others get to see, such as attributes of rooms.
 pub(crate) fn clean_text(raw: &str) -> String {
-    clean(raw, NAME_BYTES_MAX)
+    clean(raw, NAME_BYTES_MAX, NAME_BYTES_MAX)
 }
 
-fn clean(raw: &str, chars_max: usize) -> String {
+fn clean(raw: &str, chars_max: usize, bytes_max: usize) -> String {
     let mut name = String::new();
     let mut chars = 0;
     let mut gap = false;
@@ -36,9 +42,7 @@ fn clean(raw: &str, chars_max: usize) -> String {
             continue;
         }
         let needed = 1 + usize::from(gap);
-        if chars + needed > chars_max
-            || name.len() + c.len_utf8() + usize::from(gap) > NAME_BYTES_MAX
-        {
+        if chars + needed > chars_max || name.len() + c.len_utf8() + usize::from(gap) > bytes_max {
             break;
         }
         if std::mem::take(&mut gap) {

@@ -1,7 +1,9 @@
 //! The arena as a game: what is replicated, what players ask for, and in which order the systems run. How each part works stands in its own file.
 
 mod bolts;
+mod chat;
 mod computer;
+mod guest;
 mod map;
 mod page;
 mod ships;
@@ -12,6 +14,8 @@ use tickwire::prelude::*;
 
 pub use crate::{
     bolts::{Bolt, Boom, Scores, Spark},
+    chat::{Earlier, HISTORY_MAX, LINE_CHARS_MAX, Line, Lines, Say, chat},
+    guest::{Guests, SignIn, Signed},
     map::{Map, MapError, Wall},
     page::{FILES, PAGE},
     ships::{Pilot, Ship, Steer, Team},

@@ -2,9 +2,12 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-use arena::{FILES, Map, Options, PAGE, arena};
+use arena::{FILES, Guests, Map, Options, PAGE, SignIn, arena, chat};
 use clap::Parser;
-use tickwire::{net::parse, prelude::*};
+use tickwire::{
+    net::{FromClient, parse},
+    prelude::*,
+};
 
 /// Afterglow: a night arena where light is ammunition. Serves the game and its page on one port.
 #[derive(Parser)]
@@ -19,6 +22,9 @@ struct Args {
     /// The map to play on, instead of the one that is built in
     #[arg(long, value_name = "FILE")]
     map: Option<PathBuf>,
+    /// The key that signs who guests are, 32 bytes; made if it is not there. Without it guests are forgotten when the server ends
+    #[arg(long, value_name = "FILE")]
+    guest_key: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -49,7 +55,24 @@ fn main() -> ExitCode {
         map,
         ..Options::default()
     };
+    let guests = match args.guest_key.as_deref() {
+        Some(file) => Guests::load(file).map_err(|error| format!("{}: {error}", file.display())),
+        None => Guests::by_chance().map_err(|error| error.to_string()),
+    };
+    let guests = match guests {
+        Ok(guests) => guests,
+        Err(error) => {
+            eprintln!("BadGuestKey: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    let signs = guests.clone();
     Server::new("arena", arena(options))
+        .kind("chat", chat)
+        .auth(guests)
+        .on_request(move |from: FromClient, asked: SignIn| {
+            std::future::ready(signs.sign_in(&from, &asked))
+        })
         .page(PAGE)
         .files(FILES)
         .run_with(&args.server)

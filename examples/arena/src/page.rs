@@ -21,6 +21,11 @@ pub const FILES: &[(&str, &str, &[u8])] = &[
         include_bytes!("../../../assets/arena/arena.js"),
     ),
     (
+        "/chat.js",
+        "text/javascript; charset=utf-8",
+        include_bytes!("../../../assets/arena/chat.js"),
+    ),
+    (
         "/stage.js",
         "text/javascript; charset=utf-8",
         include_bytes!("../../../assets/arena/stage.js"),
