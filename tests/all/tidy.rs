@@ -307,3 +307,22 @@ fn the_readme_shows_hello_as_it_is() {
         }
     }
 }
+
+/// What the guide shows of TypeScript is type-checked elsewhere (`cargo xtask types`): here, that it is the same.
+#[test]
+fn the_guide_shows_what_is_type_checked() {
+    let guide = fs::read_to_string(root().join("docs/from-socket-io.md")).unwrap();
+    let checked = fs::read_to_string(root().join("tests/types/guide.ts")).unwrap();
+    let blocks: Vec<&str> = guide
+        .split("```ts\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(blocks.len() >= 8, "{} blocks", blocks.len());
+    for block in blocks {
+        assert!(
+            checked.contains(block),
+            "tests/types/guide.ts does not have:\n{block}"
+        );
+    }
+}

@@ -9,6 +9,11 @@ pub mod peer;
 pub mod process;
 pub mod relay;
 
+/// The Rust of the guide, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-socket-io.md")]
+pub struct FromSocketIo;
+
 use std::path::{Path, PathBuf};
 
 /// The repository's root.
