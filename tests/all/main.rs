@@ -17,4 +17,5 @@ mod proxies;
 mod seeds;
 mod signals;
 mod tidy;
+mod tls;
 mod tokens;

@@ -18,6 +18,7 @@ use crate::error::StartError;
 use crate::http::{self, Site};
 use crate::lobby::{LobbyReceiver, LobbyTask};
 use crate::shard::ShardMessage;
+use crate::stream::Stream;
 
 /// Connections that the system keeps for us.
 const BACKLOG: i32 = 1024;
@@ -107,7 +108,14 @@ async fn run(control: Control) -> io::Result<()> {
         let site = Arc::clone(&site);
         tokio::task::spawn_local(accept(admin, to_operators(site)))
     });
+    let watched = Arc::clone(&site);
+    let certificates = tokio::task::spawn_local(async move {
+        if let Some(tls) = &watched.tls {
+            tls.watch().await;
+        }
+    });
     let _ = closed.await;
+    certificates.abort();
     players.abort();
     let _ = ended.await;
     lobby.abort();
@@ -174,7 +182,7 @@ fn to_operators(site: Arc<Site>) -> impl AsyncFnMut(TcpStream, SocketAddr) {
         };
         let site = Arc::clone(&site);
         tokio::task::spawn_local(async move {
-            http::serve(stream, peer, 0, site, None).await;
+            http::serve(Stream::Plain(stream), peer, 0, site, None).await;
             drop(place);
         });
     }

@@ -93,6 +93,11 @@ pub enum StartError {
     /// The broadcaster was given to another server.
     #[error("BroadcasterTaken: the broadcaster is of another server already. Make one for each")]
     BroadcasterTaken,
+    /// No TLS.
+    #[error(
+        "BadTls: {0}. Use tls.cert and tls.key with the PEM files of a certificate and its key"
+    )]
+    Tls(String),
     /// The folder of files to serve is not there.
     #[error("NoFiles: {0} is not a folder. Use --files with the folder of your pages")]
     NoFiles(PathBuf),

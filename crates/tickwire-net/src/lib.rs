@@ -32,6 +32,8 @@ mod running;
 mod server;
 mod shard;
 mod store;
+mod stream;
+mod tls;
 mod websocket;
 
 #[cfg(feature = "jwt")]

@@ -32,6 +32,7 @@ use crate::rooms::{Crew, Exits, Rooms, TaskThread};
 use crate::server::Plan;
 use crate::shard::{self, SHARD_INBOX_MAX, Setup, ShardMessage};
 use crate::store::{self, DiskStore};
+use crate::tls::Tls;
 
 /// What players are told when the server stops.
 const RESTARTING: &str = "the server is restarting: your client comes back by itself";
@@ -76,7 +77,7 @@ impl Running {
         self.admin
     }
 
-    /// For clients on this machine: `ws://ADDRESS`.
+    /// For clients on this machine: `ws://ADDRESS`, or `wss://ADDRESS`.
     #[must_use]
     pub fn url(&self) -> String {
         let ip = match self.local.ip() {
@@ -84,7 +85,18 @@ impl Running {
             IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
             ip => ip,
         };
-        format!("ws://{}", SocketAddr::new(ip, self.local.port()))
+        let scheme = if self.site.tls.is_some() { "wss" } else { "ws" };
+        format!("{scheme}://{}", SocketAddr::new(ip, self.local.port()))
+    }
+
+    /// What the first line on stdout says.
+    pub(crate) fn page_url(&self) -> String {
+        let scheme = if self.site.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://{}", self.local)
     }
 
     /// Its rooms, for a matchmaker or an operator.
@@ -169,13 +181,26 @@ fn tell(shard: &mpsc::Sender<ShardMessage>, message: ShardMessage) {
     }
 }
 
+/// The certificate, where the configuration names one.
+fn tls(config: &Config) -> Result<Option<Tls>, StartError> {
+    match (&config.tls_cert, &config.tls_key) {
+        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => Tls::load(cert, key).map(Some).map_err(StartError::Tls),
+        _ => Err(StartError::Tls(
+            "one of the two files is not named".to_owned(),
+        )),
+    }
+}
+
 /// Starts all threads.
 pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
     let config = &plan.config;
     let metrics = Arc::new(Metrics::new(config.shards));
     let (listener, local) = listen(config.listen)?;
     let (admin, admin_addr) = config.admin.map(listen).transpose()?.unzip();
-    let site = Arc::new(site(&plan, local, Arc::clone(&metrics))?);
+    let mut site = site(&plan, local, Arc::clone(&metrics))?;
+    site.tls = tls(config)?;
+    let site = Arc::new(site);
     let threads = |what| move |source: io::Error| StartError::Resources { what, source };
 
     let proxies = Proxies(config.trusted_proxies.clone());

@@ -306,8 +306,8 @@ impl Server {
         let running = start(plan)?;
         let mut stdout = std::io::stdout().lock();
         // Whoever started us may not want to hear it.
-        let _ = writeln!(stdout, "listening on http://{}", running.local_addr())
-            .and_then(|()| stdout.flush());
+        let _ =
+            writeln!(stdout, "listening on {}", running.page_url()).and_then(|()| stdout.flush());
         drop(stdout);
         runtime.block_on(asked);
         tracing::info!("asked to stop");

@@ -5,6 +5,8 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("listen", "\"0.0.0.0:7777\""),
     ("admin", "\"127.0.0.1:7778\""),
     ("origins", "[\"https://play.example.com\"]"),
+    ("tls.cert", "\"fullchain.pem\""),
+    ("tls.key", "\"key.pem\""),
     ("trusted_proxies", "[\"127.0.0.1/32\"]"),
     ("files", "\"www\""),
     ("state_dir", "\"state\""),

@@ -100,6 +100,10 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// Pages of these origins may connect, beside the server's own (and every localhost one while it listens on loopback).
     pub origins: Vec<String>,
+    /// A chain of certificates in PEM: the port of the game speaks TLS then, and no other. Read again when the files change. It needs the feature `tls`.
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the first of them, in PEM.
+    pub tls_key: Option<PathBuf>,
     /// Proxies that are believed when they say whom they forward (`X-Forwarded-For`, or `Forwarded` where there is none): addresses, or
     /// ranges like `10.0.0.0/8`. Without them all clients of a proxy are one address.
     pub trusted_proxies: Vec<Net>,
@@ -141,6 +145,8 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 7777)),
             admin: None,
             origins: Vec::new(),
+            tls_cert: None,
+            tls_key: None,
             trusted_proxies: Vec::new(),
             files: None,
             state: None,
@@ -186,6 +192,8 @@ impl Config {
             listen: layers.address("listen")?.unwrap_or(base.listen),
             admin: layers.address("admin")?,
             origins: layers.origins("origins")?.unwrap_or_default(),
+            tls_cert: layers.text("tls.cert")?.map(PathBuf::from),
+            tls_key: layers.text("tls.key")?.map(PathBuf::from),
             trusted_proxies: layers.nets("trusted_proxies")?.unwrap_or_default(),
             files: layers.text("files")?.map(PathBuf::from),
             state: layers.text("state_dir")?.map(PathBuf::from),
@@ -278,6 +286,8 @@ mod tests {
         let expected = Config {
             admin: shown.admin,
             origins: vec!["https://play.example.com".to_owned()],
+            tls_cert: Some(PathBuf::from("fullchain.pem")),
+            tls_key: Some(PathBuf::from("key.pem")),
             trusted_proxies: vec![Net::parse("127.0.0.1/32").unwrap()],
             files: Some(PathBuf::from("www")),
             state: Some(PathBuf::from("state")),

@@ -23,7 +23,6 @@ use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use tickwire_proto::Time;
@@ -31,6 +30,8 @@ use tickwire_server::Remote;
 
 use crate::clock;
 use crate::metrics::Metrics;
+use crate::stream::Stream;
+use crate::tls::Tls;
 pub(crate) use files::Files;
 pub(crate) use operators::Exposed;
 pub(crate) use poll::{Entry, OnPoll, PollRefused, Polled};
@@ -54,7 +55,6 @@ const POLL_PATH: &str = "/tickwire/poll";
 type Response = hyper::Response<Full<Bytes>>;
 
 /// What is served, to all connections alike.
-#[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) files: Files,
     pub(crate) origins: Origins,
@@ -65,6 +65,8 @@ pub(crate) struct Site {
     pub(crate) places: Arc<Semaphore>,
     pub(crate) why: Why,
     pub(crate) stopping: AtomicBool,
+    /// What connections to the port of the game begin with, where that is not plain.
+    pub(crate) tls: Option<Tls>,
     /// The longest body of a request for a polling link.
     poll_body_max: usize,
 }
@@ -87,6 +89,7 @@ impl Site {
             places: Arc::new(Semaphore::new(sessions_max)),
             why: Why::default(),
             stopping: AtomicBool::new(false),
+            tls: None,
             poll_body_max,
         }
     }
@@ -94,7 +97,7 @@ impl Site {
 
 /// A connection that became a WebSocket, with what was read beyond the request.
 pub(crate) struct Upgraded {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) read: Bytes,
     pub(crate) place: Place,
     pub(crate) remote: Arc<Remote>,
@@ -115,7 +118,7 @@ pub(crate) struct Ways {
 
 /// Serves one connection until it ends or becomes a WebSocket. Runs on a `LocalSet`. Without `ways` it is the operators' port.
 pub(crate) async fn serve(
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
     shard: usize,
     site: Arc<Site>,
@@ -207,7 +210,7 @@ fn websocket(
     let remote = Arc::new(site.proxies.remote(peer.ip(), &parts.headers));
     tokio::task::spawn_local(async move {
         let Ok(upgraded) = upgrade.await else { return };
-        if let Ok(inner) = upgraded.downcast::<TokioIo<TcpStream>>() {
+        if let Ok(inner) = upgraded.downcast::<TokioIo<Stream>>() {
             on_upgrade(Upgraded {
                 stream: inner.io.into_inner(),
                 read: inner.read_buf,

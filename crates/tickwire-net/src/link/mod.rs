@@ -5,7 +5,6 @@ mod header;
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -13,11 +12,10 @@ use bytes::Bytes;
 use socket2::SockRef;
 use tickwire_proto::{Outgoing, Time};
 use tickwire_server::SessionKey;
-use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
 
 use crate::http::Place;
+use crate::stream::WriteHalf;
 use crate::websocket::WebSocket;
 use backlog::Backlog;
 use header::Header;
@@ -39,7 +37,7 @@ pub(crate) struct Link {
     place: Place,
     /// The session that it is of, for the connection's task: a client that comes back changes it.
     pub(crate) key: Rc<Cell<SessionKey>>,
-    socket: OwnedWriteHalf,
+    socket: WriteHalf,
     pub(crate) protocol: WebSocket,
     backlog: Backlog,
     /// What the front was told of it last.
@@ -78,7 +76,7 @@ pub(crate) fn tune(stream: &TcpStream) -> io::Result<()> {
 impl Link {
     pub(crate) fn new(
         key: SessionKey,
-        socket: OwnedWriteHalf,
+        socket: WriteHalf,
         protocol: WebSocket,
         place: Place,
     ) -> Link {
@@ -96,7 +94,7 @@ impl Link {
     }
 
     /// Takes it apart, for another thread to go on with.
-    pub(crate) fn into_parts(self) -> (OwnedWriteHalf, WebSocket, Place) {
+    pub(crate) fn into_parts(self) -> (WriteHalf, WebSocket, Place) {
         (self.socket, self.protocol, self.place)
     }
 
@@ -119,6 +117,10 @@ impl Link {
                 .try_write_vectored(&parts.map(IoSlice::new)[..count])
         };
         let taken = match written {
+            Ok(taken) if taken == total && self.socket.holds() => {
+                self.wait();
+                return (Wrote::Some, total);
+            }
             Ok(taken) if taken == total => return (Wrote::All, total),
             Ok(taken) => taken,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
@@ -173,29 +175,34 @@ impl Link {
                 Err(_) => return Wrote::Gone,
             }
         }
+        if self.socket.holds() {
+            self.wait();
+            return Wrote::Some;
+        }
         Wrote::All
     }
 
     /// The same, and waits: the task of `context` is woken when the socket takes more.
     pub(crate) fn poll_write_on(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.backlog.is_empty() || self.queue_replies() > 0 {
-            let socket = Pin::new(&mut self.socket);
+            let socket = &mut self.socket;
             let taken = std::task::ready!(
                 self.backlog
                     .with_slices(|slices| socket.poll_write_vectored(context, slices))
             )?;
             self.backlog.taken(taken);
         }
-        Poll::Ready(Ok(()))
+        self.socket.poll_flush(context)
     }
 
     pub(crate) fn is_clear(&self) -> bool {
-        self.backlog.is_empty()
+        self.backlog.is_empty() && !self.socket.holds()
     }
 
     /// How much waits for the socket, where that is not what was said last.
     pub(crate) fn unwritten(&mut self) -> Option<usize> {
-        let len = self.backlog.len();
+        // What TLS holds is a record at most: it says only that the socket is full.
+        let len = self.backlog.len() + usize::from(self.socket.holds());
         (std::mem::replace(&mut self.told, len) != len).then_some(len)
     }
 
@@ -222,6 +229,7 @@ mod tests {
     use tickwire_proto::Time;
 
     use super::*;
+    use crate::stream::Stream;
 
     /// A ping of a client, masked with zeros.
     fn ping(number: u8) -> Vec<u8> {
@@ -236,11 +244,11 @@ mod tests {
             TcpStream::connect(listener.local_addr().unwrap()),
             listener.accept()
         );
-        let (client, (_read, write)) = (client.unwrap(), server.unwrap().0.into_split());
+        let server = Stream::Plain(server.unwrap().0);
+        let (client, (_read, write)) = (client.unwrap(), server.into_split());
         let place = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
         let place = place.try_acquire_owned().unwrap();
         let mut link = Link::new(SessionKey(1), write, WebSocket::server(4096), place);
-        link.socket.writable().await.unwrap();
         while link.write(Outgoing::frame(vec![7; 64 * 1024].into())).0 == Wrote::All {}
         let held = link.backlog.len();
         for number in 0..100 {

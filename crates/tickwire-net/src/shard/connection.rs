@@ -10,8 +10,6 @@ use std::time::Duration;
 
 use tickwire_server::SessionKey;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::Shard;
 use super::resume::Moved;
@@ -19,6 +17,7 @@ use crate::admission::Pass;
 use crate::clock;
 use crate::http::{Place, Upgraded};
 use crate::link::{self, GOODBYE, Link};
+use crate::stream::{ReadHalf, WriteHalf};
 use crate::websocket::{Heard, WebSocket};
 
 /// Reads of one connection before others get their turn.
@@ -29,7 +28,7 @@ const LINGER_BYTES_MAX: usize = 64 * 1024;
 
 /// Takes over a connection that became a WebSocket, until it ends.
 pub(super) async fn serve(shard: Rc<RefCell<Shard>>, upgraded: Upgraded, pass: Pass) {
-    if let Err(error) = link::tune(&upgraded.stream) {
+    if let Err(error) = link::tune(upgraded.stream.tcp()) {
         tracing::debug!(%error, "a connection could not be set up");
         return;
     }
@@ -55,14 +54,10 @@ pub(super) async fn serve(shard: Rc<RefCell<Shard>>, upgraded: Upgraded, pass: P
 /// Goes on with a connection of another shard, whose client claims a session of this one.
 pub(super) async fn adopt(shard: Rc<RefCell<Shard>>, moved: Moved) {
     let mut token = [0; 32];
-    let stream = match (
-        getrandom::fill(&mut token),
-        TcpStream::from_std(moved.stream),
-    ) {
-        (Ok(()), Ok(stream)) => stream,
+    let (read, write) = match (getrandom::fill(&mut token), moved.stream.into_halves()) {
+        (Ok(()), Ok(halves)) => halves,
         _ => return tracing::error!("a connection that came from another shard is lost"),
     };
-    let (read, write) = stream.into_split();
     let key = {
         let (now, mut shard) = (clock::now(), shard.borrow_mut());
         let key = shard.open(token, write, moved.protocol, moved.place);
@@ -79,7 +74,7 @@ pub(super) async fn adopt(shard: Rc<RefCell<Shard>>, moved: Moved) {
 }
 
 /// Until the connection ends, or leaves for another shard.
-async fn run(shard: Rc<RefCell<Shard>>, key: Rc<Cell<SessionKey>>, mut read: OwnedReadHalf) {
+async fn run(shard: Rc<RefCell<Shard>>, key: Rc<Cell<SessionKey>>, mut read: ReadHalf) {
     let _served = shard.borrow().served.clone();
     poll_fn(|context| {
         let mut shard = shard.borrow_mut();
@@ -94,7 +89,7 @@ async fn run(shard: Rc<RefCell<Shard>>, key: Rc<Cell<SessionKey>>, mut read: Own
 }
 
 /// Reads on after the end, so that the system does not throw the goodbye away with a reset.
-async fn linger(mut read: OwnedReadHalf) {
+async fn linger(mut read: ReadHalf) {
     let mut scratch = [0; 1024];
     let mut left = LINGER_BYTES_MAX;
     let drain = async {
@@ -113,7 +108,7 @@ impl Shard {
     fn open(
         &mut self,
         token: [u8; 32],
-        write: OwnedWriteHalf,
+        write: WriteHalf,
         protocol: WebSocket,
         place: Place,
     ) -> Rc<Cell<SessionKey>> {
@@ -129,7 +124,7 @@ impl Shard {
     fn poll_connection(
         &mut self,
         whose: &Cell<SessionKey>,
-        read: &mut OwnedReadHalf,
+        read: &mut ReadHalf,
         context: &mut Context<'_>,
     ) -> Poll<()> {
         if self.poll_write(whose.get(), context).is_ready() {
@@ -165,7 +160,7 @@ impl Shard {
 
     fn poll_read(
         &mut self,
-        read: &mut OwnedReadHalf,
+        read: &mut ReadHalf,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(&mut self.scratch);

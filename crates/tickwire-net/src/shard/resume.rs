@@ -6,13 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tickwire_proto::Time;
 use tickwire_server::{Remote, SessionKey};
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::{Shard, ShardMessage};
 use crate::admission::Pass;
 use crate::http::Place;
 use crate::link::Link;
+use crate::stream::{Parked, ReadHalf};
 use crate::websocket::WebSocket;
 
 /// The close code of a link whose session goes on without it (RFC 6455: going away): it says nothing of the session.
@@ -20,7 +20,7 @@ pub(super) const GOING_AWAY: u16 = 1001;
 
 /// A connection on its way from one shard to another.
 pub(crate) struct Moved {
-    pub(super) stream: std::net::TcpStream,
+    pub(super) stream: Parked,
     pub(super) protocol: WebSocket,
     pub(super) place: Place,
     pub(super) pass: Option<Pass>,
@@ -100,9 +100,9 @@ impl Shard {
     }
 
     /// The other shard gets the connection. One that is overrun does not: the client tries again.
-    pub(super) fn hand_over(&mut self, leaving: Leaving, read: OwnedReadHalf) {
+    pub(super) fn hand_over(&mut self, leaving: Leaving, read: ReadHalf) {
         let (write, protocol, place) = leaving.link.into_parts();
-        let Some(stream) = read.reunite(write).ok().and_then(|s| s.into_std().ok()) else {
+        let Some(stream) = Parked::new(read, write) else {
             return;
         };
         let moved = Box::new(Moved {

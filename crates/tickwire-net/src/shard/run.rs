@@ -25,6 +25,7 @@ use crate::directory::DirectorySender;
 use crate::http::{self, Site, Ways};
 use crate::lobby::LobbySender;
 use crate::metrics::Metrics;
+use crate::stream::Stream;
 
 /// How exact the timers of sessions are: heartbeats and deadlines of seconds.
 const BEAT: Duration = Duration::from_millis(50);
@@ -106,13 +107,16 @@ fn handle(shard: &Rc<RefCell<Shard>>, setup: &Setup, message: ShardMessage) {
         ShardMessage::Accepted { stream, peer, pass } => {
             if let Ok(stream) = TcpStream::from_std(stream) {
                 let ways = ways(shard, setup, peer, pass);
-                tokio::task::spawn_local(http::serve(
-                    stream,
-                    peer,
-                    setup.index,
-                    Arc::clone(&setup.site),
-                    Some(ways),
-                ));
+                let (index, site) = (setup.index, Arc::clone(&setup.site));
+                tokio::task::spawn_local(async move {
+                    let stream = match &site.tls {
+                        Some(tls) => tls.accept(stream).await,
+                        None => Some(Stream::Plain(stream)),
+                    };
+                    if let Some(stream) = stream {
+                        http::serve(stream, peer, index, site, Some(ways)).await;
+                    }
+                });
             }
         }
         ShardMessage::Moved(moved) => {
