@@ -53,6 +53,14 @@
 //!
 //! and, with the feature `lab`, with many clients over a network that misbehaves, in virtual time (`tickwire::lab`).
 //!
+//! # Who somebody is
+//! `Server::auth` (and `Namespace::auth` for each namespace) takes a check: who shows these credentials, from that address, page and headers? It
+//! answers with an identity, which may expire, or with a refusal that the client gets as it is; `auth_async` may take its time. Nothing of a game
+//! runs before. Ready-made, in [`server`]: `AcceptAll` (guests by name), `TokenAuth` (a function of yours), `JoinTokens` (a matchmaker's, used once,
+//! for one room), and `AuthChain` with `Guard` for several in a row; in [`net`], with the feature `jwt`: `JwtAuth`. When an identity
+//! expires its client is asked for fresh credentials, and everything goes on; without them that attachment ends. Behind a proxy, `trusted_proxies`
+//! says whose word on addresses counts.
+//!
 //! # The houses
 //! | module | what it is |
 //! |---|---|
@@ -67,7 +75,7 @@
 //!
 //! # Features
 //! `server` and `client` (both by default) bring [`net`], and [`server`] or [`client`] with it; without them a game builds for anything
-//! that a world runs on. `lab` brings the test lab.
+//! that a world runs on. `lab` brings the test lab, `jwt` JSON Web Tokens as credentials, `tls` TLS by certificate files.
 
 pub use bevy_ecs;
 pub use tickwire_proto as proto;

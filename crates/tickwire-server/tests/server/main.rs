@@ -13,6 +13,7 @@ mod joins;
 mod lobby;
 mod namespaces;
 mod notices;
+mod outside;
 mod pace;
 mod rest;
 mod resume;
