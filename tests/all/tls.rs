@@ -335,3 +335,52 @@ fn files_that_are_none_keep_a_server_from_starting_and_are_named() {
         );
     }
 }
+
+/// The native client, over a WebSocket and over polls; one that does not believe the certificate gets nowhere, and says why.
+#[tokio::test]
+async fn a_native_client_speaks_tls_to_whom_it_believes() {
+    use tickwire_client::{ClientConfig, LinkChoice, LinkKind};
+    use tickwire_net::client::Connection;
+    use tickwire_net::now;
+
+    let files = Files::new("native");
+    files.renew();
+    let pem = fs::read(files.path("cert.pem")).unwrap();
+    let server = start(&files);
+    let url = format!("wss://localhost:{}", server.local_addr().port());
+    for kind in [LinkKind::WebSocket, LinkKind::Polling] {
+        let net = Connection::open(&url, ClientConfig::default()).unwrap();
+        let mut net = net
+            .with_trusted(&pem)
+            .unwrap()
+            .with_link(LinkChoice::Only(kind));
+        let room = net.client_mut().quick("noisy", &[]);
+        let deadline = now().plus(PATIENCE);
+        let updated = |net: &Connection| {
+            let view = net.client().view(room);
+            view.is_some_and(|view| view.newest_tick().is_some())
+        };
+        while !updated(&net) {
+            assert!(
+                net.next_until(deadline).await.is_some(),
+                "{:?}",
+                net.failure()
+            );
+        }
+        assert_eq!(net.link(), Some(kind));
+        net.close();
+    }
+    let mut stranger = Connection::open(&url, ClientConfig::default()).unwrap();
+    let deadline = now().plus(PATIENCE);
+    while stranger.failure().is_none() {
+        assert!(now() < deadline);
+        stranger
+            .next_until(now().plus(Duration::from_millis(50)))
+            .await;
+    }
+    let failure = stranger.failure().unwrap().to_lowercase();
+    assert!(failure.contains("certificate"), "{failure}");
+    let nothing = Connection::open(&url, ClientConfig::default()).unwrap();
+    assert!(nothing.with_trusted(b"no certificate").is_err());
+    server.stop();
+}

@@ -61,7 +61,7 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// A client for the server at `url` (`ws://HOST:PORT`). It connects as soon as [`next`](Self::next) is called, and again whenever it must.
+    /// A client for the server at `url` (`ws://HOST:PORT`, or `wss://HOST` with the feature `tls`). It connects as soon as [`next`](Self::next) is called, and again whenever it must.
     ///
     /// # Errors
     /// Where `url` is no address of a server.
@@ -92,6 +92,18 @@ impl Connection {
     ) -> Connection {
         self.credentials = Some(Box::new(credentials));
         self
+    }
+
+    /// Believes these certificates (a PEM file) beside those of the system, for servers with `wss://` whose certificate nobody else has signed.
+    ///
+    /// # Errors
+    /// Where there is no certificate in it.
+    #[cfg(feature = "tls")]
+    pub fn with_trusted(mut self, pem: &[u8]) -> Result<Connection, UrlError> {
+        match self.links.trust.add(pem) {
+            true => Ok(self),
+            false => Err(UrlError::Certificate),
+        }
     }
 
     /// Over which kinds of link; a WebSocket alone, unless this is said. With [`LinkChoice::Auto`] polling takes the place of a WebSocket that

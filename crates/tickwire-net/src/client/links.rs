@@ -9,12 +9,14 @@ use tickwire_proto::poll::POST_BYTES_MAX;
 
 use super::connection::{LinkCounters, Timer};
 use super::polling::PollWire;
+use super::tls::Trust;
 use super::url::Address;
 use super::wire::{Read, Wire};
 use crate::clock;
 
 pub(crate) struct Links {
     address: Address,
+    pub(crate) trust: Trust,
     pub(crate) ladder: Ladder,
     socket: Socket,
     polling: Option<Box<PollWire>>,
@@ -33,6 +35,7 @@ impl Links {
     pub(crate) fn new(address: Address, choice: LinkChoice) -> Links {
         Links {
             address,
+            trust: Trust::default(),
             ladder: Ladder::new(choice),
             socket: Socket::None,
             polling: None,
@@ -60,11 +63,14 @@ impl Links {
     fn open(&mut self, kind: LinkKind, number: u32, client: &mut Client) {
         match kind {
             LinkKind::WebSocket => {
-                let opening = Wire::open(self.address.clone(), number);
+                let opening = Wire::open(self.address.clone(), self.trust.clone(), number);
                 self.socket = Socket::Opening(Box::pin(opening));
             }
             LinkKind::Polling => {
-                self.polling = Some(Box::new(PollWire::new(self.address.clone())));
+                self.polling = Some(Box::new(PollWire::new(
+                    self.address.clone(),
+                    self.trust.clone(),
+                )));
                 self.ladder.opened(clock::now(), kind, client);
             }
         }

@@ -20,6 +20,8 @@
 mod connection;
 mod links;
 mod polling;
+mod stream;
+mod tls;
 mod url;
 mod waiting;
 mod wire;

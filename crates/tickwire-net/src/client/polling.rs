@@ -11,9 +11,10 @@ use hyper::{Request, header};
 use hyper_util::rt::TokioIo;
 use tickwire_proto::frame::SERVER_FRAME_MAX;
 use tickwire_proto::poll::{Ask, BATCH_BYTES_MAX, Lane, PollClient};
-use tokio::net::TcpStream;
 
 use super::connection::{LinkCounters, Timer};
+use super::stream::Stream;
+use super::tls::Trust;
 use super::url::Address;
 use super::wire::Read;
 use crate::clock;
@@ -29,6 +30,7 @@ type Exchanged = (Option<Http>, Result<(u16, Bytes), String>);
 /// A polling link, open or on its way to be.
 pub(crate) struct PollWire {
     address: Address,
+    trust: Trust,
     end: PollClient,
     post: Way,
     poll: Way,
@@ -47,13 +49,14 @@ struct Way {
 /// A connection that is kept from request to request.
 struct Http {
     sender: SendRequest<Full<Bytes>>,
-    connection: Pin<Box<http1::Connection<TokioIo<TcpStream>, Full<Bytes>>>>,
+    connection: Pin<Box<http1::Connection<TokioIo<Stream>, Full<Bytes>>>>,
 }
 
 impl PollWire {
-    pub(crate) fn new(address: Address) -> PollWire {
+    pub(crate) fn new(address: Address, trust: Trust) -> PollWire {
         PollWire {
             address,
+            trust,
             end: PollClient::new(clock::now()),
             post: Way::default(),
             poll: Way::default(),
@@ -103,11 +106,16 @@ impl PollWire {
     }
 
     fn start(&mut self, ask: Ask, counters: &mut LinkCounters) {
-        let address = self.address.clone();
+        let (address, trust) = (self.address.clone(), self.trust.clone());
         let way = self.way(ask.lane);
         counters.wire_out += ask.body.len() as u64;
         way.ticket = ask.ticket;
-        way.exchange = Some(Box::pin(exchange(way.http.take(), address, ask.body)));
+        way.exchange = Some(Box::pin(exchange(
+            way.http.take(),
+            address,
+            trust,
+            ask.body,
+        )));
     }
 
     /// True: an answer came, or none will.
@@ -182,20 +190,20 @@ impl PollWire {
                 Some(exchange) => exchange.await.0,
                 None => http,
             };
-            exchange(http, self.address, ask.body).await
+            exchange(http, self.address, self.trust, ask.body).await
         }));
     }
 }
 
 /// One request and its answer. A connection that was kept may have been closed meanwhile: then another one is opened. No harm is done if the
 /// request has arrived twice.
-async fn exchange(kept: Option<Http>, address: Address, body: Bytes) -> Exchanged {
+async fn exchange(kept: Option<Http>, address: Address, trust: Trust, body: Bytes) -> Exchanged {
     if let Some(mut http) = kept.filter(|http| !http.sender.is_closed())
         && let Ok(answer) = http.ask(&address, body.clone()).await
     {
         return (Some(http), Ok(answer));
     }
-    let mut http = match Http::open(&address).await {
+    let mut http = match Http::open(&address, &trust).await {
         Ok(http) => http,
         Err(failure) => return (None, Err(failure)),
     };
@@ -206,12 +214,8 @@ async fn exchange(kept: Option<Http>, address: Address, body: Bytes) -> Exchange
 }
 
 impl Http {
-    async fn open(address: &Address) -> Result<Http, String> {
-        let text = |error: std::io::Error| error.to_string();
-        let stream = TcpStream::connect((address.bare_host(), address.port))
-            .await
-            .map_err(text)?;
-        stream.set_nodelay(true).map_err(text)?;
+    async fn open(address: &Address, trust: &Trust) -> Result<Http, String> {
+        let stream = Stream::open(address, trust).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| error.to_string())?;

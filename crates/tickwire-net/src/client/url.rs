@@ -5,16 +5,18 @@ use thiserror::Error;
 /// Where the WebSocket is, unless the address says otherwise.
 const PATH: &str = "/tickwire/ws";
 const PORT: u16 = 80;
+const TLS_PORT: u16 = 443;
 
 /// An address that leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// Encrypted links come with a later version.
-    #[error(
-        "BadUrl: {0}: this client has no TLS yet. Use ws:// to the server itself, or run beside it"
-    )]
+    /// This client is built without TLS.
+    #[error("BadUrl: {0}: this client has no TLS. Build it with the feature `tls`")]
     Tls(String),
+    /// What was to be trusted is nothing of that kind.
+    #[error("BadCertificate: there is no certificate in PEM in it")]
+    Certificate,
     /// Not an address of a server.
     #[error("BadUrl: {0:?} is no address of a server. For example: ws://127.0.0.1:7777")]
     Wrong(String),
@@ -25,6 +27,8 @@ pub enum UrlError {
 pub(crate) struct Address {
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Whether the link is encrypted.
+    pub(crate) tls: bool,
     path: String,
 }
 
@@ -32,16 +36,18 @@ impl Address {
     pub(crate) fn parse(url: &str) -> Result<Address, UrlError> {
         let wrong = || UrlError::Wrong(url.to_owned());
         let (scheme, rest) = url.split_once("://").unwrap_or(("ws", url));
-        match scheme {
-            "ws" | "http" => {}
+        let tls = match scheme {
+            "ws" | "http" => false,
+            "wss" | "https" if cfg!(feature = "tls") => true,
             "wss" | "https" => return Err(UrlError::Tls(url.to_owned())),
             _ => return Err(wrong()),
-        }
+        };
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => {
                 (host, port.parse().map_err(|_| wrong())?)
             }
+            _ if tls => (authority, TLS_PORT),
             _ => (authority, PORT),
         };
         let fine =
@@ -61,6 +67,7 @@ impl Address {
         Ok(Address {
             host: host.to_owned(),
             port,
+            tls,
             path: path.to_owned(),
         })
     }
@@ -81,7 +88,7 @@ impl Address {
         format!("{folder}/poll")
     }
 
-    /// The URL of one attempt.
+    /// The URL of one attempt, as the handshake wants it: it does not connect.
     pub(crate) fn attempt(&self, number: u32) -> String {
         format!("ws://{}:{}{}?try={number}", self.host, self.port, self.path)
     }
@@ -132,6 +139,9 @@ mod tests {
                 "{url}"
             );
         }
-        assert!(matches!(Address::parse("wss://a"), Err(UrlError::Tls(_))));
+        match Address::parse("wss://a") {
+            Ok(address) => assert_eq!((address.tls, address.port), (true, TLS_PORT)),
+            Err(error) => assert!(!cfg!(feature = "tls") && matches!(error, UrlError::Tls(_))),
+        }
     }
 }

@@ -6,11 +6,12 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::net::TcpStream;
 
 use std::pin::Pin;
 
 use super::connection::LinkCounters;
+use super::stream::Stream;
+use super::tls::Trust;
 use super::url::Address;
 use crate::clock;
 use crate::websocket::{Handshake, Heard, WebSocket};
@@ -29,7 +30,7 @@ thread_local! {
 
 /// An open link.
 pub(crate) struct Wire {
-    stream: TcpStream,
+    stream: Stream,
     protocol: WebSocket,
     unsent: Vec<u8>,
 }
@@ -44,17 +45,14 @@ pub(crate) enum Read {
 
 impl Wire {
     /// Opens a link; the error is a text for logs.
-    pub(crate) async fn open(address: Address, number: u32) -> Result<Wire, String> {
-        let connected = TcpStream::connect((address.bare_host(), address.port)).await;
-        let mut stream = connected.map_err(|error| error.to_string())?;
-        stream
-            .set_nodelay(true)
-            .map_err(|error| error.to_string())?;
+    pub(crate) async fn open(address: Address, trust: Trust, number: u32) -> Result<Wire, String> {
+        let mut stream = Stream::open(&address, &trust).await?;
         let (mut handshake, request) = Handshake::start(&address.attempt(number), MESSAGE_MAX)?;
         stream
             .write_all(&request)
             .await
             .map_err(|error| error.to_string())?;
+        stream.flush().await.map_err(|error| error.to_string())?;
         let mut buffer = [0; 2048];
         loop {
             let read = stream
@@ -110,16 +108,14 @@ impl Wire {
             counters.wire_out += taken as u64;
             self.unsent.drain(..taken);
         }
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     /// Writes what the socket takes at once, says goodbye, and is gone.
     pub(crate) fn close(mut self, counters: &mut LinkCounters) {
         self.protocol.close(1000, "");
         self.collect();
-        if let Ok(taken) = self.stream.try_write(&self.unsent) {
-            counters.wire_out += taken as u64;
-        }
+        counters.wire_out += self.stream.write_now(&self.unsent) as u64;
     }
 
     /// Reads once and hands each message to `frame`.
