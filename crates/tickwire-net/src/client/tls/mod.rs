@@ -16,7 +16,7 @@ mod none {
     use crate::client::url::Address;
 
     #[derive(Clone, Default)]
-    pub(crate) struct Trust;
+    pub(crate) struct Trust {}
 
     impl Trust {
         pub(crate) async fn connect(&self, _: &Address, _: TcpStream) -> Result<Stream, String> {
