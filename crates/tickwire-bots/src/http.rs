@@ -14,15 +14,28 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Host and port of a `ws://` address; none for `wss://`, which this does not speak.
 pub(crate) fn authority(url: &str) -> Option<String> {
-    let host = url.strip_prefix("ws://")?.split(['/', '?']).next()?;
+    Some(with_port(url.strip_prefix("ws://")?, 80))
+}
+
+fn with_port(rest: &str, port: u16) -> String {
+    let host = rest.split(['/', '?']).next().unwrap_or_default();
     let has_port = host
         .rsplit_once(':')
         .is_some_and(|(_, port)| !port.ends_with(']'));
-    Some(if has_port {
+    if has_port {
         host.to_owned()
     } else {
-        format!("{host}:80")
-    })
+        format!("{host}:{port}")
+    }
+}
+
+/// Whether anybody listens at a `wss://` address; who it is, the bots will see.
+pub(crate) async fn listens(url: &str) -> std::io::Result<()> {
+    let host = with_port(url.strip_prefix("wss://").unwrap_or(url), 443);
+    let connected = timeout(PATIENCE, TcpStream::connect(host)).await;
+    connected
+        .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))?
+        .map(|_| ())
 }
 
 /// The status and the body of an answer.

@@ -86,10 +86,11 @@ pub fn run(args: &Args) -> Result<Report, BotsError> {
 async fn probe(url: &str) -> Result<(), BotsError> {
     Connection::open(url, ClientConfig::default())
         .map_err(|error| BotsError::Url(error.to_string()))?;
-    let Some(authority) = http::authority(url) else {
-        return Ok(());
+    let answer = match http::authority(url) {
+        Some(authority) => http::get(&authority, "/healthz").await,
+        None => http::listens(url).await.map(|()| (200, String::new())),
     };
-    match http::get(&authority, "/healthz").await {
+    match answer {
         Ok((200, _)) => Ok(()),
         Ok(_) => Err(BotsError::Stranger {
             url: url.to_owned(),
