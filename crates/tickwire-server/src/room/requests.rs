@@ -14,6 +14,8 @@ use crate::key::MemberId;
 pub(crate) struct Requests {
     /// By the ticket that the game knows.
     open: BTreeMap<u32, (MemberId, u32)>,
+    /// The same the other way round: nobody's cancels are paid by what others wait for.
+    tickets: BTreeMap<(MemberId, u32), u32>,
     last: u32,
 }
 
@@ -23,6 +25,7 @@ impl Requests {
             self.last = self.last.wrapping_add(1);
             if let std::collections::btree_map::Entry::Vacant(free) = self.open.entry(self.last) {
                 free.insert((member, number));
+                self.tickets.insert((member, number), self.last);
                 return self.last;
             }
         }
@@ -30,12 +33,27 @@ impl Requests {
 
     /// The member wants no answer any more; the game may still give one.
     pub fn cancelled(&mut self, member: MemberId, number: u32) {
-        self.open.retain(|_, of| *of != (member, number));
+        if let Some(ticket) = self.tickets.remove(&(member, number)) {
+            self.open.remove(&ticket);
+        }
+    }
+
+    /// Whose it is, once: it is being answered.
+    fn take(&mut self, ticket: u32) -> Option<(MemberId, u32)> {
+        let of = self.open.remove(&ticket)?;
+        if self.tickets.get(&of) == Some(&ticket) {
+            self.tickets.remove(&of);
+        }
+        Some(of)
     }
 
     /// The member is gone.
     pub fn left(&mut self, member: MemberId) {
-        self.open.retain(|_, (of, _)| *of != member);
+        let its = self.tickets.range((member, 0)..=(member, u32::MAX));
+        let its: Vec<u32> = its.map(|(of, _)| of.1).collect();
+        for number in its {
+            self.cancelled(member, number);
+        }
     }
 }
 
@@ -51,7 +69,7 @@ impl Room {
         let ticket = self.requests.ticket(id, number);
         if let Err(refusal) = self.sim.request(seat, kind, ticket, payload) {
             self.stats.requests_refused += 1;
-            self.requests.open.remove(&ticket);
+            self.requests.take(ticket);
             self.outputs.push_back(RoomOutput::Answer {
                 session,
                 number,
@@ -71,7 +89,7 @@ impl Room {
     /// The game's answers and questions of this tick.
     pub(super) fn pass_requests(&mut self) {
         for answer in self.sim.take_answers() {
-            let asker = self.requests.open.remove(&answer.ticket);
+            let asker = self.requests.take(answer.ticket);
             let member = asker.and_then(|(id, number)| Some((self.members.get(id)?, number)));
             let Some((member, number)) = member else {
                 self.stats.answers_late += 1;
