@@ -118,6 +118,7 @@ fn the_arena_restored_goes_on_as_the_arena() {
         let info = PlayerInfo {
             seat,
             name: format!("P{seat}"),
+            identity: String::new(),
             computer: false,
         };
         original.join(info).expect("the seat is free");

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 use tickwire_proto::frame::{
-    AskOutcome, CHANNELS_MAX, MemberChangeOwned, Presence, Refusal, RoomEnd, RoomInfoOwned,
+    AskOutcome, CHANNELS_MAX, LeaveReason, MemberChangeOwned, Presence, Refusal, RoomEnd,
+    RoomInfoOwned,
 };
 use tickwire_proto::{Reason, Retry, Tick};
 
@@ -318,6 +319,8 @@ pub enum ClientEvent {
         identity: String,
         /// Online with any of its sessions, away with all that it has, or gone.
         presence: Presence,
+        /// Why it is gone, where it is and the server knows: how its last session ended.
+        gone: Option<LeaveReason>,
         /// What it says of itself; empty: nothing.
         status: String,
     },

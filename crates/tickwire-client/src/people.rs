@@ -35,7 +35,7 @@ impl People {
         self.remove.clear();
         self.receipts.clear();
         let known = self.followed.values_mut().flatten();
-        known.for_each(|seen| seen.presence = Presence::Gone);
+        known.for_each(|seen| (seen.presence, seen.gone) = (Presence::Gone, None));
     }
 
     /// Who one is: notices to somebody else say nothing of those.
@@ -186,12 +186,14 @@ impl Client {
             let PersonSeenOwned {
                 identity,
                 presence,
+                gone,
                 status,
             } = seen;
             self.event(ClientEvent::Person {
                 namespace,
                 identity,
                 presence,
+                gone,
                 status,
             });
         }

@@ -66,6 +66,7 @@ fn whom_one_follows_is_asked_for_again_in_a_new_session() {
     let seen = |status| PersonSeen {
         identity: "p1",
         presence: Presence::Online,
+        gone: None,
         status,
     };
     let followed = |status| ServerFrame::Followed {

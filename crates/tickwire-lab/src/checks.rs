@@ -1,6 +1,6 @@
 //! What must hold at every moment of a run, and at its end; how the truth is kept and compared is `truth`'s.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tickwire_client::State;
 use tickwire_proto::session::outbox::{OUTBOX_BYTES_MAX, OUTBOX_MESSAGES_MAX};
@@ -15,6 +15,7 @@ const BEHIND_MAX: Duration = Duration::from_secs(1);
 impl Running {
     /// After every delivery: each area of the view is what was true at its tick, and no tick goes back.
     pub(crate) fn check_view(&mut self, client: usize) -> Result<(), Broken> {
+        self.check_seats()?;
         let Some(room) = self.room_of(client) else {
             return Ok(());
         };
@@ -30,6 +31,21 @@ impl Running {
         }
         self.checks += self.truth.check(client, room, view)?;
         self.seats[client].newest = to.or(self.seats[client].newest);
+        Ok(())
+    }
+
+    /// Where clients are several sessions of the same people: nobody has two seats in a room.
+    fn check_seats(&self) -> Result<(), Broken> {
+        let rooms = self.host.iter().flat_map(|host| host.rooms());
+        for (number, room) in rooms.filter(|_| self.identities.is_some()) {
+            let mut seats = BTreeSet::new();
+            for member in room.members() {
+                let name = member.name.clone();
+                if !seats.insert(member.name) {
+                    return Err(Broken::TwoSeats { room: number, name });
+                }
+            }
+        }
         Ok(())
     }
 
@@ -83,8 +99,12 @@ impl Running {
     /// When all has been well for long enough: everybody is in a room, and holds what is true there now.
     pub(crate) fn check_agreement(&self, after: Duration) -> Result<(), Broken> {
         for client in 0..self.seats.len() {
-            self.agrees(client)
-                .map_err(|why| Broken::Disagrees { client, after, why })?;
+            let seat = &self.seats[client];
+            let agrees = match seat.replaced {
+                true => self.knows_its_heir(client),
+                false => self.agrees(client),
+            };
+            agrees.map_err(|why| Broken::Disagrees { client, after, why })?;
         }
         Ok(())
     }
@@ -117,6 +137,22 @@ impl Running {
             }
         }
         Ok(())
+    }
+
+    /// Somebody whose seat another session of theirs has taken over is in no room, and that one is in one.
+    fn knows_its_heir(&self, client: usize) -> Result<(), String> {
+        let seat = &self.seats[client];
+        if self.room_of(client).is_some() {
+            return Err("it is in a room whose seat another session has".to_owned());
+        }
+        let others = self.seats.iter().filter(|it| it.person == seat.person);
+        match others
+            .filter(|it| self.room_of(it.number).is_some())
+            .count()
+        {
+            1 => Ok(()),
+            count => Err(format!("{count} sessions of its person have a seat")),
+        }
     }
 
     fn has_its_letters(&self, client: usize, room: RoomName) -> Result<(), String> {

@@ -6,7 +6,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use tickwire_proto::{Reason, Time, frame::RoomEnd, session::Outgoing};
+use tickwire_proto::{
+    Reason, Time,
+    frame::{Identity, RoomEnd},
+    session::Outgoing,
+};
 use tickwire_server::{
     AuthAnswer, Backlog, Directory, DirectoryInput, DirectoryOutput, Front, FrontConfig,
     FrontInput, FrontOutput, HOME, Kind, Lobby, LobbyConfig, LobbyInput, LobbyOutput, MemoryStore,
@@ -33,6 +37,7 @@ pub(crate) struct Host {
     /// Of rooms that are over.
     past_encodes: u64,
     tasks: Work,
+    proven: bool,
 }
 
 /// What the server wants of a link.
@@ -71,7 +76,8 @@ enum Reader {
 }
 
 impl Host {
-    pub fn new(kinds: Vec<Arc<Kind>>, seed: u64) -> Self {
+    /// `proven`: who clients say they are is believed, so that two of one name are one person.
+    pub fn new(kinds: Vec<Arc<Kind>>, seed: u64, proven: bool) -> Self {
         let namespaces = Arc::new(Namespaces::new([NamespaceSpec::new(HOME, kinds)]));
         let front = |shard| {
             let config = FrontConfig {
@@ -82,6 +88,7 @@ impl Host {
             Front::new(config, Arc::clone(&namespaces))
         };
         Host {
+            proven,
             fronts: (0..SHARDS).map(front).collect(),
             lobby: Lobby::new(LobbyConfig {
                 seed,
@@ -350,7 +357,10 @@ impl Host {
             FrontOutput::AuthWanted { request, namespace } => {
                 let (session, attachment) = (request.session, request.attachment);
                 let answer = match namespace.auth().check(&request) {
-                    AuthAnswer::Accepted(identity) => Ok(identity),
+                    AuthAnswer::Accepted(identity) => Ok(Identity {
+                        guest: !self.proven,
+                        ..identity
+                    }),
                     AuthAnswer::Refused(refusal) => Err(refusal),
                     AuthAnswer::Later(_) | AuthAnswer::Next => {
                         unreachable!("AcceptAll answers at once")

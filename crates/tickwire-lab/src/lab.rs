@@ -31,6 +31,7 @@ pub struct Lab {
     pub(crate) picture: Duration,
     pub(crate) letters: bool,
     pub(crate) cut_after: Option<(Toward, usize)>,
+    pub(crate) identities: Option<usize>,
 }
 
 impl Lab {
@@ -52,6 +53,7 @@ impl Lab {
             picture: Duration::from_micros(16_667),
             letters: false,
             cut_after: None,
+            identities: None,
         }
     }
 
@@ -104,6 +106,13 @@ impl Lab {
     /// What goes wrong, and how often.
     pub fn faults(mut self, faults: Faults) -> Lab {
         self.faults = faults;
+        self
+    }
+
+    /// The clients are so many people, in turn, each with several sessions: no person may ever have two seats in a room, and when all is well
+    /// again each has one, and the older sessions know that they have none.
+    pub fn people(mut self, people: usize) -> Lab {
+        self.identities = Some(people.max(1));
         self
     }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tickwire_client::{ClientEvent, ClientOutput, State};
+use tickwire_proto::frame::{RoomEnd, code};
 use tickwire_proto::{Reason, Time};
 use tickwire_server::{Kind, SessionKey};
 
@@ -74,6 +75,8 @@ pub struct Running {
     picture: Duration,
     /// Where the first link of each client is cut.
     pub(crate) cut_after: Option<(Toward, usize)>,
+    /// How many people the clients are, if not one each.
+    pub(crate) identities: Option<usize>,
     failed: Option<Box<Violation>>,
 }
 
@@ -100,6 +103,7 @@ impl Running {
             Seat::new(
                 now,
                 number,
+                number % lab.identities.unwrap_or(usize::MAX),
                 &lab.name,
                 profile,
                 lab.letters,
@@ -108,7 +112,11 @@ impl Running {
         };
         let mut running = Running {
             seats: (0..lab.clients).map(seat).collect(),
-            host: Some(Host::new(vec![lab.kind.clone()], chance.fork(0).bits())),
+            host: Some(Host::new(
+                vec![lab.kind.clone()],
+                chance.fork(0).bits(),
+                lab.identities.is_some(),
+            )),
             trace: Trace::new(lab.seed),
             weather: chance.fork(2),
             chance: chance.fork(3),
@@ -130,6 +138,7 @@ impl Running {
             past_encodes: 0,
             picture: lab.picture,
             cut_after: lab.cut_after,
+            identities: lab.identities,
             failed: None,
         };
         running.begin();
@@ -318,6 +327,13 @@ impl Running {
                 seat.updated(now, applied, stamp);
                 self.trace
                     .mark(now, Mark::Applied, client, u64::from(tick.0));
+            }
+            ClientEvent::RoomEnded {
+                reason: RoomEnd::Replaced,
+                ..
+            } => seat.replaced = true,
+            ClientEvent::JoinRefused { ref refusal, .. } if refusal.code == code::REPLACED => {
+                seat.replaced = true;
             }
             ClientEvent::JoinRefused { .. } => {
                 seat.counts.refusals += 1;

@@ -24,6 +24,10 @@ pub(crate) type Script = dyn FnMut(&mut Turn<'_>);
 /// One client.
 pub(crate) struct Seat {
     pub number: usize,
+    /// Who it is: several may be the same.
+    pub person: usize,
+    /// Another session of the same person has its seat: it asks for none, while its process lives.
+    pub replaced: bool,
     pub client: Client,
     pub room: RoomKey,
     pub profile: Profile,
@@ -50,14 +54,17 @@ impl Seat {
     pub fn new(
         now: Time,
         number: usize,
+        person: usize,
         kind: &str,
         profile: Profile,
         letters: bool,
         mut chance: Chance,
     ) -> Self {
-        let client = new_client(now, number, chance.bits());
+        let client = new_client(now, person, chance.bits());
         let mut seat = Seat {
             number,
+            person,
+            replaced: false,
             client,
             room: RoomKey::default(),
             profile,
@@ -81,7 +88,8 @@ impl Seat {
 
     /// Its process dies and another begins.
     pub fn restart(&mut self, now: Time, kind: &str) {
-        self.client = new_client(now, self.number, self.chance.bits());
+        self.client = new_client(now, self.person, self.chance.bits());
+        self.replaced = false;
         self.attempt += 1;
         self.link = None;
         self.newest = None;
@@ -187,8 +195,8 @@ impl Seat {
     }
 }
 
-fn new_client(now: Time, number: usize, seed: u64) -> Client {
-    let credentials = Bytes::from(format!("{{\"guest\":\"Player {number}\"}}"));
+fn new_client(now: Time, person: usize, seed: u64) -> Client {
+    let credentials = Bytes::from(format!("{{\"guest\":\"Player {person}\"}}"));
     let config = ClientConfig {
         credentials: Some(credentials),
         ..ClientConfig::default()

@@ -115,6 +115,14 @@ pub enum Broken {
         /// What is wrong with it.
         what: String,
     },
+    /// One person has two seats in a room.
+    #[error("room {room}: {name} has two seats")]
+    TwoSeats {
+        /// Which.
+        room: u32,
+        /// Whose.
+        name: String,
+    },
     /// A room ended by itself.
     #[error("room {room} ended: {message}")]
     RoomEnded {

@@ -132,7 +132,11 @@ impl Running {
     pub(crate) fn host_up(&mut self) {
         if self.host.is_none() {
             let seed = self.chance.fork(5_000 + u64::from(self.epoch)).bits();
-            self.host = Some(Host::new(vec![self.kind.clone()], seed));
+            self.host = Some(Host::new(
+                vec![self.kind.clone()],
+                seed,
+                self.identities.is_some(),
+            ));
         }
     }
 

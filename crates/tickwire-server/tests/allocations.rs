@@ -83,6 +83,7 @@ fn allocations(viewers: u32) -> u64 {
             generic: false,
             watches: false,
             host: false,
+            replaces: None,
         })));
     }
     let mut now = 0;

@@ -18,6 +18,7 @@ const HEADROOM: usize = 1_024;
 pub(crate) enum Input {
     Join(PlayerInfo),
     Leave(u16),
+    TakeOver(PlayerInfo),
     Presence(u16, Presence),
     Flags(u16, MemberFlags),
     Done(TaskId, TaskResult),
@@ -133,6 +134,14 @@ impl Inbox {
         };
         self.queue.push_back(Input::Join(info));
         Ok(())
+    }
+
+    /// Another session of whoever holds the seat. Never refused, and one for each seat at most: the newest.
+    pub(crate) fn take_over(&mut self, info: PlayerInfo) {
+        let same =
+            |input: &Input| matches!(input, Input::TakeOver(older) if older.seat == info.seat);
+        self.queue.retain(|input| !same(input));
+        self.queue.push_back(Input::TakeOver(info));
     }
 
     /// Whoever holds the seat goes. Never refused: a leave past the bound is as good as the join that it undoes.

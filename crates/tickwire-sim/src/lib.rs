@@ -109,7 +109,10 @@ pub use inbox::{INBOX_MAX, JoinRefused};
 pub use kind::{GameFn, GameKind};
 pub use message::{FromPlayer, MessageRefused, OUTBOX_MAX, OutMessage, Outbox, OutboxLane, To};
 pub use notice::{Addressee, NOTICES_MAX, Notices, OutNotice};
-pub use player::{Asks, OwnedBy, PLAYER_NAME_MAX, Player, PlayerInfo, Roster, SEATS_MAX, Seated};
+pub use player::{
+    Asks, OwnedBy, PLAYER_IDENTITY_MAX, PLAYER_NAME_MAX, Player, PlayerInfo, Roster, SEATS_MAX,
+    Seated,
+};
 pub use simulation::{RoomAttributes, SimDrops, SimOptions, Simulation};
 pub use task::{Done, NewTask, TASKS_MAX, TaskFailed, TaskId, TaskResult, Tasks};
 pub use time::CurrentTick;

@@ -17,6 +17,8 @@ use crate::ids::went_out_of_sight;
 pub const SEATS_MAX: u16 = 1_024;
 /// Bytes of a player's name at most; longer ones are cut.
 pub const PLAYER_NAME_MAX: usize = 64;
+/// Bytes of an identity that a game sees at most; longer ones are cut.
+pub const PLAYER_IDENTITY_MAX: usize = 256;
 
 /// Who holds a seat of the game, a person or a computer player: what join systems are given and entities are [owned by](OwnedBy).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,6 +137,8 @@ pub struct PlayerInfo {
     pub seat: u16,
     /// Their name: shown to others, never trusted.
     pub name: String,
+    /// Who they are, by auth: the same on every device and in every session. Empty for a computer player.
+    pub identity: String,
     /// Whether the game itself moves them.
     pub computer: bool,
 }
@@ -144,6 +148,8 @@ pub struct PlayerInfo {
 pub struct Seated {
     /// Their name.
     pub name: String,
+    /// Who they are, by auth: the same on every device and in every session. Empty for a computer player.
+    pub identity: String,
     /// Whether they are there. A computer player always is.
     pub presence: Presence,
     /// Whether the game itself moves them.
@@ -183,6 +189,13 @@ impl Roster {
     #[must_use]
     pub fn name(&self, player: Player) -> &str {
         self.get(player).map_or("", |seated| seated.name.as_str())
+    }
+
+    /// Who the player is, by auth: what a game keeps scores and inventories by. Empty for a computer player and where nobody sits.
+    #[must_use]
+    pub fn identity(&self, player: Player) -> &str {
+        self.get(player)
+            .map_or("", |seated| seated.identity.as_str())
     }
 
     /// Whether the player is there, away or gone.

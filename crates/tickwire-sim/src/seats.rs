@@ -8,16 +8,23 @@ use tickwire_proto::wire::cut;
 use crate::ids::NetEntity;
 use crate::inbox::{Input, JoinRefused, Plan};
 use crate::message::MessageRefused;
-use crate::player::{PLAYER_NAME_MAX, Player, PlayerInfo, Roster, Seated};
+use crate::player::{PLAYER_IDENTITY_MAX, PLAYER_NAME_MAX, Player, PlayerInfo, Roster, Seated};
 use crate::simulation::Simulation;
 use crate::system::run;
 use crate::task::{TaskFailed, TaskId, TaskResult, Tasks};
 
 impl Simulation {
     /// Seats somebody in the next step. A computer player gives its seat up.
-    pub fn join(&mut self, mut info: PlayerInfo) -> Result<(), JoinRefused> {
-        info.name = cut(&info.name, PLAYER_NAME_MAX).to_owned();
-        self.inbox.join(info)
+    pub fn join(&mut self, info: PlayerInfo) -> Result<(), JoinRefused> {
+        self.inbox.join(bounded(info))
+    }
+
+    /// Another session of whoever holds the seat goes on from there in the next step: no leave or join system runs, what they own stays,
+    /// what they asked for last is forgotten, and the game's questions to the older session end.
+    pub fn take_over(&mut self, info: PlayerInfo) {
+        if self.inbox.plan(info.seat) == Plan::Person {
+            self.inbox.take_over(bounded(info));
+        }
     }
 
     /// Whoever holds the seat leaves in the next step: leave systems run, then what they own is despawned.
@@ -105,6 +112,7 @@ impl Simulation {
             let info = PlayerInfo {
                 seat,
                 name: self.computer_name(seat),
+                identity: String::new(),
                 computer: true,
             };
             if self.inbox.join(info).is_err() {
@@ -128,6 +136,7 @@ impl Simulation {
         match input {
             Input::Join(info) => self.seat(info),
             Input::Leave(seat) => self.unseat(seat),
+            Input::TakeOver(info) => self.go_on(info),
             Input::Presence(seat, presence) => self.note_presence(seat, presence),
             Input::Done(task, result) => self.finish_task(task, &result),
             Input::Flags(seat, flags) => {
@@ -200,6 +209,7 @@ impl Simulation {
         if let Some(seat) = roster.seats.get_mut(usize::from(info.seat)) {
             *seat = Some(Seated {
                 name: info.name,
+                identity: info.identity,
                 presence: Presence::Online,
                 computer: info.computer,
                 ready: false,
@@ -208,6 +218,19 @@ impl Simulation {
         }
         for system in &mut self.on_join {
             run(system, player, &mut self.world);
+        }
+    }
+
+    /// A newer session of whoever sits there: the game sees another name at most.
+    fn go_on(&mut self, info: PlayerInfo) {
+        self.end_questions(info.seat);
+        let mut roster = self.world.resource_mut::<Roster>();
+        if let Some(Some(seated)) = roster.seats.get_mut(usize::from(info.seat)) {
+            (seated.name, seated.identity) = (info.name, info.identity);
+            seated.presence = Presence::Online;
+        }
+        if let Some(command) = &self.command {
+            command.vacate(&mut self.world, info.seat);
         }
     }
 
@@ -236,4 +259,11 @@ impl Simulation {
             command.vacate(&mut self.world, seat);
         }
     }
+}
+
+/// Names are cut where a game could not hold them.
+fn bounded(mut info: PlayerInfo) -> PlayerInfo {
+    info.name = cut(&info.name, PLAYER_NAME_MAX).to_owned();
+    info.identity = cut(&info.identity, PLAYER_IDENTITY_MAX).to_owned();
+    info
 }

@@ -131,6 +131,7 @@ fn room(people: u16) -> Simulation {
         let name = format!("P{seat}");
         room.join(PlayerInfo {
             seat,
+            identity: format!("id of {name}"),
             name,
             computer: false,
         })

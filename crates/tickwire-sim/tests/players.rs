@@ -64,6 +64,7 @@ fn person(seat: u16) -> PlayerInfo {
     PlayerInfo {
         seat,
         name: format!("p{seat}"),
+        identity: format!("id {seat}"),
         computer: false,
     }
 }
@@ -173,6 +174,7 @@ fn names_are_cut_and_rows_of_other_records_refused() {
     let name = "ä".repeat(100);
     let long = PlayerInfo {
         seat: 0,
+        identity: name.repeat(2),
         name,
         computer: false,
     };
@@ -180,6 +182,8 @@ fn names_are_cut_and_rows_of_other_records_refused() {
     simulation.step();
     let cut = simulation.roster().name(Player::new(0));
     assert_eq!(cut, "ä".repeat(tickwire_sim::PLAYER_NAME_MAX / 2));
+    let cut = simulation.roster().identity(Player::new(0));
+    assert_eq!(cut, "ä".repeat(tickwire_sim::PLAYER_IDENTITY_MAX / 2));
     let odd = tickwire_snapshot::OwnedRow::default();
     assert_eq!(
         simulation.command(0, Some(&odd)),

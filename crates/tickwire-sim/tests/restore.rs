@@ -43,6 +43,7 @@ fn befall(room: &mut Simulation, happening: &Happening) {
             let name = format!("player {seat}");
             let _ = room.join(PlayerInfo {
                 seat,
+                identity: format!("id of {name}"),
                 name,
                 computer: false,
             });

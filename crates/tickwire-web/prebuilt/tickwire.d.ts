@@ -60,6 +60,8 @@ export interface Person {
   readonly identity: string
   /** Online with any of its sessions, away with all that it has, or gone. */
   readonly presence: 'online' | 'away' | 'gone'
+  /** Why it is gone, where it is and the server knows: how its last session ended. */
+  readonly gone?: 'Left' | 'Lost' | 'Kicked' | 'Ended' | 'Replaced'
   /** What it says of itself outside of rooms; empty: nothing. */
   readonly status: string
 }
@@ -112,7 +114,7 @@ export interface RoomEvents {
   kicked: { reason: 'Kicked' | 'Banned'; message: string }
   /** The session is lost and the room with it; it is joined again by itself. A lost link alone is told by the state `away` of the connection. */
   away: undefined
-  /** Over for good. */
+  /** Over for good. `Replaced`: the same identity has joined it with a newer session, on another page say, which holds the seat now. */
   ended: { reason: string; message: string }
   members: readonly Member[]
 }

@@ -382,7 +382,7 @@ class Net {
       case 'over': return void (this.#because = { reason: it.reason, message: it.message })
       case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
         `${it.count} messages went down with the last session; nobody knows whether they were heard.`, 'Send them again if they matter.'))
-      case 'person': return this.#numbered(it.namespace)?._tell('person', { identity: it.identity, presence: it.presence, status: it.status })
+      case 'person': return this.#numbered(it.namespace)?._tell('person', personOf(it))
       case 'notice': return this.#numbered(it.namespace)?._notice(it)
       case 'follow_refused': case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
       case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
@@ -718,8 +718,7 @@ class Namespace {
   person(identity) {
     const text = this._number < 0 ? undefined : this.#net.core()?.person(this._number, identity)
     if (!text) return undefined
-    const { presence, status } = JSON.parse(text)
-    return { identity, presence, status }
+    return personOf(JSON.parse(text))
   }
   /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
   async send(name, message, options) { (await this.#in()).send(name, message, options) }
@@ -1242,6 +1241,11 @@ function entityClass(names, read) {
     Object.defineProperty(Entity.prototype, name, { enumerable: true, get() { return read(name, this.id) } })
   }
   return Entity
+}
+
+/** Somebody whom one follows. @param {any} it */
+function personOf({ identity, presence, gone, status }) {
+  return gone ? { identity, presence, gone, status } : { identity, presence, status }
 }
 
 /** @param {string} what @param {string} name @param {string[]} names */

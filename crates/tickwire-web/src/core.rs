@@ -466,7 +466,8 @@ impl Core {
     pub fn person(&self, namespace: u8, identity: &str) -> Option<String> {
         let namespace = NamespaceKey(namespace);
         let seen = self.client.person(namespace, identity)?;
-        Some(report::person(namespace, &seen.identity, seen.presence, &seen.status).to_string())
+        let (presence, gone) = (seen.presence, seen.gone);
+        Some(report::person(namespace, &seen.identity, presence, gone, &seen.status).to_string())
     }
 
     /// A kept notice is done with.

@@ -7,7 +7,7 @@ use tickwire_client::{
     Client, ClientEvent, ClientOutput, Figures, NamespaceKey, Place, RequestId, RoomKey, SendError,
     State, View,
 };
-use tickwire_proto::frame::{HostAsk, Presence, RoomInfoOwned};
+use tickwire_proto::frame::{HostAsk, LeaveReason, Presence, RoomInfoOwned};
 use tickwire_proto::{Retry, frame};
 use tickwire_snapshot::{MessageSchema, Schema};
 
@@ -76,8 +76,9 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
             namespace,
             identity,
             presence,
+            gone,
             status,
-        } => person(*namespace, identity, *presence, status),
+        } => person(*namespace, identity, *presence, *gone, status),
         ClientEvent::FollowRefused { refusal, .. } => refused("follow_refused", 0, refusal),
         ClientEvent::Notice {
             namespace,
@@ -168,9 +169,14 @@ pub(crate) fn person(
     namespace: NamespaceKey,
     identity: &str,
     presence: Presence,
+    gone: Option<LeaveReason>,
     status: &str,
 ) -> Json {
-    json!({"do": "person", "namespace": namespace.0, "identity": identity, "presence": presence_name(presence), "status": status})
+    let mut told = json!({"do": "person", "namespace": namespace.0, "identity": identity, "presence": presence_name(presence), "status": status});
+    if let Some(reason) = gone {
+        told["gone"] = json!(format!("{reason:?}"));
+    }
+    told
 }
 
 /// The members of a room.

@@ -349,6 +349,7 @@ fn people_and_notices_are_told_to_the_page() {
     let seen = PersonSeen {
         identity: "ann",
         presence: Presence::Away,
+        gone: None,
         status: "in queue",
     };
     let frames = [

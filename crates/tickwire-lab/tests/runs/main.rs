@@ -430,3 +430,27 @@ fn work_of_rooms_is_repeated_by_the_seed() {
     assert_eq!(first, run(11));
     assert_ne!(first.0, run(12).0);
 }
+
+/// The law of seats, in storms: two people with three sessions each, who join, are cut, die and come back as they like.
+#[test]
+fn a_person_has_one_seat_in_every_storm_and_the_newest_session_holds_it() {
+    let mut changes = 0;
+    for seed in 0..40 {
+        let storm = match seed % 2 {
+            0 => Faults::STORM,
+            _ => Faults::TRAIN,
+        };
+        let lab = Lab::new("hello", games::hello)
+            .seed(seed)
+            .clients(6)
+            .people(2)
+            .link(profile::ALL[seed as usize % profile::ALL.len()])
+            .faults(storm)
+            .run(s(40));
+        let lab = sound(lab);
+        let joined = (0..6).filter(|client| lab.view(*client).is_some()).count();
+        assert_eq!(joined, 2, "seed {seed}: one session of each has a seat");
+        changes += lab.figures().joins;
+    }
+    assert!(changes > 40 * 6, "{changes} seats were given");
+}

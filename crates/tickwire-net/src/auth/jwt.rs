@@ -234,7 +234,7 @@ impl JwtAuth {
             name: text("name").unwrap_or_default().to_owned(),
             data: serde_json::to_vec(&claims).unwrap_or_default().into(),
             expires: Some(expires),
-            room: None,
+            ..Identity::default()
         })
     }
 

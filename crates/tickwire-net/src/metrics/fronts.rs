@@ -8,6 +8,15 @@ use tickwire_server::{AGE_BOUNDS_MS, AgeHistogram, FrontStats};
 
 use super::Text;
 
+/// What sessions count that is no loss, or has lines of its own; and what clients alone count.
+const TRAFFIC: [&str; 5] = [
+    "frames_in",
+    "bytes_in",
+    "frames_out",
+    "bytes_out",
+    "commands_unsent",
+];
+
 /// The sum of all fronts.
 #[derive(Debug, Default)]
 pub(crate) struct Fronts {
@@ -47,23 +56,17 @@ impl Fronts {
             *sum += more;
         }
         self.ages.sum_ms += front.ages.sum_ms;
-        let counted = &front.counted;
-        let dropped = [
-            ("frames_after_end", counted.frames_after_end),
-            ("commands_over_rate", counted.commands_over_rate),
-            ("commands_no_room", counted.commands_no_room),
-            ("messages_no_room", counted.messages_no_room),
-            ("frames_late", counted.frames_late),
-            ("volatile", counted.volatile_dropped),
-            ("updates", counted.updates_dropped),
-            ("receipts_bogus", counted.receipts_bogus),
-            ("requests_limited", counted.requests_limited),
-            ("wishes_limited", counted.wishes_limited),
-            ("reliable_lost", counted.reliable_lost),
+        // All that sessions count but their traffic: what they drop by design, none forgotten.
+        let dropped = front.counted.iter().filter_map(|(name, count)| {
+            let name = name.strip_suffix("_dropped").unwrap_or(name);
+            (!TRAFFIC.contains(&name)).then_some((name, count))
+        });
+        let here = [
             ("inputs_late", front.inputs_late),
             ("messages_unheard", front.messages_unheard),
         ];
-        add_all(&mut self.dropped, &dropped.into_iter().collect());
+        let dropped = dropped.chain(here);
+        add_all(&mut self.dropped, &dropped.collect());
     }
 
     pub(crate) fn write(&self, out: &mut Text) {
@@ -163,4 +166,35 @@ fn add_all<K: Ord + Clone>(sum: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) 
 
 fn named<K: AsRef<str>>(counts: &BTreeMap<K, u64>) -> impl Iterator<Item = (&str, u64)> {
     counts.iter().map(|(name, count)| (name.as_ref(), *count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_of_a_session_has_its_line() {
+        let mut front = FrontStats::default();
+        front.counted.tick_frames_dropped = 1;
+        front.counted.receipts_stale = 2;
+        front.counted.pongs_unasked = 3;
+        front.counted.pings_replaced = 4;
+        front.counted.changes_replaced = 5;
+        front.counted.frames_in = 6;
+        let mut text = Text(String::new());
+        Fronts::sum(&[front]).write(&mut text);
+        let expected = [
+            ("tick_frames", 1),
+            ("receipts_stale", 2),
+            ("pongs_unasked", 3),
+            ("pings_replaced", 4),
+            ("changes_replaced", 5),
+            ("volatile", 0),
+        ];
+        for (what, count) in expected {
+            let line = format!("tickwire_dropped_total{{what=\"{what}\"}} {count}\n");
+            assert!(text.0.contains(&line), "{line} in {}", text.0);
+        }
+        assert!(!text.0.contains("what=\"frames_in\""));
+    }
 }

@@ -345,6 +345,7 @@ mod tests {
             generic: false,
             watches: false,
             host: false,
+            replaces: None,
         };
         control.try_send(RoomInput::Join(Box::new(join))).unwrap();
         body.step(Time(0), false);

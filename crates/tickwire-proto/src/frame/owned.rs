@@ -45,6 +45,8 @@ pub struct Identity {
     pub expires: Option<Time>,
     /// The only room that it may join, by its id; `None`: any.
     pub room: Option<String>,
+    /// Nobody has proven it: the id is what a visitor says, and two visitors may say the same. Neither takes the other's seat.
+    pub guest: bool,
 }
 
 impl Identity {

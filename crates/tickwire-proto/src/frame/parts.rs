@@ -241,6 +241,8 @@ pub enum LeaveReason {
     Ended = 3,
     /// Went on in another room.
     Moved = 4,
+    /// A newer session of the same identity has come: it holds the seat now.
+    Replaced = 5,
 }
 
 /// Why a room is over for a session.
@@ -257,6 +259,8 @@ pub enum RoomEnd {
     Left = 3,
     /// The session was sent away from it, and may not come back.
     Banned = 4,
+    /// A newer session of the same identity has joined, and holds the seat now.
+    Replaced = 5,
 }
 
 /// Reads one of a closed list that is numbered from 0.
@@ -282,18 +286,25 @@ impl Presence {
 }
 
 impl LeaveReason {
+    const ALL: [LeaveReason; 6] = [
+        LeaveReason::Left,
+        LeaveReason::Lost,
+        LeaveReason::Kicked,
+        LeaveReason::Ended,
+        LeaveReason::Moved,
+        LeaveReason::Replaced,
+    ];
+
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<LeaveReason, WireError> {
-        read_one_of(
-            reader,
-            "leave reason",
-            &[
-                LeaveReason::Left,
-                LeaveReason::Lost,
-                LeaveReason::Kicked,
-                LeaveReason::Ended,
-                LeaveReason::Moved,
-            ],
-        )
+        read_one_of(reader, "leave reason", &LeaveReason::ALL)
+    }
+
+    /// One that may not be known: 0, or one more than its number.
+    pub(super) fn read_known(reader: &mut Reader<'_>) -> Result<Option<LeaveReason>, WireError> {
+        let all = LeaveReason::ALL.map(Some);
+        let [left, lost, kicked, ended, moved, replaced] = all;
+        let known = [None, left, lost, kicked, ended, moved, replaced];
+        read_one_of(reader, "leave reason", &known)
     }
 }
 
@@ -308,6 +319,7 @@ impl RoomEnd {
                 RoomEnd::Kicked,
                 RoomEnd::Left,
                 RoomEnd::Banned,
+                RoomEnd::Replaced,
             ],
         )
     }
@@ -394,6 +406,9 @@ pub enum MemberChange<'a> {
 }
 
 impl<'a> MemberChange<'a> {
+    /// Presence, status and flags: each says all that the one before it of the same member said.
+    pub(crate) const REPLACES: [u8; 3] = [2, 3, 4];
+
     pub(crate) fn write(&self, out: &mut Writer) {
         match self {
             MemberChange::Joined(info) => {

@@ -1,6 +1,6 @@
 //! What frames say of identities: who is watched, what they are like, which notices are done with.
 
-use super::parts::Presence;
+use super::parts::{LeaveReason, Presence};
 use super::{CURSORS_MAX, FOLLOWED_MAX, NAME_MAX, STATUS_MAX};
 use crate::wire::{Reader, WireError, Writer};
 
@@ -11,6 +11,8 @@ pub struct PersonSeen<'a> {
     pub identity: &'a str,
     /// Online with any of its sessions, away with all that it has, or gone.
     pub presence: Presence,
+    /// Why it is gone, where it is and that is known: how its last session ended.
+    pub gone: Option<LeaveReason>,
     /// What it says of itself outside of rooms; empty: nothing.
     pub status: &'a str,
 }
@@ -22,6 +24,8 @@ pub struct PersonSeenOwned {
     pub identity: String,
     /// Online with any of its sessions, away with all that it has, or gone.
     pub presence: Presence,
+    /// Why it is gone, where it is and that is known: how its last session ended.
+    pub gone: Option<LeaveReason>,
     /// What it says of itself outside of rooms; empty: nothing.
     pub status: String,
 }
@@ -31,6 +35,7 @@ impl From<&PersonSeen<'_>> for PersonSeenOwned {
         PersonSeenOwned {
             identity: seen.identity.to_owned(),
             presence: seen.presence,
+            gone: seen.gone,
             status: seen.status.to_owned(),
         }
     }
@@ -43,13 +48,23 @@ impl<'a> PersonSeen<'a> {
     pub(crate) fn write(&self, out: &mut Writer) {
         out.str(self.identity, NAME_MAX);
         out.u8(self.presence as u8);
+        if self.presence == Presence::Gone {
+            out.u8(self.gone.map_or(0, |reason| reason as u8 + 1));
+        }
         out.str(self.status, STATUS_MAX);
     }
 
     pub(crate) fn read(reader: &mut Reader<'a>) -> Result<PersonSeen<'a>, WireError> {
+        let identity = reader.at("identity").str(NAME_MAX)?;
+        let presence = Presence::read(reader)?;
+        let gone = match presence {
+            Presence::Gone => LeaveReason::read_known(reader)?,
+            _ => None,
+        };
         Ok(PersonSeen {
-            identity: reader.at("identity").str(NAME_MAX)?,
-            presence: Presence::read(reader)?,
+            identity,
+            presence,
+            gone,
             status: reader.at("status").str(STATUS_MAX)?,
         })
     }

@@ -1,8 +1,9 @@
 //! What waits to be written in order, what was written and not yet received, and how much was received of the peer's.
 
+use crate::frame::server::MemberKey;
 use crate::frame::{CHANNELS_MAX, CONTROL_CHANNEL};
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Reliable messages that wait or are not received yet.
 pub const OUTBOX_MESSAGES_MAX: usize = 4096;
@@ -27,6 +28,9 @@ pub(crate) struct Outbox {
     free: usize,
     /// The first so many of these were written before.
     rewound: usize,
+    /// Where the last word on a member stands that was not written: what has left and not come back to the front, and its place behind that.
+    newest: BTreeMap<MemberKey, u64>,
+    popped: u64,
     /// Written and not received, in the order of writing.
     unreceived: VecDeque<Entry>,
     written: [u64; CHANNELS],
@@ -100,13 +104,43 @@ impl Outbox {
     pub fn push_control(&mut self, frame: Bytes) -> Result<(), Full> {
         let entry = self.control(CONTROL_CHANNEL, frame)?;
         self.waiting.push_back(entry);
+        // An answer to a join holds what was so far: what comes now must come behind it.
+        self.newest.clear();
         Ok(())
+    }
+
+    /// Control of which the newest alone counts: one that waits and was never written is said in its place. Whether there was such a one.
+    /// So what waits of a room for who is away is bounded by its members, however often they come and go.
+    pub fn push_newest(&mut self, of: MemberKey, frame: Bytes) -> Result<bool, Full> {
+        let at = self
+            .newest
+            .get(&of)
+            .and_then(|at| at.checked_sub(self.popped));
+        let at = at.map_or(usize::MAX, |at| at as usize);
+        if at >= self.rewound
+            && let Some(older) = self.waiting.get_mut(at)
+        {
+            let was = std::mem::replace(&mut older.frame, frame);
+            self.control.bytes += self.waiting[at].frame.len();
+            self.control.bytes -= was.len();
+            return Ok(true);
+        }
+        let entry = self.control(CONTROL_CHANNEL, frame)?;
+        if self.newest.len() > 2 * self.waiting.len() + CHANNELS {
+            let popped = self.popped;
+            self.newest.retain(|_, at| *at >= popped); // the others are written
+        }
+        let at = self.popped + self.waiting.len() as u64;
+        self.newest.insert(of, at);
+        self.waiting.push_back(entry);
+        Ok(false)
     }
 
     /// Control that goes before what waits, but for what was written before: it opens or gives up an attachment.
     pub fn push_opening(&mut self, frame: Bytes) -> Result<(), Full> {
         let entry = self.control(CONTROL_CHANNEL, frame)?;
         self.waiting.insert(self.free, entry);
+        self.newest.clear();
         self.free += 1;
         Ok(())
     }
@@ -118,6 +152,7 @@ impl Outbox {
             return false;
         };
         self.free -= 1;
+        self.newest.clear();
         self.load(entry.control).sub(entry.frame.len());
         true
     }
@@ -157,6 +192,7 @@ impl Outbox {
 
     pub fn pop(&mut self) -> Option<Bytes> {
         let entry = self.waiting.pop_front()?;
+        self.popped += 1;
         self.free = self.free.saturating_sub(1);
         self.rewound = self.rewound.saturating_sub(1);
         let frame = entry.frame.clone();
@@ -209,6 +245,7 @@ impl Outbox {
         self.rewound += self.unreceived.len();
         while let Some(entry) = self.unreceived.pop_back() {
             self.written[usize::from(entry.channel)] -= 1;
+            self.popped -= 1;
             self.waiting.push_front(entry);
         }
     }
@@ -219,6 +256,7 @@ impl Outbox {
             self.load(entry.control).sub(entry.frame.len());
         }
         (self.free, self.rewound) = (0, 0);
+        self.newest.clear();
     }
 }
 
@@ -311,6 +349,41 @@ mod tests {
             outbox.push_control(frame(1)).unwrap();
         }
         assert_eq!(outbox.push_control(frame(1)), Err(Full));
+    }
+
+    #[test]
+    fn the_newest_word_on_a_member_takes_the_place_of_one_that_waits() {
+        let word = |n: u8| Bytes::from(vec![n; usize::from(n)]);
+        let (ann, bob) = ((9, 1, 2), (9, 2, 2));
+        let mut outbox = Outbox::default();
+        for n in 1..=100 {
+            assert_eq!(outbox.push_newest(ann, word(n)), Ok(n > 1));
+            assert_eq!(outbox.push_newest(bob, word(n)), Ok(n > 1));
+        }
+        outbox.push_reliable(0, frame(3)).unwrap();
+        assert_eq!((outbox.control.frames, outbox.control.bytes), (2, 200));
+        assert_eq!(outbox.pop(), Some(word(100)));
+        // It is on its way: the next one comes behind, and that of the other takes its place still.
+        assert_eq!(outbox.push_newest(ann, word(7)), Ok(false));
+        assert_eq!(outbox.push_newest(bob, word(8)), Ok(true));
+        // What comes back from a lost link stays as it was written.
+        outbox.rewind();
+        assert_eq!(outbox.push_newest(ann, word(9)), Ok(true));
+        // Behind an answer to a join nothing goes before it.
+        outbox.push_control(frame(1)).unwrap();
+        assert_eq!(outbox.push_newest(bob, word(10)), Ok(false));
+        let all: Vec<Bytes> = std::iter::from_fn(|| outbox.pop()).collect();
+        let expected = [word(100), word(8), frame(3), word(9), frame(1), word(10)];
+        assert_eq!(all, expected);
+        assert_eq!(outbox.receipt(CONTROL_CHANNEL, 5), Receipt::New);
+        assert_eq!((outbox.control.frames, outbox.control.bytes), (0, 0));
+        // Nothing of what was written is kept in mind.
+        for n in 0..10_000 {
+            outbox.push_newest((9, n, 2), word(1)).unwrap();
+            outbox.pop();
+            outbox.receipt(CONTROL_CHANNEL, 6 + u64::from(n));
+        }
+        assert!(outbox.newest.len() < 64, "{}", outbox.newest.len());
     }
 
     #[test]

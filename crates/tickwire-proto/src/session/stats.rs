@@ -85,6 +85,8 @@ counters! {
     replies_late,
     /// Replies to what was never asked.
     replies_unasked,
+    /// Changes of a member (presence, status, flags) that a newer one of the same member replaced before they were written.
+    changes_replaced,
 }
 
 #[cfg(test)]

@@ -466,11 +466,19 @@ impl Pool {
                     PersonSeen {
                         identity: self.text(1),
                         presence: Presence::Away,
+                        gone: None,
                         status: self.text(2),
                     },
                     PersonSeen {
                         identity: self.text(0),
                         presence: Presence::Gone,
+                        gone: None,
+                        status: "",
+                    },
+                    PersonSeen {
+                        identity: self.text(1),
+                        presence: Presence::Gone,
+                        gone: Some(LeaveReason::Lost),
                         status: "",
                     },
                 ],

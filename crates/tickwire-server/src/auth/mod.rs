@@ -141,6 +141,7 @@ impl Auth for AcceptAll {
                 .filter(|name| !name.is_empty())
                 .unwrap_or_else(|| format!("Guest {}", request.guest));
             Identity {
+                guest: true,
                 id: format!("guest:{name}"),
                 name,
                 ..Identity::default()

@@ -2,6 +2,7 @@
 
 use tickwire_proto::frame::{FOLLOWED_MAX, PersonSeen, Presence, Refusal, ServerFrame, code};
 
+use super::people::Entry;
 use super::{Directory, Part, Person};
 use crate::front::FrontInput;
 
@@ -61,13 +62,12 @@ impl Directory {
     fn tell_states(&mut self, part: Part, people: &[Person]) {
         for some in people.chunks(FOLLOWED_MAX) {
             let seen = some.iter().map(|person| {
-                let (presence, status) = match self.people.get(person) {
-                    Some(entry) => entry.told(),
-                    None => (Presence::Gone, ""),
-                };
+                let entry = self.people.get(person);
+                let (presence, status) = entry.map_or((Presence::Gone, ""), Entry::told);
                 PersonSeen {
                     identity: &person.identity,
                     presence,
+                    gone: entry.and_then(|entry| entry.gone_from(presence)),
                     status,
                 }
             });
@@ -94,6 +94,7 @@ impl Directory {
         let Some((presence, status)) = entry.news() else {
             return;
         };
+        let gone = entry.gone_from(presence);
         let watchers: Vec<Part> = entry.watchers.iter().copied().collect();
         if watchers.is_empty() {
             return;
@@ -103,6 +104,7 @@ impl Directory {
             let seen = PersonSeen {
                 identity: &person.identity,
                 presence,
+                gone,
                 status: &status,
             };
             ServerFrame::Followed {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tickwire_proto::frame::{NAME_MAX, NOTICE_MAX, Presence, Refusal, code};
+use tickwire_proto::frame::{LeaveReason, NAME_MAX, NOTICE_MAX, Presence, Refusal, code};
 
 use super::store::{StoreAnswer, StoreJob};
 use crate::front::FrontInput;
@@ -88,6 +88,8 @@ pub enum DirectoryInput {
     Detached {
         /// The part.
         part: Part,
+        /// Why.
+        reason: LeaveReason,
     },
     /// A session's link was lost, or is back.
     Presence {
@@ -107,6 +109,8 @@ pub enum DirectoryInput {
     Gone {
         /// Which.
         session: SessionKey,
+        /// Why.
+        reason: LeaveReason,
     },
     /// A session wants to watch identities of its namespace, or not any more.
     Follow {

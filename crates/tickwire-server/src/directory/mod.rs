@@ -60,7 +60,7 @@ pub struct DirectoryStats {
 /// Who is on the server, by identity.
 ///
 /// ```
-/// use tickwire_proto::Time;
+/// use tickwire_proto::{Time, frame::LeaveReason};
 /// use tickwire_server::{Directory, DirectoryInput, DirectoryOutput, FrontInput, Part, Person, SessionKey};
 ///
 /// let mut directory = Directory::default();
@@ -71,7 +71,7 @@ pub struct DirectoryStats {
 /// directory.handle(Time(0), DirectoryInput::Claim { part: part(2), person: ann.clone() });
 /// let told = directory.poll();
 /// assert!(matches!(told, Some(DirectoryOutput::ToFront { input: FrontInput::Replaced { .. }, .. })), "the older one goes first");
-/// directory.handle(Time(0), DirectoryInput::Gone { session: SessionKey(1) });
+/// directory.handle(Time(0), DirectoryInput::Gone { session: SessionKey(1), reason: LeaveReason::Kicked });
 /// let told = directory.poll();
 /// assert!(matches!(told, Some(DirectoryOutput::ToFront { input: FrontInput::Claimed { .. }, .. })));
 /// ```
@@ -103,13 +103,15 @@ impl Directory {
         match input {
             DirectoryInput::Claim { part, person } => self.claim(part, person),
             DirectoryInput::Attached { part, person } => self.attached(part, person),
-            DirectoryInput::Detached { part } => self.detached(part),
+            DirectoryInput::Detached { part, reason } => self.detached(part, reason),
             DirectoryInput::Presence { session, presence } => self.presence(session, presence),
             DirectoryInput::Status { part, status } => self.status(part, status),
-            DirectoryInput::Gone { session } => {
+            DirectoryInput::Gone { session, reason } => {
                 let parts = self.sessions.get(&session).into_iter().flatten();
                 let parts: Vec<Part> = parts.map(|mine| mine.part).collect();
-                parts.into_iter().for_each(|part| self.detached(part));
+                parts
+                    .into_iter()
+                    .for_each(|part| self.detached(part, reason));
             }
             DirectoryInput::Follow { part, add, remove } => self.follow(part, add, remove),
             DirectoryInput::NoticesDone { part, cursors } => self.notices_done(part, &cursors),

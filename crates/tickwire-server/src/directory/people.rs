@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tickwire_proto::frame::{Presence, Refusal, code};
+use tickwire_proto::frame::{LeaveReason, Presence, Refusal, code};
 
 use super::{Directory, Mail, Mine, Part, Person};
 use crate::front::FrontInput;
@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub mail: Mail,
     /// What the watchers were told last.
     told: Option<(Presence, String)>,
+    /// How the last of its parts ended, while somebody watches.
+    pub gone: Option<LeaveReason>,
 }
 
 /// A part of somebody, from its claim or acceptance to its end.
@@ -98,6 +100,11 @@ impl Entry {
         told.map_or((Presence::Gone, ""), |(presence, status)| {
             (*presence, status)
         })
+    }
+
+    /// Why it is gone, if that is what it is said to be.
+    pub fn gone_from(&self, presence: Presence) -> Option<LeaveReason> {
+        self.gone.filter(|_| presence == Presence::Gone)
     }
 
     fn get_mut(&mut self, part: Part) -> Option<&mut Held> {
@@ -192,11 +199,14 @@ impl Directory {
         }
     }
 
-    pub(super) fn detached(&mut self, part: Part) {
+    pub(super) fn detached(&mut self, part: Part, reason: LeaveReason) {
         let Some(person) = self.mine(part).map(|mine| mine.person.clone()) else {
             return;
         };
         self.remove(part);
+        if let Some(entry) = self.people.get_mut(&person) {
+            entry.gone = Some(reason);
+        }
         self.tell_watchers(&person);
         self.mail_comes_back(&person, part);
         self.grant(&person);

@@ -1,7 +1,9 @@
 //! What the lobby, rooms and auth tell, and how it reaches the sessions it is for.
 
 use bytes::Bytes;
-use tickwire_proto::frame::{Identity, JoinedInfo, Refusal, RoomEnd, RoomInfoOwned, code};
+use tickwire_proto::frame::{
+    Identity, JoinedInfo, LeaveReason, Refusal, RoomEnd, RoomInfoOwned, code,
+};
 use tickwire_proto::{Reason, SendError, Time};
 
 use super::slots::{Asked, Part};
@@ -148,7 +150,7 @@ impl Front {
             .attach_done_with(now, attachment, answer, schema);
         if slot.session.is_free(attachment) {
             slot.entrances.retain(|(of, _)| *of != attachment);
-            self.unnamed(key, attachment);
+            self.unnamed(key, attachment, LeaveReason::Ended);
         }
         self.settle(now, key);
     }
@@ -385,6 +387,9 @@ impl Front {
         self.leave_index(room, key);
         match part.request {
             Some(_) if part.from.is_some() => self.settle(now, key),
+            Some(request) if reason == RoomEnd::Replaced => {
+                self.refused(now, key, request, Refusal::new(code::REPLACED, message));
+            }
             Some(request) => {
                 let refusal = Refusal::new(
                     code::NOT_FOUND,

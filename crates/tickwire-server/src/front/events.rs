@@ -64,9 +64,13 @@ impl Front {
             }
             ServerEvent::Attached { attachment } => self.attached(key, attachment),
             ServerEvent::Renewed { .. } => self.stats.renewals += 1,
-            ServerEvent::Detached { attachment } => {
-                self.detached(key, attachment);
-                self.unnamed(key, attachment);
+            ServerEvent::Detached { attachment, ended } => {
+                let reason = match ended {
+                    true => LeaveReason::Ended,
+                    false => LeaveReason::Left,
+                };
+                self.detached(key, attachment, reason);
+                self.unnamed(key, attachment, reason);
             }
             ServerEvent::JoinWanted {
                 request,
@@ -147,7 +151,9 @@ impl Front {
                     ask,
                 });
             }
-            ServerEvent::LeaveWanted { room } => self.leave(key, room, "left as asked"),
+            ServerEvent::LeaveWanted { room } => {
+                self.leave(key, room, "left as asked", LeaveReason::Left);
+            }
             ServerEvent::Command {
                 room,
                 held,
@@ -260,7 +266,7 @@ impl Front {
                 self.stats.ending(ending.reason);
                 self.waits_no_more(key);
                 self.gone(key, ending.reason);
-                self.tell_presence(key, Presence::Gone);
+                self.tell_gone(key, ending.reason);
             }
         }
     }
@@ -297,7 +303,7 @@ impl Front {
     }
 
     /// With an attachment go the rooms that were joined by it.
-    fn detached(&mut self, key: SessionKey, attachment: u8) {
+    fn detached(&mut self, key: SessionKey, attachment: u8, reason: LeaveReason) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
@@ -310,11 +316,11 @@ impl Front {
             .map(|part| part.room)
             .collect();
         for room in rooms {
-            self.leave(key, room, "its namespace was left");
+            self.leave(key, room, "its namespace was left", reason);
         }
     }
 
-    fn leave(&mut self, key: SessionKey, room: u32, message: &str) {
+    fn leave(&mut self, key: SessionKey, room: u32, message: &str, reason: LeaveReason) {
         let Some(slot) = self.slots.get_mut(key) else {
             return;
         };
@@ -323,7 +329,7 @@ impl Front {
             self.tell_lobby(LobbyInput::Leave {
                 session: key,
                 room,
-                reason: LeaveReason::Left,
+                reason,
             });
         }
     }

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use tickwire_proto::Time;
-use tickwire_proto::frame::{Identity, Presence, ROOM_FIRST, Refusal, code};
+use tickwire_proto::frame::{Identity, LeaveReason, Presence, ROOM_FIRST, Refusal, code};
 use tickwire_proto::{Reason, Retry};
 
+use super::settle::as_leave;
 use super::{Front, FrontOutput};
 use crate::directory::{DirectoryInput, Part, Person};
 use crate::key::SessionKey;
@@ -79,27 +80,34 @@ impl Front {
         self.tell_directory(DirectoryInput::Attached { part, person });
     }
 
-    pub(super) fn unnamed(&mut self, key: SessionKey, attachment: u8) {
+    pub(super) fn unnamed(&mut self, key: SessionKey, attachment: u8, reason: LeaveReason) {
         let Some(part) = self.part(key, attachment) else {
             return;
         };
         if let Some(slot) = self.slots.get_mut(key) {
             slot.named.retain(|named| named.part != part);
         }
-        self.tell_directory(DirectoryInput::Detached { part });
+        self.tell_directory(DirectoryInput::Detached { part, reason });
     }
 
-    /// The directory hears that a session is away, back or over.
+    /// The directory hears that a session is away or back.
     pub(super) fn tell_presence(&mut self, session: SessionKey, presence: Presence) {
-        let named = self
-            .slots
-            .get(session)
-            .is_some_and(|slot| !slot.named.is_empty());
-        if named && presence == Presence::Gone {
-            self.tell_directory(DirectoryInput::Gone { session });
-        } else if named {
+        if self.is_named(session) {
             self.tell_directory(DirectoryInput::Presence { session, presence });
         }
+    }
+
+    /// The directory hears that a session is over.
+    pub(super) fn tell_gone(&mut self, session: SessionKey, reason: Reason) {
+        if self.is_named(session) {
+            let reason = as_leave(reason);
+            self.tell_directory(DirectoryInput::Gone { session, reason });
+        }
+    }
+
+    fn is_named(&self, session: SessionKey) -> bool {
+        let slot = self.slots.get(session);
+        slot.is_some_and(|slot| !slot.named.is_empty())
     }
 
     pub(super) fn says(&mut self, key: SessionKey, attachment: u8, status: String) {

@@ -101,12 +101,7 @@ impl Front {
         rooms
             .into_iter()
             .for_each(|room| self.leave_index(room, key));
-        let reason = match reason {
-            Reason::Left => LeaveReason::Left,
-            Reason::Expired => LeaveReason::Lost,
-            Reason::Kicked | Reason::Banned => LeaveReason::Kicked,
-            _ => LeaveReason::Ended,
-        };
+        let reason = as_leave(reason);
         // Always told: a join may be on its way to the lobby, before this.
         self.outputs
             .push_back(FrontOutput::ToLobby(LobbyInput::Gone {
@@ -122,5 +117,15 @@ impl Front {
                 self.in_room.remove(&room);
             }
         }
+    }
+}
+
+/// An ending, as the others see it.
+pub(super) fn as_leave(reason: Reason) -> LeaveReason {
+    match reason {
+        Reason::Left => LeaveReason::Left,
+        Reason::Expired => LeaveReason::Lost,
+        Reason::Kicked | Reason::Banned => LeaveReason::Kicked,
+        _ => LeaveReason::Ended,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tickwire_proto::Time;
-use tickwire_proto::frame::{JoinHowOwned, Refusal, code};
+use tickwire_proto::frame::{Identity, JoinHowOwned, Refusal, RoomEnd, code};
 
 use super::rooms::{Entry, Inside};
 use super::{Lobby, LobbyJoin, LobbyOutput};
@@ -22,6 +22,9 @@ const CODE_LETTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWXZ";
 const CODE_LENGTHS: std::ops::RangeInclusive<u32> = 4..=6;
 /// A code is so long that a guess hits one of the rooms with at most this chance, while the longest allows it.
 const CODES_PER_ROOM: u64 = 100_000;
+
+/// What the client of an older session is told.
+const REPLACED: &str = "this identity has joined the room elsewhere, and has one seat in it: that is the newer one's now";
 
 /// A room that was found for somebody, and whose kept seat it is.
 pub(super) struct Found {
@@ -113,7 +116,7 @@ impl Lobby {
         };
         let room = entry.spec.no;
         let kept = self.kept_for(room, &join.identity.id);
-        let who = (join.session, join.identity.id.as_str(), join.schema_hash);
+        let who = (join.session, &join.identity, join.schema_hash);
         self.may_enter(now, room, who, watches, kept.is_some())?;
         Ok(Found {
             room,
@@ -131,7 +134,7 @@ impl Lobby {
             let message = "no seat is kept for this token: its time has passed, or all of its seats are taken. Ask for another one";
             return Err(Refusal::new(code::NOT_FOUND, message));
         };
-        let who = (join.session, join.identity.id.as_str(), join.schema_hash);
+        let who = (join.session, &join.identity, join.schema_hash);
         self.may_enter(now, room, who, false, true)?;
         Ok(Found {
             room,
@@ -145,7 +148,7 @@ impl Lobby {
         &self,
         now: Time,
         room: u32,
-        (session, identity, schema_hash): (SessionKey, &str, u64),
+        (session, identity, schema_hash): (SessionKey, &Identity, u64),
         watches: bool,
         kept: bool,
     ) -> Result<(), Refusal> {
@@ -160,7 +163,7 @@ impl Lobby {
                 format!("this session is in room {id} already"),
             ));
         }
-        if entry.bans(now, identity) {
+        if entry.bans(now, &identity.id) {
             return Err(Refusal::new(
                 code::FORBIDDEN,
                 format!("you were sent away from room {id}. Try another room"),
@@ -171,6 +174,9 @@ impl Lobby {
                 true => Ok(()),
                 false => Err(no_place(entry)),
             };
+        }
+        if entry.seat_of(session, identity).is_some() {
+            return Ok(()); // its own seat: that of an older session
         }
         if entry.locked && !kept {
             return Err(Refusal::new(
@@ -197,7 +203,7 @@ impl Lobby {
         attributes: &[(String, String)],
     ) -> Result<Found, Refusal> {
         let (kind, attributes) = check(&join.namespace, join.schema_hash, kind, attributes)?;
-        let who = (join.session, join.identity.id.as_str());
+        let who = (join.session, &join.identity);
         self.match_or_make(now, who, &join.namespace, &kind, attributes)
             .map(Found::seat)
     }
@@ -205,7 +211,7 @@ impl Lobby {
     pub(super) fn match_or_make(
         &mut self,
         now: Time,
-        who: (SessionKey, &str),
+        who: (SessionKey, &Identity),
         namespace: &Arc<NamespaceSpec>,
         kind: &Arc<Kind>,
         attributes: Vec<(String, String)>,
@@ -290,7 +296,9 @@ impl Lobby {
             watches,
             kept,
         } = found;
-        if let Some(token) = kept {
+        let entry = self.rooms.get(room).filter(|_| !watches);
+        let own = entry.and_then(|entry| entry.seat_of(join.session, &join.identity));
+        if let Some(token) = kept.filter(|_| own.is_none()) {
             self.use_kept(&token, &join.identity.id);
         }
         let inside = Inside {
@@ -313,9 +321,11 @@ impl Lobby {
         inside: Inside,
         from: Result<u32, Gauge>,
     ) {
+        let replaces = self.give_seat_up(room, session, &inside);
         let Some(entry) = self.rooms.get_mut(room) else {
             return;
         };
+        let (was_host, replaces) = replaces.map_or((false, None), |(it, host)| (host, Some(it)));
         let join = RoomJoin {
             member: MemberId(0),
             session,
@@ -325,8 +335,12 @@ impl Lobby {
             generic: inside.generic,
             watches: inside.watches,
             host: false,
+            replaces,
         };
         let member = entry.admit(session, inside);
+        if was_host {
+            entry.host = Some(member);
+        }
         let host = entry.host == Some(member);
         self.sessions.entry(session).or_default().insert(room);
         self.live.changed(room);
@@ -356,6 +370,36 @@ impl Lobby {
             room,
             input: RoomInput::Join(Box::new(join)),
         });
+    }
+}
+
+impl Lobby {
+    /// An older session of the same identity gives its seat to the newer one, in the same breath, and is told why. The member that it was,
+    /// and whether that was the host.
+    fn give_seat_up(
+        &mut self,
+        room: u32,
+        newer: SessionKey,
+        inside: &Inside,
+    ) -> Option<(MemberId, bool)> {
+        let entry = self.rooms.get_mut(room).filter(|_| !inside.watches)?;
+        let older = entry.seat_of(newer, &inside.identity)?;
+        let was_host = entry.host.take();
+        let (gone, _) = entry.let_go(older)?;
+        let is_host = was_host == Some(gone.member);
+        if !is_host {
+            entry.host = was_host;
+        }
+        self.forget(older, room);
+        self.stats.replaced += 1;
+        let input = FrontInput::Removed {
+            session: older,
+            room,
+            reason: RoomEnd::Replaced,
+            message: REPLACED.to_owned(),
+        };
+        self.tell_front(older, input);
+        Some((gone.member, is_host))
     }
 }
 

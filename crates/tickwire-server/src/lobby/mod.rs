@@ -72,6 +72,8 @@ pub struct LobbyStats {
     pub lists: u64,
     /// Members who were given a seat in another room.
     pub moves: u64,
+    /// Seats that went over to a newer session of the same identity.
+    pub replaced: u64,
 }
 
 /// The list of rooms, and the way into one.

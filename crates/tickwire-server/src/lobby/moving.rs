@@ -32,7 +32,7 @@ impl Lobby {
         }
         // What the client was built with fits both, or it takes what it is given.
         let hash = if inside.generic { 0 } else { schema };
-        let identity = inside.identity.id.clone();
+        let identity = inside.identity.clone();
         let (room, kept) = match to {
             MoveTo::Room(id) => {
                 let found = self
@@ -40,19 +40,21 @@ impl Lobby {
                     .by_id(id)
                     .filter(|entry| !entry.ending && entry.spec.namespace == *namespace.name());
                 let room = found.ok_or_else(no_room)?.spec.no;
-                let kept = self.kept_for(room, &identity);
+                let kept = self.kept_for(room, &identity.id);
                 self.may_enter(now, room, (session, &identity, hash), false, kept.is_some())?;
                 (room, kept)
             }
             MoveTo::Quick { kind, attributes } => {
                 let (kind, attributes) = check(&namespace, hash, kind, attributes)?;
-                let who = (session, identity.as_str());
+                let who = (session, &identity);
                 let room = self.match_or_make(now, who, &namespace, &kind, attributes)?;
                 (room, None)
             }
         };
-        if let Some(token) = kept {
-            self.use_kept(&token, &identity);
+        let entry = self.rooms.get(room);
+        let own = entry.and_then(|entry| entry.seat_of(session, &identity));
+        if let Some(token) = kept.filter(|_| own.is_none()) {
+            self.use_kept(&token, &identity.id);
         }
         self.mark(from, session, true);
         self.moves = self.moves.wrapping_add(1);

@@ -147,6 +147,16 @@ impl Entry {
         found.filter_map(move |(session, inside)| is(session, inside).then_some(*session))
     }
 
+    /// The older session with a seat here of an identity that has come with a newer one. Guests may be called the same and be two.
+    pub fn seat_of(&self, newer: SessionKey, identity: &Identity) -> Option<SessionKey> {
+        let is = |(session, inside): &(&SessionKey, &Inside)| {
+            let other = &inside.identity;
+            **session != newer && !inside.watches && !other.guest && other.id == identity.id
+        };
+        let found = self.members.iter().filter(|_| !identity.guest).find(is);
+        found.map(|(session, _)| *session)
+    }
+
     pub fn session_of(&self, who: &Who) -> Option<SessionKey> {
         self.sessions_of(who).next()
     }
@@ -243,21 +253,27 @@ impl Rooms {
         self.by_no.len()
     }
 
-    /// The fullest open room of a kind with exactly these attributes, in which the session is not and may be: people meet.
+    /// The room of a kind with exactly these attributes in which the identity has a seat already, of an older session; else the fullest open
+    /// one in which the session is not and may be: people meet.
     pub fn match_for(
         &self,
         now: Time,
-        (session, identity): (SessionKey, &str),
+        (session, identity): (SessionKey, &Identity),
         namespace: &str,
         kind: &str,
         attributes: &[(String, String)],
     ) -> Option<u32> {
-        let fits = |entry: &&Entry| {
-            entry.is_open()
+        let may = |entry: &&Entry| {
+            !entry.ending
                 && entry.spec.attributes == attributes
                 && !entry.members.contains_key(&session)
-                && !entry.bans(now, identity)
+                && !entry.bans(now, &identity.id)
         };
+        let mut rooms = self.of_kind(namespace, kind).filter(may);
+        if let Some(own) = rooms.find(|entry| entry.seat_of(session, identity).is_some()) {
+            return Some(own.spec.no);
+        }
+        let fits = |entry: &&Entry| entry.is_open() && may(entry);
         let fullest = self
             .of_kind(namespace, kind)
             .filter(fits)

@@ -53,6 +53,8 @@ pub struct RoomJoin {
     pub watches: bool,
     /// Whether it is the room's host.
     pub host: bool,
+    /// The member of an older session of the same identity, which gives its seat to this one.
+    pub replaces: Option<MemberId>,
 }
 
 /// Somebody in a room.

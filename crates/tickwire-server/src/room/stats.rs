@@ -90,6 +90,9 @@ counters! {
     /// Messages from the game, each counted once however many got it.
     messages_out,
 
+    /// Seats that went over to a newer session of the same identity.
+    replaced,
+
     /// Requests to the game.
     requests_in,
     /// Of these, refused before the game saw them.

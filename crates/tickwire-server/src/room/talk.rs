@@ -2,8 +2,8 @@
 
 use tickwire_proto::frame::parts::NO_SEAT;
 use tickwire_proto::frame::{
-    JoinedInfo, LeaveReason, MEMBERS_MAX, MemberChange, MemberChangeOwned, MemberFlags, Presence,
-    Refusal, ServerFrame, code,
+    Identity, JoinedInfo, LeaveReason, MEMBERS_MAX, MemberChange, MemberChangeOwned, MemberFlags,
+    Presence, Refusal, ServerFrame, code,
 };
 use tickwire_sim::{Player, PlayerInfo, To};
 
@@ -19,6 +19,12 @@ impl Room {
     /// Somebody whom the lobby let in. Atomic: a member with the list and soon a keyframe, or refused.
     pub(super) fn join(&mut self, join: RoomJoin) {
         let (session, request) = (join.session, join.request);
+        let older = join
+            .replaces
+            .filter(|older| self.may_replace(&join, *older));
+        if let Some(older) = older {
+            return self.replace(join, older);
+        }
         match self.seat(&join) {
             Ok(seat) => self.admit(join, seat),
             Err(refusal) => {
@@ -52,18 +58,36 @@ impl Room {
             return Ok(NO_SEAT);
         }
         let seat = self.sim.seat_for_person().ok_or_else(full)?;
-        let info = PlayerInfo {
-            seat,
-            name: clean_name(&join.identity.name),
-            computer: false,
-        };
-        match self.sim.join(info) {
+        match self.sim.join(player(&join.identity, seat)) {
             Ok(()) => Ok(seat),
             Err(error) => Err(Refusal::new(code::LIMIT, format!("{error}. Try again"))),
         }
     }
 
+    /// Whether the older member is there, with a seat to give.
+    fn may_replace(&self, join: &RoomJoin, older: MemberId) -> bool {
+        let new = self.members.get(join.member).is_none();
+        let older = self.members.get(older);
+        new && older.is_some_and(|older| !older.watches())
+    }
+
+    /// A newer session of the same identity goes on from the older one's seat: for the game nobody leaves and nobody joins. The others
+    /// hear of the older member's end and of the new one in one breath, so that there is never more than one of them.
+    fn replace(&mut self, join: RoomJoin, older: MemberId) {
+        let Some(older) = self.take_out(older, LeaveReason::Replaced) else {
+            return;
+        };
+        let (seat, ready) = (older.seat, older.flags.ready);
+        self.sim.take_over(player(&join.identity, seat));
+        self.stats.replaced += 1;
+        self.admit_as(join, seat, ready);
+    }
+
     fn admit(&mut self, join: RoomJoin, seat: u16) {
+        self.admit_as(join, seat, false);
+    }
+
+    fn admit_as(&mut self, join: RoomJoin, seat: u16, ready: bool) {
         let now = self.sim.tick();
         let mut identity = join.identity;
         identity.name = clean_name(&identity.name);
@@ -81,7 +105,7 @@ impl Room {
             heard: None,
             look_at: now,
             flags: MemberFlags {
-                ready: false,
+                ready,
                 host: join.host,
             },
         };
@@ -127,9 +151,16 @@ impl Room {
     }
 
     pub(super) fn leave(&mut self, id: MemberId, reason: LeaveReason) {
+        if let Some(member) = self.take_out(id, reason) {
+            self.sim.leave(member.seat);
+        }
+    }
+
+    /// Takes a member out, and tells the others; what becomes of its seat is the caller's.
+    fn take_out(&mut self, id: MemberId, reason: LeaveReason) -> Option<Member> {
         let Some((member, last_of_shard)) = self.members.remove(id) else {
             self.stats.inputs_late += 1;
-            return;
+            return None;
         };
         self.stats.leaves += 1;
         if last_of_shard {
@@ -137,7 +168,6 @@ impl Room {
         }
         self.lagging.left(&member);
         self.requests.left(id);
-        self.sim.leave(member.seat);
         let change = MemberChange::Left {
             member: id.0,
             reason,
@@ -150,6 +180,7 @@ impl Room {
             .encode(),
             None,
         );
+        Some(member)
     }
 
     pub(super) fn tell_presence(&mut self, id: MemberId, presence: Presence) {
@@ -240,5 +271,15 @@ impl Room {
                 }
             }
         }
+    }
+}
+
+/// Somebody as the game sees them.
+fn player(identity: &Identity, seat: u16) -> PlayerInfo {
+    PlayerInfo {
+        seat,
+        name: clean_name(&identity.name),
+        identity: identity.id.clone(),
+        computer: false,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use tickwire_proto::frame::{Presence, code};
+use tickwire_proto::frame::{LeaveReason, Presence, code};
 use tickwire_proto::session::server::FOLLOWS_AT_ONCE_MAX;
 use tickwire_proto::{Reason, Retry, Time};
 use tickwire_server::{
@@ -199,7 +199,7 @@ proptest! {
                 }
                 2 => if let Some((part, _)) = front.parts.pop_first() {
                     newest = newest.filter(|newest| *newest != part);
-                    said.push(DirectoryInput::Gone { session: part.session });
+                    said.push(DirectoryInput::Gone { session: part.session, reason: LeaveReason::Ended });
                 }
                 _ if !front.mail.is_empty() => match front.mail.remove(0) {
                     FrontInput::Claimed { part } => if let Some(accepted) = front.parts.get_mut(&part) {
@@ -207,7 +207,7 @@ proptest! {
                         said.push(DirectoryInput::Attached { part, person: ann() });
                     }
                     FrontInput::Replaced { part, .. } => if front.parts.remove(&part).is_some() {
-                        said.push(DirectoryInput::Gone { session: part.session });
+                        said.push(DirectoryInput::Gone { session: part.session, reason: LeaveReason::Ended });
                     }
                     FrontInput::AuthDone { session, .. } => {
                         front.parts.retain(|part, _| part.session != session);

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tickwire_proto::frame::{Presence, code};
+use tickwire_proto::frame::{LeaveReason, Presence, code};
 use tickwire_server::{
-    DirectoryInput, FrontConfig, HOME, LobbyConfig, Loopback, NamespaceSpec, Namespaces, Notice,
-    Person,
+    DirectoryInput, FrontConfig, FrontInput, HOME, LobbyConfig, Loopback, NamespaceSpec,
+    Namespaces, Notice, Person,
 };
 
 use crate::common::{Peer, World};
@@ -109,4 +109,48 @@ fn one_session_alone_ends_the_older_ones_part_and_leaves_its_other_namespaces() 
         sessions("/chat"),
         [world.peers[older].key, world.peers[newer].key]
     );
+}
+
+#[test]
+fn whoever_follows_somebody_hears_why_they_are_gone() {
+    let mut world = world();
+    let bob = come(&mut world, "Bob", &[(0, "/")]);
+    world.peers[bob].session.follow(0, &["guest:Ann"], &[]);
+    world.run(50);
+    let last = |world: &World| {
+        let seen = world.peers[bob].people.last().expect("she is followed");
+        (seen.presence, seen.gone)
+    };
+    let gone = |reason| (Presence::Gone, reason);
+    assert_eq!(last(&world), gone(None), "nobody knows");
+    let left = come(&mut world, "Ann", &[(0, "/")]);
+    assert_eq!(last(&world), (Presence::Online, None));
+    world.peers[left].session.bye();
+    world.run(50);
+    assert_eq!(last(&world), gone(Some(LeaveReason::Left)));
+
+    let lost = come(&mut world, "Ann", &[(0, "/")]);
+    let key = world.peers[lost].key;
+    world.server.lose(world.now, key);
+    world.peers[lost].stalled = true;
+    world.run(100);
+    assert_eq!(last(&world), (Presence::Away, None));
+    world.run(31_000);
+    assert_eq!(last(&world), gone(Some(LeaveReason::Lost)));
+
+    let kicked = come(&mut world, "Ann", &[(0, "/")]);
+    let ban = FrontInput::Ban {
+        identity: "guest:Ann".to_owned(),
+        until: Some(world.now),
+        message: "enough".to_owned(),
+    };
+    world.server.tell_fronts(world.now, &ban);
+    world.run(50);
+    assert!(world.peers[kicked].over.is_some());
+    assert_eq!(last(&world), gone(Some(LeaveReason::Kicked)));
+    // Who begins to follow her now hears the same.
+    let eve = come(&mut world, "Eve", &[(0, "/")]);
+    world.peers[eve].session.follow(0, &["guest:Ann"], &[]);
+    world.run(50);
+    assert_eq!(world.peers[eve].people[0].gone, Some(LeaveReason::Kicked));
 }

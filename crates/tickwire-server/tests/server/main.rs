@@ -18,6 +18,7 @@ mod pace;
 mod rest;
 mod resume;
 mod rule;
+mod seats;
 mod sharing;
 mod statuses;
 mod talk;

@@ -15,7 +15,7 @@ use crate::common::{Peer, Say, World, hello};
 fn server() -> Loopback {
     let kinds = || vec![Arc::new(Kind::from(GameKind::new("hello", hello)))];
     let auth = TokenAuth::new(|token| match token {
-        "right" => Ok(Identity::new("ann")),
+        right if right.starts_with("right") => Ok(Identity::new(right)),
         _ => Err(Refusal::new("Unknown", "sign in again")),
     });
     let limits = NamespaceLimits {
@@ -39,12 +39,19 @@ fn server() -> Loopback {
 }
 
 const RIGHT: &[u8] = br#"{"token":"right"}"#;
+/// Of three people.
+const RIGHTS: [&[u8]; 3] = [
+    RIGHT,
+    br#"{"token":"right too"}"#,
+    br#"{"token":"right as well"}"#,
+];
 
 /// Attached to both, and in a room of each: the first joined is that of `/`.
 fn in_both(world: &mut World) -> Peer {
     let mut peer = Peer::open(&mut world.server, world.now);
     peer.session.attach(0, "/", b"", 0);
-    peer.session.attach(1, "/chat", RIGHT, 0);
+    let right = RIGHTS[world.peers.len() % RIGHTS.len()];
+    peer.session.attach(1, "/chat", right, 0);
     let quick = JoinHow::Quick {
         kind: "hello",
         attributes: vec![],

@@ -55,6 +55,7 @@ pub(crate) fn write_roster(roster: &Roster, out: &mut Writer) {
         out.bool(seat.is_some());
         if let Some(who) = seat {
             out.str(&who.name, TEXT_MAX);
+            out.str(&who.identity, TEXT_MAX);
             out.u8(who.presence as u8);
             out.bool(who.computer);
             write_flags(who.ready, who.host, out);
@@ -68,6 +69,7 @@ pub(crate) fn read_roster(input: &mut Reader, seats: u16) -> Result<Roster, Rest
         if input.at("seat").bool()? {
             *seat = Some(Seated {
                 name: input.at("name").str(TEXT_MAX)?.to_owned(),
+                identity: input.at("identity").str(TEXT_MAX)?.to_owned(),
                 presence: presence(input)?,
                 computer: input.at("computer").bool()?,
                 ready: input.at("ready").bool()?,
@@ -76,6 +78,23 @@ pub(crate) fn read_roster(input: &mut Reader, seats: u16) -> Result<Roster, Rest
         }
     }
     Ok(roster)
+}
+
+fn write_player(info: &PlayerInfo, out: &mut Writer) {
+    out.u16_le(info.seat);
+    out.str(&info.name, TEXT_MAX);
+    out.str(&info.identity, TEXT_MAX);
+    out.bool(info.computer);
+}
+
+/// The rest of one, after its seat.
+fn read_player(input: &mut Reader, seat: u16) -> Result<PlayerInfo, RestoreError> {
+    Ok(PlayerInfo {
+        seat,
+        name: input.at("name").str(TEXT_MAX)?.to_owned(),
+        identity: input.at("identity").str(TEXT_MAX)?.to_owned(),
+        computer: input.at("computer").bool()?,
+    })
 }
 
 fn write_flags(ready: bool, host: bool, out: &mut Writer) {
@@ -98,9 +117,11 @@ pub(crate) fn write_inbox(inbox: &Inbox, out: &mut Writer) {
         match input {
             Input::Join(info) => {
                 out.u8(0);
-                out.u16_le(info.seat);
-                out.str(&info.name, TEXT_MAX);
-                out.bool(info.computer);
+                write_player(info, out);
+            }
+            Input::TakeOver(info) => {
+                out.u8(8);
+                write_player(info, out);
             }
             Input::Leave(seat) => {
                 out.u8(1);
@@ -200,11 +221,8 @@ fn read_input(input: &mut Reader) -> Result<Input, RestoreError> {
     let kind = input.at("input").u8()?;
     let seat = input.at("seat").u16_le()?;
     match kind {
-        0 => Ok(Input::Join(PlayerInfo {
-            seat,
-            name: input.at("name").str(TEXT_MAX)?.to_owned(),
-            computer: input.at("computer").bool()?,
-        })),
+        0 => Ok(Input::Join(read_player(input, seat)?)),
+        8 => Ok(Input::TakeOver(read_player(input, seat)?)),
         1 => Ok(Input::Leave(seat)),
         2 => Ok(Input::Presence(seat, presence(input)?)),
         3 => Ok(Input::Message {

@@ -380,9 +380,16 @@ pub(crate) enum Treatment {
     },
     Volatile,
     Control,
+    /// Control of which the newest alone counts: what a member of a room is like.
+    Newest(MemberKey),
+    /// Somebody joined a room or left it.
+    Member,
     /// A request of a room's, the same for several of its members.
     Ask,
 }
+
+/// What of which member of which room: presence, status or flags.
+pub(crate) type MemberKey = (u32, u32, u8);
 
 /// Reads only as much of a frame as tells how it must be sent.
 pub(crate) fn treatment(frame: &[u8]) -> Treatment {
@@ -392,6 +399,7 @@ pub(crate) fn treatment(frame: &[u8]) -> Treatment {
         }),
         Some(&VOLATILE) => Treatment::Volatile,
         Some(&ASK) => Treatment::Ask,
+        Some(&MEMBER) => newest_of(frame).map_or(Treatment::Member, Treatment::Newest),
         _ => Treatment::Control,
     }
 }
@@ -400,6 +408,14 @@ fn channel_of(frame: &[u8]) -> Option<u8> {
     let mut reader = Reader::new(&frame[1..]);
     reader.varint_u32().ok()?;
     super::read_channel(&mut reader).ok()
+}
+
+fn newest_of(frame: &[u8]) -> Option<MemberKey> {
+    let mut reader = Reader::new(&frame[1..]);
+    let room = reader.varint_u32().ok()?;
+    let what = reader.u8().ok()?;
+    let replaces = MemberChange::REPLACES.contains(&what);
+    replaces.then_some((room, reader.varint_u32().ok()?, what))
 }
 
 pub(super) fn name_of(kind: u8) -> &'static str {

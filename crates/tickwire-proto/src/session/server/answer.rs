@@ -10,8 +10,8 @@ use super::{
 use crate::ending::{Ending, Reason};
 use crate::frame::server::{Treatment, treatment};
 use crate::frame::{
-    CHANNELS_MAX, Identity, JoinedInfo, MemberChangeOwned, Refusal, RoomEnd, RoomInfoOwned,
-    ServerFrame, code,
+    CHANNELS_MAX, CONTROL_CHANNEL, Identity, JoinedInfo, MemberChangeOwned, Refusal, RoomEnd,
+    RoomInfoOwned, ServerFrame, code,
 };
 use crate::time::{Tick, Time};
 use bytes::Bytes;
@@ -318,6 +318,14 @@ impl ServerSession {
         let pushed = match treatment(&shared) {
             Treatment::Reliable { channel } => self.outbox.push_reliable(channel, shared),
             Treatment::Control => self.outbox.push_control(shared),
+            Treatment::Member => self.outbox.push_owed(CONTROL_CHANNEL, shared),
+            Treatment::Newest(of) => match self.outbox.push_newest(of, shared) {
+                Ok(replaced) => {
+                    self.stats.changes_replaced += u64::from(replaced);
+                    Ok(())
+                }
+                Err(full) => Err(full),
+            },
             Treatment::Volatile => return self.queue_volatile(now, shared),
             Treatment::Ask => return self.ask_shared(shared),
         };

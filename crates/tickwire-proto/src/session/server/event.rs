@@ -35,6 +35,8 @@ pub enum ServerEvent {
     Detached {
         /// Which.
         attachment: u8,
+        /// Whether this side ended it.
+        ended: bool,
     },
     /// Answer with [`joined`](super::ServerSession::joined) or [`join_refused`](super::ServerSession::join_refused).
     JoinWanted {

@@ -83,7 +83,10 @@ impl ServerSession {
             message: &message,
             data: &[],
         };
-        self.events.push_back(ServerEvent::Detached { attachment });
+        self.events.push_back(ServerEvent::Detached {
+            attachment,
+            ended: true,
+        });
         self.await_credentials(now);
         self.push_control(frame.encode());
     }
@@ -177,7 +180,10 @@ impl ServerSession {
         };
         self.unwatch_all_of(attachment);
         self.end_asks_of(attachment.into());
-        self.events.push_back(ServerEvent::Detached { attachment });
+        self.events.push_back(ServerEvent::Detached {
+            attachment,
+            ended: true,
+        });
         self.await_credentials(now);
         self.push_control(frame.encode());
         if matches!(self.stage, Stage::Away { .. }) && !self.is_attached() {

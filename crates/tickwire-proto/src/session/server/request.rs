@@ -114,7 +114,10 @@ impl ServerSession {
             }
         }
         self.unwatch_all_of(attachment);
-        self.events.push_back(ServerEvent::Detached { attachment });
+        self.events.push_back(ServerEvent::Detached {
+            attachment,
+            ended: false,
+        });
         self.await_credentials(now);
     }
 
