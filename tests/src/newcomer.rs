@@ -40,12 +40,18 @@ pub fn build() -> PathBuf {
     )
     .expect("hello is there");
     cargo(&package, &["build", "--quiet"]);
-    package.join("target/debug/dots")
+    built().join("debug/dots")
 }
 
 /// Forgets what was built, so that the next build is a cold one.
 pub fn forget() {
     let _ = std::fs::remove_dir_all(home());
+    let _ = std::fs::remove_dir_all(built());
+}
+
+/// Gigabytes in the end: beside all else that is built, so that `cargo clean` knows of them and nothing is left in the temporary folder.
+fn built() -> PathBuf {
+    root().join("target/newcomer")
 }
 
 fn home() -> PathBuf {
@@ -64,7 +70,7 @@ fn cargo(dir: &Path, args: &[&str]) {
         .current_dir(dir)
         .args(args)
         .env("PATH", format!("{tools}:/usr/bin:/bin"))
-        .env("CARGO_TARGET_DIR", dir.join("target"))
+        .env("CARGO_TARGET_DIR", built())
         .env_remove("RUSTFLAGS")
         .status();
     assert!(

@@ -9,11 +9,13 @@ use tickwire_proto::frame::CHANNELS_MAX;
 use tickwire_snapshot::MessageSchema;
 use tickwire_snapshot::message::{self, Message, MessageError};
 
-use crate::player::Player;
+use crate::player::{Player, SEATS_MAX};
 use crate::system::run;
 
 /// Messages that a game may send between two calls of [`take_outbox`](crate::Simulation::take_outbox); more are dropped and counted.
 pub const OUTBOX_MAX: usize = 4_096;
+/// Different addressees of what did not fit: every seat, everybody, and everybody but each.
+const LOST_MAX: usize = 2 * SEATS_MAX as usize + 1;
 
 /// A message and who sent it: the input of the systems of [`Game::on_message`](crate::Game::on_message).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,10 +85,19 @@ pub struct OutMessage {
 pub struct Outbox {
     pub(crate) queue: Vec<OutMessage>,
     pub(crate) dropped: u64,
+    /// Whom reliable messages were for that did not fit.
+    pub(crate) lost: Vec<To>,
     pub(crate) unfit: u64,
 }
 
 impl Outbox {
+    /// How many more messages leave after this tick. A reliable one beyond them ends the sessions that it was for, with Overflow: what is
+    /// reliable is never lost in silence.
+    #[must_use]
+    pub fn room_left(&self) -> usize {
+        OUTBOX_MAX - self.queue.len().min(OUTBOX_MAX)
+    }
+
     /// To one player. A computer player does not listen.
     pub fn to<M: Message>(&mut self, player: Player, message: &M) {
         self.lane(0, false).to(player, message);
@@ -160,6 +171,9 @@ impl OutboxLane<'_> {
         let outbox = &mut *self.outbox;
         if outbox.queue.len() >= OUTBOX_MAX {
             outbox.dropped += 1;
+            if !self.volatile && outbox.lost.len() < LOST_MAX && !outbox.lost.contains(&to) {
+                outbox.lost.push(to);
+            }
             return;
         }
         // One past its own limits would be refused by whoever receives it.

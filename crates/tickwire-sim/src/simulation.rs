@@ -22,7 +22,7 @@ use crate::game::GameError;
 use crate::ids::{Ids, NetEntity};
 use crate::inbox::Inbox;
 use crate::kind::{GameKind, set_up};
-use crate::message::{Listener, OutMessage, Outbox};
+use crate::message::{Listener, OutMessage, Outbox, To};
 use crate::notice::{Notices, OutNotice};
 use crate::player::{OwnedBy, Player, Roster, SEATS_MAX};
 use crate::system::run;
@@ -320,6 +320,12 @@ impl Simulation {
     pub fn take_outbox(&mut self) -> Vec<OutMessage> {
         let outbox = &mut self.world.resource_mut::<Outbox>().queue;
         std::mem::take(outbox)
+    }
+
+    /// Whom reliable messages were for that did not fit into the outbox since the last call.
+    #[must_use]
+    pub fn take_lost(&mut self) -> Vec<To> {
+        std::mem::take(&mut self.world.resource_mut::<Outbox>().lost)
     }
 
     /// Whether one more message or request fits into this tick.

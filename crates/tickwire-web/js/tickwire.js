@@ -58,6 +58,9 @@ class Listeners {
   }
 }
 
+/** Runs our own code where nobody waits for it: what it throws is told. @param {() => void} f @param {(e: unknown) => void} tell */
+function guarded(f, tell) { try { f() } catch (e) { tell(e) } }
+
 /** Runs code of the page; what it throws goes to the console, not into our loops. @param {() => void} f */
 function guard(f) {
   try { f() } catch (e) { reportError(e) }
@@ -385,6 +388,7 @@ class Net {
       case 'person': return this.#numbered(it.namespace)?._tell('person', personOf(it))
       case 'notice': return this.#numbered(it.namespace)?._notice(it)
       case 'follow_refused': case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
+      case 'unread': return void this.#heard.emit('error', new TickwireError('BadMessage', it.message, 'Load the page anew: the server may be another version.'))
       case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
       case 'lobby': this.#lists.get(it.request)?.resolve(it.rooms); return void this.#lists.delete(it.request)
       case 'lobby_refused':
@@ -684,7 +688,7 @@ class Namespace {
 
   /** Hears messages of the namespace outside of rooms by their name, or 'attached', 'renewed', 'ended', 'person', 'notice'. @param {string} name @param {Function} f */
   on(name, f) {
-    this.#net.start().then((/** @type {Core} */ core) => { this.#of(core); this.#net.pump() }, () => {})
+    this.#net.start().then((/** @type {Core} */ core) => guarded(() => { this.#of(core); this.#net.pump() }, this.#net.fault), () => {})
     const off = this.#heard.on(name, f)
     // what came before anybody listened
     if (name === 'notice') for (const it of this.#notices.splice(0)) this._notice(it)

@@ -71,7 +71,8 @@ fn event(client: &Client, event: &ClientEvent) -> Option<Json> {
             kind,
             payload,
             ..
-        } => message(client, *namespace, *room, *kind, payload)?,
+        } => message(client, *namespace, *room, *kind, payload)
+            .unwrap_or_else(|| unread(*room, *kind)),
         ClientEvent::Person {
             namespace,
             identity,
@@ -192,6 +193,12 @@ pub(crate) fn members(view: &View) -> Json {
             })
         })
         .collect()
+}
+
+/// A message that the page is not given: it has no schema for it, or the bytes are not of it.
+fn unread(room: Option<RoomKey>, kind: u32) -> Json {
+    let text = format!("a message of kind {kind} that this client cannot read was left out");
+    json!({"do": "unread", "room": room.map_or(0, |room| room.0), "message": text})
 }
 
 /// Outside of rooms it is called by `room` 0 and its namespace.

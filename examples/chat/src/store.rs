@@ -7,6 +7,9 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 use tickwire::prelude::*;
 
+/// Lines of a room that are kept: the oldest go.
+pub const LINES_MAX: u32 = 10_000;
+
 /// By the name in small letters: the name as it is shown, and the hash of the password.
 const USERS: TableDefinition<'_, &str, (&str, &str)> = TableDefinition::new("users");
 /// By room and number: a line as JSON.
@@ -108,6 +111,8 @@ impl Store {
             };
             let json = serde_json::to_vec(&line).unwrap_or_default();
             lines.insert((room, line.id), &json[..])?;
+            let old = line.id.saturating_sub(LINES_MAX);
+            lines.retain_in((room, 0)..=(room, old), |_, _| false)?;
             line
         };
         transaction.commit()?;
@@ -129,6 +134,34 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_so_many_lines_of_a_room_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let first = store.append("tea", "Ann", "first").unwrap();
+        store.append("coffee", "Ann", "elsewhere").unwrap();
+        // As if so many had been said since.
+        let last = Line {
+            id: LINES_MAX,
+            ..first
+        };
+        let transaction = store.0.begin_write().unwrap();
+        {
+            let mut lines = transaction.open_table(LINES).unwrap();
+            let json = serde_json::to_vec(&last).unwrap();
+            lines.insert(("tea", last.id), &json[..]).unwrap();
+        }
+        transaction.commit().unwrap();
+        let ids = |room| {
+            let lines = store.before(room, u32::MAX, 9).unwrap();
+            lines.into_iter().map(|line| line.id).collect::<Vec<_>>()
+        };
+        assert_eq!(ids("tea"), [1, LINES_MAX]);
+        store.append("tea", "Ann", "one more").unwrap();
+        assert_eq!(ids("tea"), [LINES_MAX, LINES_MAX + 1], "the first is gone");
+        assert_eq!(ids("coffee"), [1]);
+    }
 
     #[test]
     fn what_is_kept_is_there_after_a_restart() {

@@ -15,6 +15,8 @@ use tickwire_server::{Auth, AuthAnswer, AuthRequest};
 const KEYS_MAX: usize = 64;
 /// A shorter secret than the hash is a weaker one (RFC 7518, section 3.2).
 const SECRET_BYTES_MIN: usize = 32;
+/// The head of a public key of Ed25519 in SubjectPublicKeyInfo (RFC 8410), in base64.
+const ED25519_SPKI: &str = "MCowBQYDK2VwAyEA";
 /// How far the clocks of whoever signs and of this server may differ, unless it is said.
 const LEEWAY: Duration = Duration::from_secs(10);
 
@@ -28,7 +30,7 @@ pub enum JwtKeyError {
     )]
     Short,
     /// The public key.
-    #[error("that is no public key of Ed25519: give the 32 bytes, or `x` of its JWK")]
+    #[error("that is no public key of Ed25519: give the 32 bytes, `x` of its JWK, or its PEM")]
     NoKey,
     /// The others.
     #[error("there are {KEYS_MAX} keys already: remove one whose tokens have expired")]
@@ -104,6 +106,31 @@ impl JwtKeys {
         let bytes = key.try_get_as_bytes().map_err(|_| JwtKeyError::NoKey)?;
         let public = bytes.try_into().map_err(|_| JwtKeyError::NoKey)?;
         self.ed25519(name, public)
+    }
+
+    /// The same by its PEM, as OpenSSL writes it (`openssl pkey -pubout`).
+    ///
+    /// ```
+    /// use tickwire_net::JwtKeys;
+    /// let pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+    /// JwtKeys::new().ed25519_pem("2026-11", pem)?;
+    /// # Ok::<(), tickwire_net::JwtKeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where that is no such key, or there are too many.
+    pub fn ed25519_pem(&self, name: &str, pem: &str) -> Result<(), JwtKeyError> {
+        let body = pem.trim().strip_prefix("-----BEGIN PUBLIC KEY-----");
+        let body = body.and_then(|it| it.strip_suffix("-----END PUBLIC KEY-----"));
+        let body = body.ok_or(JwtKeyError::NoKey)?;
+        let text: String = body.split_whitespace().collect();
+        // What stands before the 32 bytes is the same for every such key, and ends between two letters.
+        let key = text.strip_prefix(ED25519_SPKI).ok_or(JwtKeyError::NoKey)?;
+        let x = key
+            .trim_end_matches('=')
+            .replace('+', "-")
+            .replace('/', "_");
+        self.ed25519_jwk(name, &x)
     }
 
     /// Tokens of that key are worth nothing from here on.

@@ -2,13 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::io::AsyncReadExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::StartError;
 
 /// The largest file that is served from a folder: it is read into memory for the time of its answer.
 const FILE_BYTES_MAX: u64 = 64 << 20;
+/// All files of folders that are in memory for answers, of all connections together: a further one is answered with 503.
+const FILES_BYTES_MAX: u64 = 128 << 20;
+/// The bound is counted in such pieces.
+const PIECE: u64 = 1024;
 
 /// A file as it goes out.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,11 +41,43 @@ impl File {
     }
 }
 
+/// Why there is no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// There is none of that name.
+    NotFound,
+    /// Too much is in memory for others who fetch files: again later.
+    Busy,
+}
+
+/// The content of a file, which counts until its last reader is done with it.
+struct Held {
+    bytes: Vec<u8>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// All that there is to serve.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Files {
     embedded: BTreeMap<&'static str, File>,
     folders: Vec<PathBuf>,
+    memory: Arc<Semaphore>,
+}
+
+impl Default for Files {
+    fn default() -> Files {
+        Files {
+            embedded: BTreeMap::new(),
+            folders: Vec::new(),
+            memory: Arc::new(Semaphore::new((FILES_BYTES_MAX / PIECE) as usize)),
+        }
+    }
 }
 
 impl Files {
@@ -67,7 +106,7 @@ impl Files {
     }
 
     /// The file at a path of a URL, `gzip`: the browser takes it compressed.
-    pub(crate) async fn find(&self, path: &str, gzip: bool) -> Option<File> {
+    pub(crate) async fn find(&self, path: &str, gzip: bool) -> Result<File, Missing> {
         let path = if path == "/" { "/index.html" } else { path };
         if let Some(file) = self.embedded.get(path) {
             let small = if gzip {
@@ -75,7 +114,7 @@ impl Files {
             } else {
                 None
             };
-            return Some(match small {
+            return Ok(match small {
                 Some(small) => File {
                     mime: file.mime,
                     gzip: true,
@@ -84,13 +123,14 @@ impl Files {
                 None => file.clone(),
             });
         }
-        let relative = relative(path)?;
+        let relative = relative(path).ok_or(Missing::NotFound)?;
         for folder in &self.folders {
-            if let Some(file) = read(folder, &relative).await {
-                return Some(file);
+            match read(folder, &relative, &self.memory).await {
+                Err(Missing::NotFound) => {}
+                found => return found,
             }
         }
-        None
+        Err(Missing::NotFound)
     }
 }
 
@@ -122,7 +162,23 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
-async fn read(folder: &Path, relative: &Path) -> Option<File> {
+async fn read(folder: &Path, relative: &Path, memory: &Arc<Semaphore>) -> Result<File, Missing> {
+    let (path, len) = look_up(folder, relative).await.ok_or(Missing::NotFound)?;
+    let pieces = len.div_ceil(PIECE).max(1) as u32; // at most FILE_BYTES_MAX / PIECE
+    let permit = Arc::clone(memory).try_acquire_many_owned(pieces);
+    let _permit = permit.map_err(|_| Missing::Busy)?;
+    let mut bytes = Vec::with_capacity(len as usize);
+    let file = tokio::fs::File::open(&path).await;
+    let file = file.map_err(|_| Missing::NotFound)?;
+    // One that grows meanwhile is cut: no more than was counted.
+    let read = file.take(len).read_to_end(&mut bytes).await;
+    read.map_err(|_| Missing::NotFound)?;
+    let held = Bytes::from_owner(Held { bytes, _permit });
+    Ok(File::new(mime(&path), held))
+}
+
+/// Where the file lies, and how long it is.
+async fn look_up(folder: &Path, relative: &Path) -> Option<(PathBuf, u64)> {
     let mut path = tokio::fs::canonicalize(folder.join(relative)).await.ok()?;
     let mut meta = tokio::fs::metadata(&path).await.ok()?;
     if meta.is_dir() {
@@ -132,11 +188,8 @@ async fn read(folder: &Path, relative: &Path) -> Option<File> {
         meta = tokio::fs::metadata(&path).await.ok()?;
     }
     // A link may point anywhere; the file must not lie outside.
-    if !path.starts_with(folder) || !meta.is_file() || meta.len() > FILE_BYTES_MAX {
-        return None;
-    }
-    let bytes = tokio::fs::read(&path).await.ok()?;
-    Some(File::new(mime(&path), Bytes::from(bytes)))
+    let fits = path.starts_with(folder) && meta.is_file() && meta.len() <= FILE_BYTES_MAX;
+    fits.then_some((path, meta.len()))
 }
 
 fn mime(path: &Path) -> &'static str {
@@ -213,7 +266,7 @@ mod tests {
             )
         );
         assert_ne!(plain.etag, small.etag);
-        assert_eq!(files.find("/b", false).await, None);
+        assert_eq!(files.find("/b", false).await, Err(Missing::NotFound));
     }
 
     #[tokio::test]
@@ -229,7 +282,14 @@ mod tests {
         }
         let most = files.find("/most", false).await.expect("it just fits");
         assert_eq!(most.bytes.len() as u64, FILE_BYTES_MAX);
-        assert!(files.find("/more", false).await.is_none());
+        assert_eq!(files.find("/more", false).await, Err(Missing::NotFound));
+        // Of all who fetch together so much at once, and again when one is done.
+        let another = files.find("/most", false).await.expect("there is room");
+        assert_eq!(files.find("/most", false).await, Err(Missing::Busy));
+        std::fs::write(root.join("small"), "small").unwrap();
+        assert_eq!(files.find("/small", false).await, Err(Missing::Busy));
+        drop(another);
+        assert_eq!(files.find("/small", false).await.unwrap().bytes, "small");
         std::fs::remove_dir_all(&root).unwrap();
     }
 
@@ -244,7 +304,8 @@ mod tests {
         let mut files = Files::default();
         files.folder(&root.join("www")).unwrap();
         assert_eq!(files.find("/sub", false).await.unwrap().bytes, "sub");
-        assert_eq!(files.find("/link.txt", false).await, None);
+        let led_out = files.find("/link.txt", false).await;
+        assert_eq!(led_out, Err(Missing::NotFound));
         assert!(matches!(
             files.folder(&root.join("none")),
             Err(StartError::NoFiles(_))

@@ -33,6 +33,7 @@ use crate::metrics::Metrics;
 use crate::stream::Stream;
 use crate::tls::Tls;
 pub(crate) use files::Files;
+use files::Missing;
 pub(crate) use operators::Exposed;
 pub(crate) use poll::{Entry, OnPoll, PollRefused, Polled};
 pub use proxies::Net;
@@ -314,8 +315,15 @@ async fn file(request: &Request<Incoming>, site: &Site) -> Response {
     let gzip = said(header::ACCEPT_ENCODING)
         .split(',')
         .any(|one| one.trim().split(';').next() == Some("gzip"));
-    let Some(file) = site.files.find(request.uri().path(), gzip).await else {
-        return text(StatusCode::NOT_FOUND, "not found\n");
+    let file = match site.files.find(request.uri().path(), gzip).await {
+        Ok(file) => file,
+        Err(Missing::NotFound) => return text(StatusCode::NOT_FOUND, "not found\n"),
+        Err(Missing::Busy) => {
+            let busy = "too many large files are being fetched: try again in a moment\n";
+            let mut response = text(StatusCode::SERVICE_UNAVAILABLE, busy);
+            set(response.headers_mut(), header::RETRY_AFTER, "1");
+            return response;
+        }
     };
     let known = said(header::IF_NONE_MATCH)
         .split(',')

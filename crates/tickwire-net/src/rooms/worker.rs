@@ -32,6 +32,8 @@ struct Worker {
     watch: Arc<Watch>,
     patience: Patience,
     thread: JoinHandle<()>,
+    /// It is lost, and nobody has its place: too many were.
+    vacant: bool,
 }
 
 impl Crew {
@@ -103,6 +105,7 @@ fn start_worker(rooms: &Arc<Rooms>) -> io::Result<Worker> {
         watch,
         patience: Patience::default(),
         thread,
+        vacant: false,
     })
 }
 
@@ -162,6 +165,9 @@ fn said(panic: &(dyn std::any::Any + Send)) -> &str {
 fn look(rooms: &Arc<Rooms>, workers: &Mutex<Vec<Worker>>, passed: Duration) {
     let mut workers = workers.lock().unwrap_or_else(PoisonError::into_inner);
     for worker in workers.iter_mut() {
+        if worker.vacant && rooms.lost.load(Ordering::Relaxed) <= WORKERS_LOST_MAX {
+            replace(rooms, worker); // one that was lost has come back meanwhile, and ended
+        }
         let stuck = worker.patience.look(&worker.watch, passed, rooms.patience);
         let Some(room) = stuck else {
             continue;
@@ -177,11 +183,20 @@ fn look(rooms: &Arc<Rooms>, workers: &Mutex<Vec<Worker>>, passed: Duration) {
             tracing::error!(
                 "too many threads are lost to rooms that do not return: no new one is started. Restart the server"
             );
+            worker.vacant = true;
             continue;
         }
-        match start_worker(rooms) {
-            Ok(new) => *worker = new,
-            Err(error) => tracing::error!(%error, "no thread in the place of a lost one"),
+        replace(rooms, worker);
+    }
+}
+
+fn replace(rooms: &Arc<Rooms>, worker: &mut Worker) {
+    match start_worker(rooms) {
+        Ok(new) => *worker = new,
+        Err(error) if worker.vacant => tracing::debug!(%error, "still no thread"),
+        Err(error) => {
+            worker.vacant = true;
+            tracing::error!(%error, "no thread in the place of a lost one");
         }
     }
 }
@@ -218,6 +233,7 @@ mod tests {
             watch,
             patience: Patience::default(),
             thread: thread::spawn(|| {}),
+            vacant: false,
         }
     }
 
@@ -246,6 +262,25 @@ mod tests {
         assert_eq!(rooms.metrics.workers_lost.get(), 2);
         assert_eq!(rooms.metrics.rooms_failed.get(), 2);
         assert_eq!(rooms.metrics.rooms.get(), 0);
+        drop(rooms.schedule.stop());
+    }
+
+    /// Past the bound the place of a lost worker is empty until one of the lost returns.
+    #[test]
+    fn a_lost_worker_that_returns_makes_room_for_another() {
+        let (rooms, _lobby) = rooms();
+        rooms.lost.store(WORKERS_LOST_MAX, Ordering::Relaxed);
+        let worker = stuck();
+        let lost = Arc::clone(&worker.watch);
+        let workers = Mutex::new(vec![worker]);
+        for _ in 0..60 {
+            look(&rooms, &workers, WATCH_EVERY);
+        }
+        let is_new = || !Arc::ptr_eq(&workers.lock().unwrap()[0].watch, &lost);
+        assert!(!is_new() && rooms.metrics.workers_lost.get() == 1);
+        rooms.lost.fetch_sub(1, Ordering::Relaxed); // as a worker does that returns
+        look(&rooms, &workers, WATCH_EVERY);
+        assert!(is_new());
         drop(rooms.schedule.stop());
     }
 }

@@ -217,10 +217,11 @@ impl Shard {
         of.waiting.retain(|call| !is_it(call));
     }
 
-    /// The session is over: what waits is not begun any more, what runs goes on.
+    /// The session is over: what it said is still heard, for it was told that it has arrived; what it asked is not begun any more, since
+    /// nobody waits for the answer.
     pub(super) fn calls_over(&mut self, session: SessionKey) {
         if let Some(of) = self.calls.sessions.get_mut(&session) {
-            of.waiting.clear();
+            of.waiting.retain(|call| call.number.is_none());
         }
     }
 }

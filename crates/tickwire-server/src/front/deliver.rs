@@ -250,6 +250,14 @@ impl Front {
                     self.settle(now, session);
                 }
             }
+            RoomOutput::Overflow { session } => {
+                let inside = self.slots.get(session);
+                if inside.is_some_and(|slot| slot.member(room).is_some()) {
+                    let message = "the game sent more in one tick than a room takes, and some of it was for this player";
+                    let retry = Reason::Overflow.retry();
+                    self.end(now, session, Reason::Overflow, retry, message);
+                }
+            }
             RoomOutput::ToMember { session, frame } => {
                 if self
                     .slots

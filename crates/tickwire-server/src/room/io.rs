@@ -326,6 +326,11 @@ pub enum RoomOutput {
         /// The question's number.
         number: u32,
     },
+    /// The game sent a member more in one tick than a room takes: the session ends with Overflow.
+    Overflow {
+        /// Whose.
+        session: SessionKey,
+    },
     /// One encoded frame for one member.
     ToMember {
         /// Whose.
@@ -369,6 +374,7 @@ impl RoomOutput {
             | RoomOutput::Answer { session, .. }
             | RoomOutput::Ask { session, .. }
             | RoomOutput::GiveUp { session, .. }
+            | RoomOutput::Overflow { session }
             | RoomOutput::ToMember { session, .. } => Some(session.shard()),
             RoomOutput::Updates(batch) => Some(batch.shard),
             RoomOutput::ToAll { shard, .. } => Some(*shard),

@@ -104,6 +104,8 @@ counters! {
     /// Questions of the game to a player.
     questions_out,
 
+    /// Sessions that ended since the game sent more in one tick than a room takes.
+    overflows,
     /// Answers of the game dropped: too many in one tick.
     answers_dropped,
     /// Messages of the game dropped: too many in one tick, or too long.

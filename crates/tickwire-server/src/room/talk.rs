@@ -235,6 +235,7 @@ impl Room {
 
     /// The game's messages to its players: each encoded once, however many get it.
     pub(super) fn pass_messages(&mut self) {
+        self.end_who_lost();
         for message in self.sim.take_outbox() {
             self.stats.messages_out += 1;
             let (room, kind, payload) = (self.spec.no, message.kind, &message.payload[..]);
@@ -269,6 +270,29 @@ impl Room {
                             .push_back(RoomOutput::ToMember { session, frame });
                     }
                 }
+            }
+        }
+    }
+}
+
+impl Room {
+    /// Sessions that a reliable message was for which the game's outbox did not take: they end, since nothing reliable is lost in silence.
+    fn end_who_lost(&mut self) {
+        let lost = self.sim.take_lost();
+        if lost.is_empty() {
+            return;
+        }
+        let is_for = |to: &To, seat: u16| match to {
+            To::All => true,
+            To::Except(player) => player.seat != seat,
+            To::Player(player) => player.seat == seat,
+        };
+        for member in self.members.iter() {
+            if lost.iter().any(|to| is_for(to, member.seat)) {
+                self.stats.overflows += 1;
+                self.outputs.push_back(RoomOutput::Overflow {
+                    session: member.session,
+                });
             }
         }
     }

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use bevy_ecs::prelude::*;
+use tickwire_proto::Reason;
 use tickwire_proto::frame::code;
 use tickwire_server::{
-    AuthAnswer, AuthRequest, FrontConfig, HOME, LobbyConfig, Loopback, NamespaceSpec, Namespaces,
-    TokenAuth,
+    AuthAnswer, AuthRequest, FrontConfig, HOME, Kind, LobbyConfig, Loopback, NamespaceSpec,
+    Namespaces, TokenAuth,
 };
+use tickwire_sim::prelude::*;
+use tickwire_sim::{GameKind, OUTBOX_MAX};
 use tickwire_snapshot::Schema;
 use tickwire_snapshot::message::{self, Message};
 
@@ -182,4 +186,36 @@ fn an_answer_may_come_later_or_too_late() {
     world.run(100);
     assert_eq!(world.peers[0].joined.len(), 1);
     assert_eq!(world.server.fronts()[0].len(), 1);
+}
+
+/// Fills the outbox with what may be lost, and then says something to the second player that may not.
+fn flood(In(said): In<FromPlayer<Say>>, mut outbox: ResMut<Outbox>) {
+    let message = &said.message;
+    for _ in 0..OUTBOX_MAX {
+        outbox.volatile().to(said.player, message);
+    }
+    assert_eq!(outbox.room_left(), 0);
+    outbox.volatile().to(Player::new(2), message);
+    outbox.to(Player::new(1), message);
+}
+
+#[test]
+fn a_game_that_sends_too_much_in_a_tick_loses_nothing_reliable_in_silence() {
+    let game = |game: &mut Game| {
+        game.rate(30).seats(4).message::<Say>().on_message(flood);
+    };
+    let kinds = vec![Kind::from(GameKind::new("flood", game))];
+    let mut world = World::with_players(Loopback::new(kinds), "flood", 3);
+    let (room, (kind, payload)) = (world.peers[0].room(), say("all"));
+    world.peers[0]
+        .session
+        .send(room, 0, kind, &payload)
+        .unwrap();
+    world.run(200);
+    let ended = world.peers[1].over.as_ref().expect("it is told");
+    assert_eq!(ended.reason, Reason::Overflow);
+    assert!(ended.message.contains("in one tick"), "{}", ended.message);
+    assert!(world.peers[0].over.is_none() && world.peers[2].over.is_none());
+    let stats = world.stats();
+    assert_eq!((stats.messages_dropped, stats.overflows), (2, 1));
 }
