@@ -12,7 +12,7 @@ use bevy_ecs::system::{BoxedSystem, In, IntoSystem, ScheduleSystem};
 use bevy_ecs::world::FromWorld;
 use tickwire_snapshot::message::{Message, Request};
 use tickwire_snapshot::record::Record;
-use tickwire_snapshot::{MessageSchema, RecordSchema, SchemaError, Scope};
+use tickwire_snapshot::{MessageSchema, Profile, RecordSchema, SchemaError, Scope};
 
 use crate::ask::{
     Answer, Answerer, AnswersLater, AnswersNow, Asked, HearsReplies, Replied, ReplyListener,
@@ -113,6 +113,7 @@ pub enum GameError {
 pub struct Game {
     pub(crate) rate: u16,
     pub(crate) send: Option<u32>,
+    pub(crate) profile: Profile,
     pub(crate) seats: u16,
     pub(crate) computers: u16,
     pub(crate) computer_names: Vec<String>,
@@ -151,6 +152,7 @@ impl Game {
         let mut game = Self {
             rate: 30,
             send: None,
+            profile: Profile::default(),
             seats: 16,
             computers: 0,
             computer_names: Vec::new(),
@@ -193,6 +195,13 @@ impl Game {
     /// Updates a second, a divisor of the tick rate; unless said otherwise the greatest one up to 30.
     pub fn send(&mut self, hz: u32) -> &mut Self {
         self.send = Some(hz);
+        self
+    }
+
+    /// How updates are coded: [`Profile::Fast`] unless said otherwise. [`Profile::Dense`] takes about half the bytes and more time, once a room
+    /// and update, however many watch.
+    pub fn codec(&mut self, profile: Profile) -> &mut Self {
+        self.profile = profile;
         self
     }
 

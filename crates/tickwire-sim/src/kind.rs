@@ -242,6 +242,7 @@ fn published(name: &str, book: &Game) -> Result<Schema, GameError> {
         .collect();
     let command = book.command.as_ref();
     schema.command = command.map(|command| command.record().visible());
+    schema.profile = book.profile;
     schema.messages = book.messages.clone();
     let heard = book.listeners.iter().map(|it| it.schema());
     let answered = book.answerers.iter().flat_map(|it| it.schemas());
