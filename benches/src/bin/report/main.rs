@@ -134,5 +134,5 @@ fn main() -> ExitCode {
 const KNOWN: [&str; 29] = [
     "recorded", "C1", "C2", "C3", "G1", "G2", "exact", "C8", "codec", "C4", "C4w", "C7", "idle",
     "C6", "fanout", "F1a", "F1b", "realtime", "RT1", "RT2", "RT3", "F7", "bots", "B1", "B2",
-    "first", "all",
+    "picture", "P1", "first", "all",
 ];
