@@ -7,14 +7,18 @@ use tickwire_proto::frame::{
 use tickwire_proto::{Reason, SendError, Time};
 
 use super::slots::{Asked, Part};
-use super::{Front, FrontInput, FrontOutput};
+use super::{Front, FrontInput};
 use crate::auth::with_clean_name;
 use crate::key::{MemberId, SessionKey};
-use crate::room::{Batch, RoomInput, RoomOutput, cannot_be_asked};
+use crate::room::{RoomInput, RoomOutput, cannot_be_asked};
 
 impl Front {
     /// Takes what the lobby, a room, auth or whoever is in charge tells.
     pub fn handle(&mut self, now: Time, input: FrontInput) {
+        let is_batch = |output: &RoomOutput| matches!(output, RoomOutput::Updates(_));
+        if !matches!(&input, FrontInput::Room { output, .. } if is_batch(output)) {
+            self.give_batches(); // they were first
+        }
         match input {
             FrontInput::AuthDone {
                 session,
@@ -228,7 +232,7 @@ impl Front {
                     self.refused(now, session, request, refusal);
                 }
             }
-            RoomOutput::Updates(batch) => self.updates(batch),
+            RoomOutput::Updates(batch) => self.batches.put(batch),
             RoomOutput::Answer {
                 session,
                 number,
@@ -339,36 +343,6 @@ impl Front {
             });
         }
         self.settle(now, key);
-    }
-
-    /// The hot path: a few loads and two reference counts a viewer.
-    fn updates(&mut self, batch: Box<Batch>) {
-        for viewer in &batch.viewers {
-            let slot = self.slots.get_mut(viewer.session);
-            // Not what was made for a link that is lost: its client does not hold what it starts from.
-            let wanted = |part: &Part| {
-                (part.room, part.request, part.link) == (batch.room, None, viewer.link)
-            };
-            let Some(slot) = slot.filter(|slot| slot.parts.iter().any(wanted)) else {
-                self.stats.inputs_late += 1;
-                continue;
-            };
-            let (private, shared) = batch.frames(viewer);
-            let dropped = slot.session.update(batch.room, batch.tick, private, shared);
-            if let Some(part) = slot.joined(batch.room) {
-                part.gauge.fetched(dropped as u32);
-            }
-            if !slot.dirty && slot.link {
-                slot.dirty = true;
-                self.dirty.push_back(viewer.session);
-            }
-        }
-        let room = batch.room;
-        self.outputs.push_back(FrontOutput::ToRoom {
-            session: None,
-            room,
-            input: RoomInput::Recycle(batch),
-        });
     }
 
     /// A room is over: those in it are told, and those on their way into it are refused.
