@@ -15,9 +15,16 @@ use crate::room::{RoomInput, RoomOutput, cannot_be_asked};
 impl Front {
     /// Takes what the lobby, a room, auth or whoever is in charge tells.
     pub fn handle(&mut self, now: Time, input: FrontInput) {
-        let is_batch = |output: &RoomOutput| matches!(output, RoomOutput::Updates(_));
-        if !matches!(&input, FrontInput::Room { output, .. } if is_batch(output)) {
-            self.give_batches(); // they were first
+        match input {
+            FrontInput::Room {
+                output: RoomOutput::Updates(batch),
+                ..
+            } => return self.updates(now, batch),
+            FrontInput::Room {
+                room,
+                output: RoomOutput::ToAll { frame, except, .. },
+            } => return self.for_all(now, room, frame, except),
+            _ => self.give_pending(now), // it was first
         }
         match input {
             FrontInput::AuthDone {
@@ -232,7 +239,6 @@ impl Front {
                     self.refused(now, session, request, refusal);
                 }
             }
-            RoomOutput::Updates(batch) => self.batches.put(batch),
             RoomOutput::Answer {
                 session,
                 number,
@@ -268,21 +274,13 @@ impl Front {
                     .get(session)
                     .is_some_and(|slot| slot.member(room).is_some())
                 {
-                    self.send(now, session, frame);
+                    self.send(now, session, &frame);
                 }
             }
-            RoomOutput::ToAll { frame, except, .. } => {
-                // Taken out while sending: a session that overflows leaves the list.
-                let sessions = self.in_room.get(&room).cloned().unwrap_or_default();
-                for session in sessions
-                    .into_iter()
-                    .filter(|session| Some(*session) != except)
-                {
-                    self.send(now, session, frame.clone());
-                }
-            }
-            // For the lobby or the driver itself: one that brings it here has lost its way.
-            RoomOutput::Asks(_)
+            // Taken before this; or for the lobby or the driver itself: one of these that brings it here has lost its way.
+            RoomOutput::Updates(_)
+            | RoomOutput::ToAll { .. }
+            | RoomOutput::Asks(_)
             | RoomOutput::Task(_)
             | RoomOutput::CancelTask(_)
             | RoomOutput::ToDirectory(_) => {
@@ -315,14 +313,6 @@ impl Front {
         slot.session.joined(now, info);
         self.in_room.entry(room).or_default().push(key);
         self.settle(now, key);
-    }
-
-    pub(super) fn send(&mut self, now: Time, key: SessionKey, frame: Bytes) {
-        if let Some(slot) = self.slots.get_mut(key) {
-            // An overflow ends the session: its event says so. A volatile message that cannot go is counted there.
-            let _ = slot.session.send_frame(now, frame);
-            self.settle(now, key);
-        }
     }
 
     /// A room's question; where it cannot be asked, the room hears that at once.

@@ -1,7 +1,9 @@
 //! What a driver writes next: session by session, or for as many as wait in a row. The hot path of a server.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
+use bytes::Bytes;
 use tickwire_proto::frame::kind_name;
 use tickwire_proto::{Outgoing, Time};
 
@@ -16,17 +18,29 @@ pub const FETCHED_BYTES: usize = 4096;
 /// Viewers of a batch that are looked at together.
 const NEAR: usize = 32;
 
-/// Batches of rooms that came and were not looked at: each viewer is, when its turn to write comes.
+/// What came of rooms for many sessions and was not looked at: each of them is, when its turn to write comes.
 #[derive(Debug, Default)]
-pub(super) struct Batches {
-    waiting: VecDeque<Box<Batch>>,
-    /// How many viewers of the first one were looked at.
+pub(super) struct Pending {
+    waiting: VecDeque<ForMany>,
+    /// How many sessions of the first one were looked at.
     done: usize,
+    /// Memory for the next list.
+    spare: Vec<SessionKey>,
 }
 
-impl Batches {
-    pub fn put(&mut self, batch: Box<Batch>) {
-        self.waiting.push_back(batch);
+#[derive(Debug)]
+enum ForMany {
+    Updates(Box<Batch>),
+    /// A frame for all of these, members of a room.
+    Frame(u32, Bytes, Vec<SessionKey>),
+}
+
+impl ForMany {
+    fn len(&self) -> usize {
+        match self {
+            ForMany::Updates(batch) => batch.viewers.len(),
+            ForMany::Frame(_, _, sessions) => sessions.len(),
+        }
     }
 }
 
@@ -90,8 +104,8 @@ fn kind(frame: &[u8]) -> usize {
 
 impl Front {
     /// The next session that has something to write, each once until it was asked for it.
-    pub fn pop_dirty(&mut self) -> Option<SessionKey> {
-        self.give_batches();
+    pub fn pop_dirty(&mut self, now: Time) -> Option<SessionKey> {
+        self.give_pending(now);
         self.next_dirty()
     }
 
@@ -139,38 +153,21 @@ impl Front {
     ) -> bool {
         let before = sessions;
         while sessions > 0
-            && let Some(batch) = self.batches.waiting.front_mut()
+            && let Some(first) = self.pending.waiting.pop_front()
         {
-            // Out of the front while it is looked at.
-            let batch = std::mem::take(batch);
-            let rest = &batch.viewers[self.batches.done..];
-            let viewers = &rest[..sessions.min(rest.len())];
-            for viewers in viewers.chunks(NEAR) {
-                // First whether all of them may be written to: loads that wait for memory together, and not one after the other.
-                let mut clear = [false; NEAR];
-                for (clear, viewer) in clear.iter_mut().zip(viewers) {
-                    *clear = self.is_in(viewer.session, batch.room) && is_clear(viewer.session);
-                }
-                for (viewer, clear) in viewers.iter().zip(clear) {
-                    let key = viewer.session;
-                    let simply = clear.then(|| self.update_at_once(now, writable, &batch, viewer));
-                    match simply.flatten() {
-                        Some(out) => out.into_iter().for_each(|out| give(key, Some(out))),
-                        None if self.update(&batch, viewer) => {
-                            self.fetch_if(now, writable, key, clear, &mut give);
-                        }
-                        None => {}
-                    }
-                }
+            let from = self.pending.done;
+            let to = first.len().min(from + sessions);
+            sessions -= to - from;
+            // Some at a time, of which it is seen first whether they may be written to: loads that wait for memory together.
+            for from in (from..to).step_by(NEAR) {
+                let range = from..to.min(from + NEAR);
+                self.fetch_near(now, writable, &first, range, (&mut is_clear, &mut give));
             }
-            let looked_at = viewers.len();
-            sessions -= looked_at;
-            self.batches.done += looked_at;
-            if self.batches.done < batch.viewers.len() {
-                self.batches.waiting[0] = batch;
+            self.pending.done = to;
+            if to < first.len() {
+                self.pending.waiting.push_front(first);
             } else {
-                self.batches.waiting.pop_front();
-                self.recycle(batch);
+                self.is_done(first);
             }
         }
         while sessions > 0
@@ -180,6 +177,52 @@ impl Front {
             self.fetch_if(now, writable, key, is_clear(key), &mut give);
         }
         sessions < before
+    }
+
+    /// For some of those that something waits for.
+    fn fetch_near(
+        &mut self,
+        now: Time,
+        writable: usize,
+        first: &ForMany,
+        range: Range<usize>,
+        (is_clear, give): (
+            &mut impl FnMut(SessionKey) -> bool,
+            &mut impl FnMut(SessionKey, Option<Outgoing>),
+        ),
+    ) {
+        let mut clear = [false; NEAR];
+        match first {
+            ForMany::Updates(batch) => {
+                let viewers = &batch.viewers[range];
+                for (clear, viewer) in clear.iter_mut().zip(viewers) {
+                    *clear = self.is_in(viewer.session, batch.room) && is_clear(viewer.session);
+                }
+                for (viewer, clear) in viewers.iter().zip(clear) {
+                    let simply = clear.then(|| self.update_at_once(now, writable, batch, viewer));
+                    match simply.flatten() {
+                        Some(out) => out
+                            .into_iter()
+                            .for_each(|out| give(viewer.session, Some(out))),
+                        None if self.update(batch, viewer) => {
+                            self.fetch_if(now, writable, viewer.session, clear, give);
+                        }
+                        None => {}
+                    }
+                }
+            }
+            ForMany::Frame(room, frame, sessions) => {
+                let sessions = &sessions[range];
+                for (clear, key) in clear.iter_mut().zip(sessions) {
+                    *clear = self.is_in(*key, *room) && is_clear(*key);
+                }
+                for (key, clear) in sessions.iter().zip(clear) {
+                    if self.is_in(*key, *room) && self.take_frame(now, *key, frame) {
+                        self.fetch_if(now, writable, *key, clear, give);
+                    }
+                }
+            }
+        }
     }
 
     fn fetch_if(
@@ -278,28 +321,89 @@ impl Front {
         slot.link
     }
 
-    /// What waits of batches goes to the sessions now: something follows that may change who they are for.
-    pub(super) fn give_batches(&mut self) {
-        while let Some(batch) = self.batches.waiting.pop_front() {
-            for viewer in &batch.viewers[self.batches.done..] {
-                if self.update(&batch, viewer)
-                    && let Some(slot) = self.slots.get_mut(viewer.session)
-                    && !std::mem::replace(&mut slot.dirty, true)
-                {
-                    self.dirty.push_back(viewer.session);
-                }
-            }
-            self.recycle(batch);
+    /// Gives a frame to a session. False: there is nobody, or no link, for it.
+    fn take_frame(&mut self, now: Time, key: SessionKey, frame: &Bytes) -> bool {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return false;
+        };
+        // An overflow ends the session: its event says so. A volatile message that cannot go is counted there.
+        let _ = slot.session.send_frame(now, frame.clone());
+        if slot.session.is_ended().is_some() {
+            self.settle(now, key);
+            return false;
+        }
+        slot.link
+    }
+
+    /// A frame for a session: no timer moves by it.
+    pub(super) fn send(&mut self, now: Time, key: SessionKey, frame: &Bytes) {
+        if self.take_frame(now, key, frame) {
+            self.note_dirty(key);
         }
     }
 
-    fn recycle(&mut self, batch: Box<Batch>) {
-        self.batches.done = 0;
-        self.outputs.push_back(FrontOutput::ToRoom {
-            session: None,
-            room: batch.room,
-            input: RoomInput::Recycle(batch),
-        });
+    /// A room has made updates.
+    pub(super) fn updates(&mut self, now: Time, batch: Box<Batch>) {
+        // A frame goes in one write with the update behind it.
+        if matches!(self.pending.waiting.back(), Some(ForMany::Frame(..))) {
+            self.give_pending(now);
+        }
+        self.pending.waiting.push_back(ForMany::Updates(batch));
+    }
+
+    /// A frame for all members of a room but one.
+    pub(super) fn for_all(
+        &mut self,
+        now: Time,
+        room: u32,
+        frame: Bytes,
+        except: Option<SessionKey>,
+    ) {
+        self.give_pending(now);
+        let mut sessions = std::mem::take(&mut self.pending.spare);
+        let members = self.in_room.get(&room).into_iter().flatten().copied();
+        sessions.extend(members.filter(|session| Some(*session) != except));
+        let for_all = ForMany::Frame(room, frame, sessions);
+        self.pending.waiting.push_back(for_all);
+    }
+
+    /// What waits goes to the sessions now: something follows that may change who it is for.
+    pub(super) fn give_pending(&mut self, now: Time) {
+        while let Some(first) = self.pending.waiting.pop_front() {
+            let done = self.pending.done;
+            match &first {
+                ForMany::Updates(batch) => {
+                    for viewer in &batch.viewers[done..] {
+                        if self.update(batch, viewer) {
+                            self.note_dirty(viewer.session);
+                        }
+                    }
+                }
+                ForMany::Frame(room, frame, sessions) => {
+                    for key in &sessions[done..] {
+                        if self.is_in(*key, *room) {
+                            self.send(now, *key, frame);
+                        }
+                    }
+                }
+            }
+            self.is_done(first);
+        }
+    }
+
+    fn is_done(&mut self, first: ForMany) {
+        self.pending.done = 0;
+        match first {
+            ForMany::Updates(batch) => self.outputs.push_back(FrontOutput::ToRoom {
+                session: None,
+                room: batch.room,
+                input: RoomInput::Recycle(batch),
+            }),
+            ForMany::Frame(_, _, mut sessions) => {
+                sessions.clear();
+                self.pending.spare = sessions;
+            }
+        }
     }
 }
 

@@ -109,7 +109,7 @@ pub struct SessionInfo {
 /// let mut front = Front::new(FrontConfig::default(), Arc::default());
 /// let session = front.link_opened(Time(0), [7; 32]);
 /// front.frame(Time(0), session, &ClientFrame::Hello { version: PROTOCOL_VERSION, resume: None }.encode());
-/// assert_eq!(front.pop_dirty(), Some(session));
+/// assert_eq!(front.pop_dirty(Time(0)), Some(session));
 /// let welcome = front.next(Time(0), session, 1000).unwrap();
 /// assert!(matches!(ServerFrame::decode(&welcome.head), Ok(ServerFrame::Welcome { .. })));
 /// ```
@@ -122,7 +122,7 @@ pub struct Front {
     in_room: BTreeMap<u32, Vec<SessionKey>>,
     timers: BTreeSet<(Time, SessionKey)>,
     dirty: VecDeque<SessionKey>,
-    batches: fetch::Batches,
+    pending: fetch::Pending,
     outputs: VecDeque<FrontOutput>,
     waiting: waiting::Waiting,
     /// How many sessions wait for their clients.
@@ -147,7 +147,7 @@ impl Front {
             in_room: BTreeMap::new(),
             timers: BTreeSet::new(),
             dirty: VecDeque::new(),
-            batches: fetch::Batches::default(),
+            pending: fetch::Pending::default(),
             outputs: VecDeque::new(),
             waiting: waiting::Waiting::default(),
             stats: FrontStats::default(),

@@ -94,7 +94,7 @@ impl Front {
         self.timers.insert((wanted, key));
     }
 
-    fn note_dirty(&mut self, key: SessionKey) {
+    pub(super) fn note_dirty(&mut self, key: SessionKey) {
         if let Some(slot) = self
             .slots
             .get_mut(key)
