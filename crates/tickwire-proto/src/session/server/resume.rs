@@ -67,7 +67,7 @@ impl ServerSession {
         let received = self.tally.take_all();
         self.welcome_with(token, Some(received));
         self.events.push_back(ServerEvent::Resumed);
-        for (&room, slot) in &mut self.rooms {
+        for (room, slot) in self.rooms.iter_mut() {
             let told = claim.rooms.iter().find(|(claimed, _)| *claimed == room);
             slot.held = told
                 .map(|(_, held)| *held)
