@@ -15,10 +15,11 @@ impl<C: Coder> Place<'_, C> {
         layout: &Layout,
         group: &Group,
         rest: i32,
-        past: &RowPast,
+        past: &RowPast<'_>,
         ints: &mut [i32],
         young: &mut [u32; RULES],
     ) -> Result<(), DecodeError> {
+        let past = &past.recent();
         let columns = &group.columns;
         let count = columns.len().min(3);
         let mut ways = [[0; DEPTH]; 3];
@@ -103,10 +104,11 @@ impl<C: Coder> Place<'_, C> {
         layout: &Layout,
         group: &Group,
         heading: &Heading,
-        past: &RowPast,
+        past: &RowPast<'_>,
         ints: &mut [i32],
         (young, lag): (&mut [u32; RULES], &mut Lag),
     ) -> Result<(), DecodeError> {
+        let past = &past.recent();
         let index = usize::from(group.columns[0]);
         let column = &layout.columns()[index];
         let way = past.way(layout, index);

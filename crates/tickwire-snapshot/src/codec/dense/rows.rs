@@ -27,6 +27,9 @@ pub(super) const EXPECTED: [[Model; NUMBER]; 8] = {
     all
 };
 
+/// Versions that velocities and what follows them look at.
+const RECENT: usize = 3;
+
 /// The models of a table: one piece for each group, and where each begins.
 pub(super) struct Table<'a> {
     pub(super) layout: &'a Layout,
@@ -49,6 +52,14 @@ pub(super) struct RowPast<'a> {
 }
 
 impl RowPast<'_> {
+    /// The same with no more than the last versions: velocities change too much for older ones to tell anything.
+    pub(super) fn recent(&self) -> Self {
+        Self {
+            depth: self.depth.min(RECENT),
+            ..*self
+        }
+    }
+
     #[inline]
     pub(super) fn int(&self, version: usize, column: usize) -> i32 {
         self.ints[version][column * PAGE_ROWS + self.row]
@@ -60,8 +71,8 @@ impl RowPast<'_> {
         let now = self.int(0, column);
         let mut way = [0; DEPTH];
         let at = column * PAGE_ROWS + self.row;
-        for (off, ints) in way.iter_mut().zip(&self.ints).take(self.depth).skip(1) {
-            *off = of.difference(now, ints[at]);
+        for version in 1..self.depth.min(DEPTH) {
+            way[version] = of.difference(now, self.ints[version][at]);
         }
         way
     }
@@ -350,12 +361,18 @@ impl<C: Coder> Place<'_, C> {
             let model = self.models.len() - NUMBER;
             self.wrong = usize::from(velocities[0] != velocities[1]);
             // Mostly it is on its track, or off by whole steps.
-            let whole = self
-                .coder
-                .bit(&mut self.models[model + self.wrong], difference % cell == 0);
+            let whole = self.coder.bit(
+                &mut self.models[model + self.wrong],
+                difference == 0 || difference % cell == 0,
+            );
             let unit = if whole { cell } else { 1 };
             self.wrong += 2 * usize::from(!whole);
-            let units = self.difference(number, difference / unit);
+            let units = if unit == 1 || difference == 0 {
+                difference
+            } else {
+                difference / unit
+            };
+            let units = self.difference(number, units);
             ints[index] = expected.wrapping_add(units.wrapping_mul(unit));
             if !column.valid(ints[index]) {
                 return Err(DecodeError::Range);
