@@ -1,10 +1,12 @@
 //! `report`: prints every figure with its goal beside it, as a table or as lines of JSON. Each part measures in a file of its own.
 
+mod bots;
 mod codec;
 mod cpu;
 mod fanout;
 mod first;
 mod idle;
+mod picture;
 mod raw;
 mod realtime;
 mod recorded;
@@ -113,6 +115,12 @@ fn main() -> ExitCode {
     if wanted(&["realtime", "RT1", "RT2", "RT3", "F7"]) {
         realtime::rows(cli.seconds, &mut print);
     }
+    if wanted(&["bots", "B1", "B2"]) {
+        bots::rows(cli.seconds, &mut print);
+    }
+    if wanted(&["picture", "P1"]) {
+        picture::rows(cli.seconds, &mut print);
+    }
     if wanted(&["first"]) {
         first::rows(&mut print);
     }
@@ -123,7 +131,8 @@ fn main() -> ExitCode {
     }
 }
 
-const KNOWN: [&str; 24] = [
+const KNOWN: [&str; 29] = [
     "recorded", "C1", "C2", "C3", "G1", "G2", "exact", "C8", "codec", "C4", "C4w", "C7", "idle",
-    "C6", "fanout", "F1a", "F1b", "realtime", "RT1", "RT2", "RT3", "F7", "first", "all",
+    "C6", "fanout", "F1a", "F1b", "realtime", "RT1", "RT2", "RT3", "F7", "bots", "B1", "B2",
+    "picture", "P1", "first", "all",
 ];
