@@ -71,8 +71,9 @@ impl RowPast<'_> {
         let now = self.int(0, column);
         let mut way = [0; DEPTH];
         let at = column * PAGE_ROWS + self.row;
-        for version in 1..self.depth.min(DEPTH) {
-            way[version] = of.difference(now, self.ints[version][at]);
+        let past = 1..self.depth.clamp(1, DEPTH);
+        for (off, ints) in way[past.clone()].iter_mut().zip(&self.ints[past]) {
+            *off = of.difference(now, ints[at]);
         }
         way
     }
