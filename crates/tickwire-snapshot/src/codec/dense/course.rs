@@ -2,7 +2,7 @@
 
 use super::super::decode::DecodeError;
 use super::coder::Coder;
-use super::predict::{DEPTH, RULES, expect, size};
+use super::predict::{DEPTH, RULES, expect, expect_one, size};
 use super::rows::{Place, RowPast, WRONGS, learn};
 use super::turn;
 use crate::groups::{Group, Heading};
@@ -32,7 +32,7 @@ impl<C: Coder> Place<'_, C> {
             let index = usize::from(index);
             expected[number] = layout.columns()[index].near(
                 past.int(0, index),
-                expect(&ways[number], 0, past.depth)[rule],
+                expect_one(&ways[number], past.depth, rule),
             );
         }
         let mut order = [0, 1, 2];
@@ -121,7 +121,7 @@ impl<C: Coder> Place<'_, C> {
         };
         let [x, y] = heading.course.map(usize::from);
         let rule = self.choose(past, young, 0, [way].into_iter());
-        let mut expected = column.near(now, expect(&way, 0, past.depth)[rule]);
+        let mut expected = column.near(now, expect_one(&way, past.depth, rule));
         let goal = off(now, [ints[x], ints[y]]);
         if past.depth > 1
             && let Some(goal) = goal

@@ -5,7 +5,7 @@ use super::coder::{Coder, Model};
 use super::course::Lag;
 use super::fresh::NEW;
 use super::number::{NUMBER, signed};
-use super::predict::{DEPTH, RULES, Scores, Way, expect, size};
+use super::predict::{DEPTH, RULES, Scores, Way, expect, expect_one, size};
 use super::turn;
 use crate::groups::{Group, Kind, Turn};
 use crate::layout::Layout;
@@ -236,15 +236,19 @@ impl<C: Coder> Place<'_, C> {
             let index = usize::from(index);
             let column = &layout.columns()[index];
             let (now, way) = (past.int(0, index), past.way(layout, index));
-            let all = expect(&way, 0, past.depth);
-            let expected = column.near(now, all[rule]);
+            let expected = column.near(now, expect_one(&way, past.depth, rule));
             let difference = self.difference(number, column.difference(expected, ints[index]));
             ints[index] = column.add(expected, difference);
             if !column.valid(ints[index]) {
                 return Err(DecodeError::Range);
             }
             if past.depth == 2 {
-                learn(young, &all, column.difference(now, ints[index]), 0);
+                learn(
+                    young,
+                    &expect(&way, 0, 2),
+                    column.difference(now, ints[index]),
+                    0,
+                );
             }
         }
         Ok(())
@@ -275,7 +279,7 @@ impl<C: Coder> Place<'_, C> {
                 (0..YOUNG).min_by_key(|&rule| young[rule]).unwrap_or(0)
             }
             _ => {
-                let (rule, wrong) = scores.best();
+                let (rule, wrong) = scores.best(past.depth);
                 self.wrong = 3 + size(wrong, WRONGS - 4);
                 rule
             }
@@ -306,7 +310,7 @@ impl<C: Coder> Place<'_, C> {
         let rule = self.choose(past, young, turn.shift, ways.iter().copied());
         let mut expected = now;
         for (part, way) in expected.iter_mut().zip(&ways) {
-            *part += expect(way, 0, past.depth)[rule];
+            *part += expect_one(way, past.depth, rule);
         }
         let expected = turn::normal(turn, expected);
         let likely = turn::largest(&expected);
