@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tickwire_proto::frame::{AreaDelta, MemberChangeOwned, MemberInfoOwned, ServerFrame};
 use tickwire_proto::{Tick, Time};
-use tickwire_snapshot::{Area, AreaId, Schema};
+use tickwire_snapshot::{AREA_IDS_MAX, Area, AreaId, ENTITIES_MAX, Schema};
 
 use crate::areas::AreaView;
 use crate::clock::{ArrivalLine, Earliest, SteadyClock};
@@ -16,8 +16,8 @@ use crate::figures::{Figures, Meter};
 use crate::lead::CommandLead;
 use crate::picture::{Layer, Owner, Picture, ShownEvent};
 
-/// Areas of one view.
-const AREAS_MAX: usize = 64;
+/// Areas of one view, those that just went out of sight among them. Together they have as many entities as one may have.
+const AREAS_MAX: usize = 2_048;
 /// A keyframe that was asked for and does not come is asked for again after this long.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// The component that says whose an entity is, and its field.
@@ -161,9 +161,11 @@ impl View {
             .map(|held| (held.until, &held.area))
     }
 
-    /// The areas of which something is held.
+    /// The areas that are in sight and of which something is held.
     pub fn areas(&self) -> impl Iterator<Item = AreaId> {
-        self.areas.keys().map(|area| AreaId(*area))
+        let seen = self.areas.iter();
+        seen.filter(|(_, view)| view.newest().is_some())
+            .map(|(area, _)| AreaId(*area))
     }
 
     /// The last command that the room said it had applied.
@@ -232,6 +234,7 @@ impl View {
         );
         self.wait_for_the_unknown();
         let tick = self.clock.tick();
+        self.forget_what_is_over();
         let layers = self
             .areas
             .iter_mut()
@@ -350,28 +353,41 @@ impl View {
         outcome: &mut Applied,
     ) {
         let (mut gap, mut paused) = (0, false);
+        let first = self.newest.is_none();
+        let entities = |view: &AreaView| view.newest().map_or(0, |held| held.area.len());
+        let mut total: usize = self.areas.values().map(entities).sum();
         for delta in deltas {
-            if !self.areas.contains_key(&delta.area) && self.areas.len() >= AREAS_MAX {
-                outcome
-                    .faults
-                    .push(Fault::Frame(format!("more than {AREAS_MAX} areas")));
+            let known = self.areas.contains_key(&delta.area);
+            if !known && (self.areas.len() >= AREAS_MAX || delta.area >= AREA_IDS_MAX) {
+                let text = format!("more than {AREAS_MAX} areas, or one beyond {AREA_IDS_MAX}");
+                outcome.faults.push(Fault::Frame(text));
                 continue;
             }
             let mended = delta.basis.is_none() && self.asked.remove(&delta.area).is_some();
-            match self
-                .areas
-                .entry(delta.area)
-                .or_default()
-                .apply(&self.entry.schema, tick, delta)
-            {
+            let area = self.areas.entry(delta.area).or_default();
+            total -= entities(area);
+            let applied = area.apply(&self.entry.schema, tick, delta, first);
+            total += entities(area);
+            if total > ENTITIES_MAX {
+                total -= entities(area);
+                self.areas.remove(&delta.area);
+                outcome
+                    .faults
+                    .push(Fault::Frame(format!("more than {ENTITIES_MAX} entities")));
+                continue;
+            }
+            match applied {
                 Ok(_) if self.paused.remove(&delta.area) => paused = true,
                 Ok(_) if mended => {}
                 Ok(ticks) => gap = gap.max(ticks),
                 Err(fault) => self.fault(now, delta.area, fault, outcome),
             }
         }
-        self.areas.retain(|_, area| area.newest().is_some());
+        if paused {
+            self.paused.clear();
+        }
         self.newest = self.newest.max(Some(tick));
+        self.forget_what_is_over();
         let (known, before) = (!self.line.is_empty(), self.line.tick_at(now));
         let on_the_line = match paused {
             true => self.line.arrived_after_pause(now, tick),
@@ -395,6 +411,12 @@ impl View {
             self.delay
                 .note(now, late + f64::from(gap) * self.line.tick_us());
         }
+    }
+
+    fn forget_what_is_over(&mut self) {
+        let picture = self.clock.is_started().then(|| self.clock.tick());
+        let newest = self.newest.unwrap_or_default();
+        self.areas.retain(|_, area| !area.is_over(picture, newest));
     }
 
     /// Tells a fault once for each keyframe that is asked for: what follows from the first is not told again.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use tickwire_client::State;
+use tickwire_snapshot::AreaId;
 use tickwire_proto::session::outbox::{OUTBOX_BYTES_MAX, OUTBOX_MESSAGES_MAX};
 
 use crate::{link::LinkId, running::Running, truth::RoomName, violation::Broken};
@@ -123,7 +124,16 @@ impl Running {
             .ok_or("its room has published nothing")?;
         let view = seat.client.view(seat.room).ok_or("it has no view")?;
         let ticks = BEHIND_MAX.as_micros() as u32 / self.kind.game().tick_us().max(1);
-        for area in truth.areas.iter().map(|area| area.id()) {
+        let here = self.host.as_ref().and_then(|host| host.room(room.number));
+        let here = here.ok_or("its room is gone")?.simulation();
+        let sight = here.sight(view.seat().unwrap_or(u16::MAX));
+        for area in view.areas() {
+            if sight.binary_search(&area).is_err() {
+                return Err(format!("it holds area {}, which it may not see", area.0));
+            }
+        }
+        let seen = |area: &&AreaId| truth.area(**area).is_some_and(|area| !area.is_empty());
+        for &area in sight.iter().filter(seen) {
             let held = view.newest(area);
             let (tick, held) =
                 held.ok_or_else(|| format!("it holds nothing of area {}", area.0))?;

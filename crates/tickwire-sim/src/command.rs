@@ -11,7 +11,7 @@ use tickwire_snapshot::record::{ReadError, Record};
 use tickwire_snapshot::{NetId, OwnedRow, Quant, RecordSchema};
 
 use crate::exact::{RestoreError, put_record, take_record};
-use crate::ids::Ids;
+use crate::ids::{ALL, Ids};
 use crate::player::{Asks, OwnedBy, Player, Roster};
 use crate::refs::{AreaRefs, ExactRefs, RestoreRefs};
 
@@ -175,7 +175,11 @@ impl<C: PlayerCommand> CommandLine for Line<C> {
             return Err(CommandRefused::Shape);
         }
         let ids = world.resource::<Ids>();
-        let refs = AreaRefs { world, ids };
+        let refs = AreaRefs {
+            world,
+            ids,
+            area: ALL,
+        };
         let command = C::read(&row.row(&self.record), &refs)?;
         if let Some(at) = in_force::<C>(world, seat) {
             at.given = Some(command);
@@ -326,7 +330,7 @@ fn in_force<C: PlayerCommand>(world: &mut World, seat: u16) -> Option<&mut SeatA
 fn owner(world: &World, ids: &Ids, pair: &[i32]) -> Option<Player> {
     let slot = u32::try_from(pair[0].checked_sub(1)?).ok()?;
     let generation = u16::try_from(pair[1]).ok()?;
-    let entity = ids.seen(NetId { slot, generation })?;
+    let entity = ids.seen(ALL, NetId { slot, generation })?;
     Some(world.get::<OwnedBy>(entity)?.0)
 }
 

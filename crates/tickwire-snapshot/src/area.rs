@@ -27,7 +27,10 @@ pub struct NetId {
     pub generation: u16,
 }
 
-/// The number of an area.
+/// Areas of a room are numbered below this: with a slot and a generation such a number is exact in a double.
+pub const AREA_IDS_MAX: u32 = 1 << 20;
+
+/// The number of an area, below [`AREA_IDS_MAX`]. It says where the area is or who it is for, and counts nothing.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -83,6 +86,14 @@ impl Area {
             entities: Arc::default(),
             tables: vec![Arc::default(); schema.tables()],
             events: Vec::new(),
+        }
+    }
+
+    /// An area with nothing in it, of which the same is known at a later tick.
+    pub fn empty_at(id: AreaId, schema: &Arc<Schema>, tick: Tick) -> Self {
+        Self {
+            tick,
+            ..Self::empty(id, schema)
         }
     }
 

@@ -11,7 +11,7 @@ pub struct AreaDelta<'a> {
     pub area: u32,
     /// The tick it starts from, before the update's; None: a keyframe.
     pub basis: Option<Tick>,
-    /// [`AreaDelta::STILL`], [`AreaDelta::HASH`].
+    /// [`AreaDelta::STILL`], [`AreaDelta::HASH`], [`AreaDelta::GONE`], [`AreaDelta::BORN`].
     pub flags: u8,
     /// The codec's bytes.
     pub payload: &'a [u8],
@@ -24,6 +24,10 @@ impl<'a> AreaDelta<'a> {
     pub const HASH: u8 = 2;
     /// Kept for a codec that also uses the update before the basis; refused by this version.
     pub const ONE_BEFORE: u8 = 4;
+    /// The area is out of sight, and what is held of it is to be forgotten; there is no basis, and the payload is empty.
+    pub const GONE: u8 = 8;
+    /// Nothing is held of the area, which was in sight and empty at the tick of the basis: that is what the payload starts from.
+    pub const BORN: u8 = 16;
     /// The fewest bytes of one.
     pub(crate) const LEAST: usize = 4;
 
@@ -63,6 +67,8 @@ impl<'a> AreaDelta<'a> {
             0 => true,
             AreaDelta::STILL => basis.is_some() && payload.is_empty(),
             AreaDelta::HASH => payload.len() >= 8,
+            AreaDelta::GONE => basis.is_none() && payload.is_empty(),
+            AreaDelta::BORN => basis.is_some(),
             _ => false,
         };
         if sound {

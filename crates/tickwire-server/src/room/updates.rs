@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tickwire_proto::Tick;
 use tickwire_proto::frame::{Presence, ServerFrame};
+use tickwire_sim::Simulation;
 use tickwire_snapshot::{AreaId, Encoder, Schema, Snapshot};
 
 use super::drafts::Drafts;
@@ -11,11 +12,11 @@ use super::io::{Batch, RoomOutput};
 use super::member::{Member, Members};
 use super::share::{Share, Subject};
 use super::stats::RoomStats;
-use super::viewer::Need;
+use super::track::Need;
 use super::window::Pace;
 use crate::key::MemberId;
 
-/// Keyframes handed out in one tick at most, however many join at once: they are long.
+/// Viewers that get a keyframe of the area that all see in one tick at most, however many join at once: they are long.
 pub const KEYFRAMES_PER_TICK_MAX: usize = 16;
 /// A viewer gets one keyframe in so many milliseconds at most.
 const KEYFRAME_PAUSE_MS: u32 = 1_000;
@@ -30,6 +31,10 @@ pub(crate) struct Updates {
     share: Share,
     drafts: Drafts,
     newest: Option<Arc<Snapshot>>,
+    /// What was the number of the sights then.
+    sights: u64,
+    /// Memory for what one viewer gets.
+    plan: Plan,
     /// Viewers that need something though nothing changes. When it is empty an idle room looks at nobody.
     unsettled: Vec<MemberId>,
     /// Memory for the same, of the tick before.
@@ -38,9 +43,18 @@ pub(crate) struct Updates {
     lone: Vec<MemberId>,
 }
 
+/// What one viewer gets: the parts, and which of its areas they are about.
+#[derive(Default)]
+struct Plan {
+    parts: Vec<u32>,
+    tracks: Vec<u32>,
+}
+
 /// One tick of sending.
 struct Round<'a> {
     subject: Subject<'a>,
+    sim: &'a Simulation,
+    plan: &'a mut Plan,
     stamp: Option<u64>,
     pace: Pace,
     keyframes_left: usize,
@@ -59,6 +73,8 @@ impl Updates {
             share: Share::new(Encoder::new(schema)),
             drafts: Drafts::default(),
             newest: None,
+            sights: 0,
+            plan: Plan::default(),
             unsettled: Vec::new(),
             looked_at: Vec::new(),
             lone: Vec::new(),
@@ -87,11 +103,10 @@ impl Updates {
         note_lone(&mut self.lone, member);
     }
 
-    /// A viewer cannot use what it was sent.
-    pub fn want_keyframe(&mut self, member: &mut Member, now: Tick, pace: Pace) {
-        member
-            .viewer
-            .want_keyframe(now, pace.ticks(KEYFRAME_PAUSE_MS));
+    /// A viewer cannot use what it was sent of an area.
+    pub fn want_keyframe(&mut self, member: &mut Member, area: AreaId, now: Tick, pace: Pace) {
+        let pause = pace.ticks(KEYFRAME_PAUSE_MS);
+        member.viewer.want_keyframe(area, now, pause);
         self.unsettle(member);
     }
 
@@ -109,33 +124,32 @@ impl Updates {
     pub fn send(
         &mut self,
         snapshot: Arc<Snapshot>,
+        sim: &Simulation,
         stamp: Option<u64>,
         pace: Pace,
         members: &mut Members,
         stats: &mut RoomStats,
         mut give: impl FnMut(RoomOutput),
     ) {
-        let Some(area) = snapshot.area(AreaId::ALL).cloned() else {
-            return;
-        };
-        let before = self
-            .newest
-            .as_ref()
-            .and_then(|newest| newest.area(AreaId::ALL));
-        let changed = before.is_none_or(|before| before.tick() != area.tick());
-        stats.captures_changed += u64::from(changed);
         let tick = snapshot.tick;
-        self.newest = Some(snapshot);
+        let before = self.newest.replace(snapshot.clone());
+        let changed = before.is_none_or(|before| !before.is_identical(&snapshot));
+        stats.captures_changed += u64::from(changed);
+        let looked = std::mem::replace(&mut self.sights, sim.sights()) != self.sights;
+        let changed = changed || looked;
         if !changed && self.unsettled.is_empty() && self.lone.is_empty() {
             return;
         }
-        self.share.begin();
+        let subject = Subject {
+            room: self.room,
+            tick,
+            snapshot: &snapshot,
+        };
+        self.share.begin(&subject, stats);
         let mut round = Round {
-            subject: Subject {
-                room: self.room,
-                tick,
-                area: &area,
-            },
+            subject,
+            sim,
+            plan: &mut self.plan,
             stamp,
             pace,
             keyframes_left: KEYFRAMES_PER_TICK_MAX,
@@ -183,21 +197,46 @@ impl Round<'_> {
             return;
         }
         self.stats.viewer_visits += 1;
-        if member.presence == Presence::Online
-            && let Some(need) = member.viewer.need(self.subject.tick, self.subject.area)
-        {
-            self.try_send(member, need);
+        if self.sim.is_divided() {
+            member.viewer.follow(self.sim.sight(member.seat));
+        }
+        let online = member.presence == Presence::Online;
+        if online && self.needs_now(member) {
+            self.try_send(member);
         }
         // Who is away gets a fresh start when it is back.
-        let settled =
-            member.presence != Presence::Online || member.viewer.is_settled(self.subject.area);
+        let settled = !online || self.is_settled(member);
         member.viewer.unsettled = !settled;
         if !settled {
             unsettled.push(member.id);
         }
     }
 
-    fn try_send(&mut self, member: &mut Member, need: Need) {
+    /// What a viewer needs of its areas, with their places in the snapshot, and from which tick on that may be sent.
+    fn needs<'m>(
+        &'m self,
+        member: &'m Member,
+    ) -> impl Iterator<Item = (usize, Option<usize>, Need, Tick)> + 'm {
+        let tracks = member.viewer.tracks().iter().enumerate();
+        tracks.filter_map(|(at, track)| {
+            let place = self.subject.place(track.area);
+            let area = place.map(|place| self.subject.snapshot.areas[place].as_ref());
+            let (need, from) = track.need(self.subject.tick, area)?;
+            Some((at, place, need, from))
+        })
+    }
+
+    fn needs_now(&self, member: &Member) -> bool {
+        let now = self.subject.tick;
+        self.needs(member).any(|(.., from)| from <= now)
+    }
+
+    /// Whether nothing at all is needed until something changes.
+    fn is_settled(&self, member: &Member) -> bool {
+        self.needs(member).next().is_none()
+    }
+
+    fn try_send(&mut self, member: &mut Member) {
         let tick = self.subject.tick;
         if !member.gauge.is_empty() {
             self.stats.skipped_gauge += 1;
@@ -210,31 +249,78 @@ impl Round<'_> {
             note_lone(self.lone, member);
             return;
         }
-        if need == Need::Keyframe && self.keyframes_left == 0 {
-            self.stats.keyframes_paced += 1;
+        self.gather(member);
+        if self.plan.parts.is_empty() {
             return;
         }
-        let Some(at) = self
+        let frame = self
             .share
-            .get(&self.subject, need, member.viewer.basis(), self.stats)
-        else {
-            self.stats.skipped_encodes += 1;
-            return;
-        };
-        let (length, after) = self.share.entry(at);
-        member.viewer.sent(tick, need, self.subject.area, after);
-        member.viewer.window.sent(tick, self.pace, commands);
-        let bytes = length + self.draft(member, Some(at));
+            .frame(&self.subject, &self.plan.parts, self.stats);
+        for (&part, &at) in self.plan.parts.iter().zip(&self.plan.tracks) {
+            let part = self.share.get(part);
+            let (need, after) = (part.need, part.after.clone());
+            let track = member.viewer.track(at as usize);
+            track.sent(tick, need, part.version, after);
+            match need {
+                Need::Keyframe => self.stats.keyframes += 1,
+                Need::Still(_) => self.stats.stills += 1,
+                _ => {}
+            }
+        }
+        self.leave_out(member);
+        member.viewer.sent(tick, self.pace, commands);
+        let bytes = self.share.length(frame) + self.draft(member, Some(frame));
         member.gauge.made(bytes as u32);
         self.stats.updates += 1;
         self.stats.update_bytes += bytes as u64;
-        match need {
-            Need::Keyframe => {
-                self.keyframes_left -= 1;
-                self.stats.keyframes += 1;
+    }
+
+    /// Plans the parts that a viewer gets. Without that which all see, it gets nothing else.
+    fn gather(&mut self, member: &Member) {
+        let tick = self.subject.tick;
+        self.plan.parts.clear();
+        self.plan.tracks.clear();
+        for (at, track) in member.viewer.tracks().iter().enumerate() {
+            self.stats.area_visits += 1;
+            let place = self.subject.place(track.area);
+            let area = place.map(|place| self.subject.snapshot.areas[place].as_ref());
+            let Some((need, from)) = track.need(tick, area) else {
+                continue;
+            };
+            let first = track.area == AreaId::ALL && need == Need::Keyframe;
+            if first && (from > tick || self.keyframes_left == 0) {
+                self.stats.keyframes_paced += u64::from(from <= tick);
+                return;
             }
-            Need::Still(_) => self.stats.stills += 1,
-            Need::Delta(_) => {}
+            if from > tick {
+                continue;
+            }
+            let made = (track.area, place);
+            let part = self
+                .share
+                .part(&self.subject, made, need, track.basis(), self.stats);
+            if let Some(part) = part {
+                self.keyframes_left -= usize::from(first);
+                self.plan.parts.push(part);
+                self.plan.tracks.push(at as u32);
+            }
+        }
+        self.stats.area_parts += self.plan.parts.len() as u64;
+    }
+
+    /// Notes of which areas a viewer is told nothing.
+    fn leave_out(&mut self, member: &mut Member) {
+        if !self.sim.is_divided() {
+            return;
+        }
+        let mut told = self.plan.tracks.iter().copied().peekable();
+        for at in 0..member.viewer.tracks().len() {
+            if told.next_if_eq(&(at as u32)).is_none() {
+                let track = member.viewer.track(at);
+                let place = self.subject.place(track.area);
+                let area = place.map(|place| self.subject.snapshot.areas[place].as_ref());
+                track.left_out(self.subject.tick, area);
+            }
         }
     }
 

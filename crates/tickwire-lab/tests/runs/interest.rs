@@ -1,0 +1,71 @@
+//! Games on a grid: what a client sees is true, is all that is near it, and is nothing that it may not see.
+
+use tickwire_lab::{Lab, Running, profile, seeds, storm};
+use tickwire_snapshot::AreaId;
+
+use crate::{games, s, sound};
+
+/// Where things of one kind are: in a client's view, or in truth.
+fn places(lab: &Running, client: usize, component: &str, truth: bool) -> Vec<(f64, f64)> {
+    let view = lab.view(client).unwrap();
+    let schema = view.schema().clone();
+    let table = schema.component(component).unwrap();
+    let field = |name| schema.components[table].field(name).unwrap();
+    let (x, y) = (field("x"), field("y"));
+    let areas: Vec<_> = match truth {
+        true => lab.truth(client).unwrap().areas.clone(),
+        false => view
+            .areas()
+            .map(|area| view.newest(area).unwrap().1.clone())
+            .collect(),
+    };
+    let rows = areas.iter().flat_map(|area| {
+        area.rows(table).map(|slot| {
+            let number = |field| area.number(table, slot, field).unwrap();
+            (number(x), number(y))
+        })
+    });
+    rows.collect()
+}
+
+#[test]
+fn a_client_sees_what_is_near_and_little_else() {
+    for link in profile::ALL {
+        let mut lab = Lab::new("plain", games::plain).clients(6).link(link).start();
+        lab.advance(s(15)).unwrap_or_else(|violation| panic!("{violation}"));
+        // All stand still where they are, so that views are of the same moment as the truth.
+        let mut seen = 0;
+        let mut all = 0;
+        for client in 0..6 {
+            let view = lab.view(client).unwrap();
+            assert!(view.areas().count() < 40);
+            let here = places(&lab, client, "Spark", false);
+            all += places(&lab, client, "Spark", true).len();
+            seen += here.len();
+            let riders = places(&lab, client, "Rider", false);
+            assert!(!riders.is_empty(), "it sees itself");
+        }
+        assert!(seen > 0 && seen * 2 < all, "{seen} of {all} on {}", link.name);
+        let figures = lab.figures();
+        assert!(figures.checks > 20_000, "{figures}");
+    }
+}
+
+#[test]
+fn everybody_sees_the_common_area() {
+    let lab = sound(Lab::new("plain", games::plain).clients(3).run(s(5)));
+    for client in 0..3 {
+        let view = lab.view(client).unwrap();
+        let total = view.schema().resource("Total").unwrap();
+        let (_, area) = view.newest(AreaId::ALL).unwrap();
+        assert!(area.has(total, 0) && area.is_empty());
+    }
+}
+
+#[test]
+fn areas_are_true_in_storms() {
+    let seen = seeds(0..24, s(30), |seed| storm("plain", games::plain, seed));
+    let seen = seen.unwrap_or_else(|violation| panic!("{violation}"));
+    println!("{seen}");
+    assert!(seen.checks > 100_000 && seen.links > 200, "{seen}");
+}
