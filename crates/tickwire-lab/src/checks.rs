@@ -3,7 +3,6 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use tickwire_client::State;
-use tickwire_snapshot::AreaId;
 use tickwire_proto::session::outbox::{OUTBOX_BYTES_MAX, OUTBOX_MESSAGES_MAX};
 
 use crate::{link::LinkId, running::Running, truth::RoomName, violation::Broken};
@@ -124,19 +123,16 @@ impl Running {
             .ok_or("its room has published nothing")?;
         let view = seat.client.view(seat.room).ok_or("it has no view")?;
         let ticks = BEHIND_MAX.as_micros() as u32 / self.kind.game().tick_us().max(1);
-        let here = self.host.as_ref().and_then(|host| host.room(room.number));
-        let here = here.ok_or("its room is gone")?.simulation();
-        let sight = here.sight(view.seat().unwrap_or(u16::MAX));
-        for area in view.areas() {
-            if sight.binary_search(&area).is_err() {
-                return Err(format!("it holds area {}, which it may not see", area.0));
-            }
-        }
-        let seen = |area: &&AreaId| truth.area(**area).is_some_and(|area| !area.is_empty());
-        for &area in sight.iter().filter(seen) {
-            let held = view.newest(area);
-            let (tick, held) =
-                held.ok_or_else(|| format!("it holds nothing of area {}", area.0))?;
+        let seat = view.seat().unwrap_or(u16::MAX);
+        // What has just come into sight, or was empty just now, may be on its way.
+        for area in self.truth.long_seen(room, seat, ticks) {
+            let Some((tick, held)) = view.newest(area) else {
+                let mut recent = self.truth.recent(room, ticks);
+                if recent.all(|truth| truth.area(area).is_some_and(|area| !area.is_empty())) {
+                    return Err(format!("it holds nothing of area {}", area.0));
+                }
+                continue;
+            };
             // A room may have been still for long and have changed just now: what counts is what was true in the last second.
             let mut recent = self.truth.recent(room, ticks);
             if !recent.any(|snapshot| snapshot.area(area).is_some_and(|truth| truth.same(held))) {

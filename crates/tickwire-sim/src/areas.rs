@@ -13,8 +13,8 @@ impl Game {
     /// Divides the room into square cells of `size`, so that each player is told of what is around what they own: of everything within
     /// `view`, and of the rest of the cells that this touches. `place` says where an entity is, by one of its components.
     ///
-    /// Entities without such a component, and resources, are seen by all. What a player owns nothing of any more goes on being seen from
-    /// where it was last. Cells are not smaller than a quarter of the view, or a player would see too many; half of it to all of it is right.
+    /// Entities without such a component, and resources, are seen by all. Who owns nothing on the grid any more goes on seeing what they saw
+    /// last. Cells of half the view to all of it are right; much smaller ones are refused, since a player would see too many.
     ///
     /// ```
     /// use bevy_ecs::prelude::*;

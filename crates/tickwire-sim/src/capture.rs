@@ -270,7 +270,9 @@ fn reconcile(world: &mut World, columns: &[Box<dyn Column>], pass: &mut Pass) ->
         for slot in slots {
             pass.stats.slots_touched += 1;
             let held = pass.base(area).generation(slot);
-            let holds = ids.in_area(area, slot).map(|(id, known)| (id, known.entity));
+            let holds = ids
+                .in_area(area, slot)
+                .map(|(id, known)| (id, known.entity));
             let stays = held.is_some() && held == holds.map(|(id, _)| id.generation);
             if held.is_some() && !stays {
                 moves.left.push(slot);

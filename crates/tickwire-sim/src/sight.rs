@@ -71,7 +71,8 @@ impl Sights {
                 self.owned.push((owner.0.seat, *net, at));
             }
         }
-        self.owned.sort_unstable_by_key(|&(seat, net, _)| (seat, net));
+        self.owned
+            .sort_unstable_by_key(|&(seat, net, _)| (seat, net));
         self.seats
             .resize_with(usize::from(roster.seats()), Sight::default);
         for (seat, sight) in self.seats.iter_mut().enumerate() {

@@ -18,7 +18,10 @@ pub struct Snapshot {
 impl Snapshot {
     /// One of its areas.
     pub fn area(&self, id: AreaId) -> Option<&Arc<Area>> {
-        let at = self.areas.binary_search_by_key(&id, |area| area.id()).ok()?;
+        let at = self
+            .areas
+            .binary_search_by_key(&id, |area| area.id())
+            .ok()?;
         self.areas.get(at)
     }
 

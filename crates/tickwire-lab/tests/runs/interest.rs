@@ -31,8 +31,12 @@ fn places(lab: &Running, client: usize, component: &str, truth: bool) -> Vec<(f6
 #[test]
 fn a_client_sees_what_is_near_and_little_else() {
     for link in profile::ALL {
-        let mut lab = Lab::new("plain", games::plain).clients(6).link(link).start();
-        lab.advance(s(15)).unwrap_or_else(|violation| panic!("{violation}"));
+        let mut lab = Lab::new("plain", games::plain)
+            .clients(6)
+            .link(link)
+            .start();
+        lab.advance(s(15))
+            .unwrap_or_else(|violation| panic!("{violation}"));
         // All stand still where they are, so that views are of the same moment as the truth.
         let mut seen = 0;
         let mut all = 0;
@@ -45,7 +49,11 @@ fn a_client_sees_what_is_near_and_little_else() {
             let riders = places(&lab, client, "Rider", false);
             assert!(!riders.is_empty(), "it sees itself");
         }
-        assert!(seen > 0 && seen * 2 < all, "{seen} of {all} on {}", link.name);
+        assert!(
+            seen > 0 && seen * 2 < all,
+            "{seen} of {all} on {}",
+            link.name
+        );
         let figures = lab.figures();
         assert!(figures.checks > 20_000, "{figures}");
     }
@@ -64,8 +72,8 @@ fn everybody_sees_the_common_area() {
 
 #[test]
 fn areas_are_true_in_storms() {
-    let seen = seeds(0..24, s(30), |seed| storm("plain", games::plain, seed));
+    let seen = seeds(0..10, s(30), |seed| storm("plain", games::plain, seed));
     let seen = seen.unwrap_or_else(|violation| panic!("{violation}"));
     println!("{seen}");
-    assert!(seen.checks > 100_000 && seen.links > 200, "{seen}");
+    assert!(seen.checks > 50_000 && seen.links > 80, "{seen}");
 }

@@ -218,7 +218,12 @@ fn updates_that_make_no_sense_are_errors() {
         "flags",
         "seven bytes of a hash"
     );
-    for flags in [3, 4, 5, 8, 255] {
+    let gone_and_born: &[&[u8]] = &[&[3, 0, 8, 0], &[4, 2, 16, 1, 7], &[5, 2, 16, 0]];
+    assert!(ServerFrame::decode(&update(gone_and_born)).is_ok());
+    assert_eq!(field(&[&[3, 1, 8, 0]]), "flags", "gone from a basis");
+    assert_eq!(field(&[&[3, 0, 8, 1, 7]]), "flags", "gone, and something");
+    assert_eq!(field(&[&[3, 0, 16, 1, 7]]), "flags", "born of nothing");
+    for flags in [3, 4, 5, 8, 24, 255] {
         assert_eq!(field(&[&[0, 1, flags, 8, 1, 2, 3, 4, 5, 6, 7, 8]]), "flags");
     }
     assert_eq!(

@@ -380,9 +380,8 @@ impl Room {
         self.stats.captures += 1;
         let (updates, outputs) = (&mut self.updates, &mut self.outputs);
         updates.send(
-            snapshot,
+            (snapshot, stamp),
             &self.sim,
-            stamp,
             self.pace,
             &mut self.members,
             &mut self.stats,

@@ -120,12 +120,11 @@ impl Updates {
         self.drafts.forget(shard);
     }
 
-    /// Makes the updates of a tick.
+    /// Makes the updates of a tick. `stamp`: the server's clock at the capture.
     pub fn send(
         &mut self,
-        snapshot: Arc<Snapshot>,
+        (snapshot, stamp): (Arc<Snapshot>, Option<u64>),
         sim: &Simulation,
-        stamp: Option<u64>,
         pace: Pace,
         members: &mut Members,
         stats: &mut RoomStats,

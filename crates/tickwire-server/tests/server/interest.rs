@@ -248,7 +248,10 @@ fn a_player_costs_what_they_see_however_large_the_world_is() {
     }
     println!("areas looked at, areas sent, bytes a player and update: {rows:.1?}");
     let (least, most) = (rows[0], rows[3]);
-    assert!(most.0 < least.0 * 1.25 && most.1 < least.1 * 1.25, "{rows:?}");
+    assert!(
+        most.0 < least.0 * 1.25 && most.1 < least.1 * 1.25,
+        "{rows:?}"
+    );
     assert!(most.2 < least.2 * 1.25, "{rows:?}");
 }
 
@@ -257,7 +260,10 @@ fn keyframes_of_areas_are_paced_and_come_in_order() {
     let mut field = Field::new(&[("walkers", 16_000)]);
     (0..16).for_each(|_| field.join());
     let work = field.work(1);
-    assert!(work.keyframes_paced > 0, "16 players see more than 64 cells");
+    assert!(
+        work.keyframes_paced > 0,
+        "16 players see more than 64 cells"
+    );
     assert_eq!(
         work.keyframe_encodes,
         AREA_KEYFRAMES_PER_TICK_MAX as u64 + 1

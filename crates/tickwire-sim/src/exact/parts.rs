@@ -563,7 +563,10 @@ pub(crate) fn read_published(
     }
     let tick = Tick(input.at("published").u32_le()?);
     let mut areas: Vec<Arc<Area>> = Vec::new();
-    for _ in 0..input.at("published areas").count(AREA_IDS_MAX as usize, 3)? {
+    for _ in 0..input
+        .at("published areas")
+        .count(AREA_IDS_MAX as usize, 3)?
+    {
         let id = area_id(input)?;
         let keyframe = input.at("area").bytes(AREA_MAX)?;
         let decoded = decode(schema, &Basis::nothing(), id, tick, keyframe);
