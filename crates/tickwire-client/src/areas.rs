@@ -148,7 +148,7 @@ impl AreaView {
             return None;
         }
         let until = f64::from(here.until.0);
-        let next = self.held.get(1).filter(|next| tick > until && !next.gone);
+        let next = self.held.get(1).filter(|_| tick > until);
         let part = next.map_or(0.0, |next| {
             ((tick - until) / (f64::from(next.from.0) - until)).clamp(0.0, 1.0)
         });
@@ -174,6 +174,24 @@ impl AreaView {
             }
             self.events_dropped += 1;
         }
+    }
+
+    /// From which tick on a picture shows the newest that is held, or that it is out of sight.
+    pub(crate) fn begins(&self) -> Option<Tick> {
+        self.held.back().map(|held| held.from)
+    }
+
+    /// A picture shows the newest from this tick on, if that is later.
+    pub(crate) fn begin_at(&mut self, tick: Tick) {
+        if let Some(newest) = self.held.back_mut() {
+            newest.from = newest.from.max(tick.min(newest.until));
+        }
+    }
+
+    /// Whether anything that is held has this entity.
+    pub(crate) fn knows(&self, slot: u32, generation: u16) -> bool {
+        let mut held = self.held.iter();
+        held.any(|held| held.area.generation(slot) == Some(generation))
     }
 
     fn basis(&self, tick: Tick) -> Option<&Basis> {

@@ -14,7 +14,8 @@ use crate::delay::{DELAY_MAX, Delay};
 use crate::event::Fault;
 use crate::figures::{Figures, Meter};
 use crate::lead::CommandLead;
-use crate::picture::{Layer, Owner, Picture, ShownEvent};
+use crate::moves::{Crossing, Moves};
+use crate::picture::{Layer, Owner, Picture, ShownEvent, join_id, split_id};
 
 /// Areas of one view, those that just went out of sight among them. Together they have as many entities as one may have.
 const AREAS_MAX: usize = 2_048;
@@ -52,6 +53,7 @@ pub struct Applied {
 pub struct View {
     entry: Entry,
     areas: BTreeMap<u32, AreaView>,
+    moves: Moves,
     /// When a keyframe of an area was last asked for, while it has not come.
     asked: BTreeMap<u32, Time>,
     /// Areas of which nothing came yet since the session was resumed: the pause says nothing of the way.
@@ -81,6 +83,7 @@ impl View {
         Self {
             owner: owner(&entry.schema, entry.seat),
             areas: BTreeMap::new(),
+            moves: Moves::default(),
             asked: BTreeMap::new(),
             paused: BTreeSet::new(),
             newest: None,
@@ -234,6 +237,7 @@ impl View {
         );
         self.wait_for_the_unknown();
         let tick = self.clock.tick();
+        self.moves.reached(tick);
         self.forget_what_is_over();
         let layers = self
             .areas
@@ -250,19 +254,20 @@ impl View {
             tick,
             layers,
             owner: self.owner,
+            moves: self.moves.clone(),
         })
     }
 
     /// The next tick event whose moment has come in the picture drawn last: each once, in the order of ticks.
     pub fn event_due(&mut self) -> Option<ShownEvent> {
         let tick = self.clock.tick();
-        let event = self
-            .areas
-            .values_mut()
-            .find_map(|area| area.event_due(tick))?;
+        let mut areas = self.areas.iter_mut();
+        let (area, event) = areas.find_map(|(area, view)| Some((*area, view.event_due(tick)?)))?;
         Some(ShownEvent {
             schema: self.entry.schema.clone(),
+            area,
             event,
+            moves: self.moves.clone(),
         })
     }
 
@@ -357,6 +362,9 @@ impl View {
         let entities = |view: &AreaView| view.newest().map_or(0, |held| held.area.len());
         let mut total: usize = self.areas.values().map(entities).sum();
         for delta in deltas {
+            if delta.flags == AreaDelta::MOVED {
+                continue; // when all is held that this is about
+            }
             let known = self.areas.contains_key(&delta.area);
             if !known && (self.areas.len() >= AREAS_MAX || delta.area >= AREA_IDS_MAX) {
                 let text = format!("more than {AREAS_MAX} areas, or one beyond {AREA_IDS_MAX}");
@@ -382,6 +390,9 @@ impl View {
                 Ok(ticks) => gap = gap.max(ticks),
                 Err(fault) => self.fault(now, delta.area, fault, outcome),
             }
+        }
+        if let Err(fault) = self.apply_moves(deltas) {
+            outcome.faults.push(fault);
         }
         if paused {
             self.paused.clear();
@@ -413,10 +424,53 @@ impl View {
         }
     }
 
+    /// Notes who crossed from area to area: the same entity under another name. A picture comes to all these areas at one tick, so that it
+    /// shows everybody once.
+    fn apply_moves(&mut self, deltas: &[AreaDelta<'_>]) -> Result<(), Fault> {
+        let mut crossings = Vec::new();
+        let mut tick = Tick(0);
+        for delta in deltas.iter().filter(|it| it.flags == AreaDelta::MOVED) {
+            let moves = delta.moves().map_err(|e| Fault::Frame(e.to_string()))?;
+            for it in moves {
+                let from = |area: &u32| self.areas.get(area).and_then(AreaView::begins);
+                let begins = [delta.area, it.from].iter().filter_map(from).max();
+                tick = tick.max(begins.unwrap_or_default());
+                crossings.push((delta.area, it));
+            }
+        }
+        for (to, it) in crossings {
+            for area in [to, it.from] {
+                if let Some(view) = self.areas.get_mut(&area) {
+                    view.begin_at(tick);
+                }
+            }
+            let held = self.areas.get(&to).and_then(AreaView::newest);
+            let area = held.map(|held| held.area.clone());
+            // Where it is missing the delta was not understood, and is asked for.
+            let generation = area.as_ref().and_then(|area| area.generation(it.slot));
+            if let (Some(area), Some(generation)) = (area, generation) {
+                let crossing = Crossing {
+                    tick,
+                    from: join_id(it.from, it.was.1, it.was.0),
+                    slot: it.slot,
+                    area,
+                };
+                self.moves.note(crossing, join_id(to, generation, it.slot));
+            }
+        }
+        Ok(())
+    }
+
     fn forget_what_is_over(&mut self) {
         let picture = self.clock.is_started().then(|| self.clock.tick());
         let newest = self.newest.unwrap_or_default();
         self.areas.retain(|_, area| !area.is_over(picture, newest));
+        let areas = &self.areas;
+        self.moves.forget(|id| {
+            let (area, generation, slot) = split_id(id);
+            let view = areas.get(&area);
+            view.is_some_and(|view| view.knows(slot, generation))
+        });
     }
 
     /// Tells a fault once for each keyframe that is asked for: what follows from the first is not told again.

@@ -9,6 +9,8 @@ use crate::{link::LinkId, running::Running, truth::RoomName, violation::Broken};
 
 /// Bytes that may lie in a link which its socket has not taken.
 const UNSENT_MAX: usize = 64 * 1024;
+/// Of so many pictures one is looked through.
+const PICTURES: u64 = 8;
 /// How far behind the room a view may be when all is well.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 
@@ -31,6 +33,27 @@ impl Running {
         }
         self.checks += self.truth.check(client, room, view)?;
         self.seats[client].newest = to.or(self.seats[client].newest);
+        Ok(())
+    }
+
+    /// Now and then: no two entities of a picture have one number.
+    pub(crate) fn check_picture(&self, client: usize) -> Result<(), Broken> {
+        let seat = &self.seats[client];
+        let Some(picture) = seat.picture.as_ref() else {
+            return Ok(());
+        };
+        if !seat.counts.pictures.is_multiple_of(PICTURES) {
+            return Ok(());
+        }
+        for component in 0..picture.schema().components.len() {
+            let mut ids = BTreeSet::new();
+            for row in picture.entities(component) {
+                if !ids.insert(row.id()) {
+                    let id = row.id();
+                    return Err(Broken::Twins { client, id });
+                }
+            }
+        }
         Ok(())
     }
 

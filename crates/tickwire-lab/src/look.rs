@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tickwire_client::{Client, View};
+use tickwire_client::{Client, Picture, View};
 use tickwire_snapshot::{Area, Snapshot};
 
 use crate::{
@@ -37,6 +37,11 @@ impl Running {
     pub fn view(&self, client: usize) -> Option<&View> {
         let seat = self.seats.get(client)?;
         seat.client.view(seat.room)
+    }
+
+    /// What a client showed last, if it is in a room.
+    pub fn shown(&self, client: usize) -> Option<&Picture> {
+        self.seats.get(client)?.picture.as_ref()
     }
 
     /// What a client sees of one field: its number in each entity that has the component, in the order of areas and slots. Empty while

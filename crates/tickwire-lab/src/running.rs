@@ -287,6 +287,7 @@ impl Running {
         self.queue
             .plan(self.now.plus(self.picture), Event::Picture(client));
         self.seats[client].picture(self.now, self.script.as_deref_mut());
+        self.check_picture(client)?;
         self.after_client(client)
     }
 

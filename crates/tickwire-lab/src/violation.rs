@@ -53,6 +53,14 @@ pub enum Broken {
         /// The newest tick of the view.
         tick: Tick,
     },
+    /// A picture shows two entities by one number.
+    #[error("client {client} shows two entities by the number {id}")]
+    Twins {
+        /// Whose picture.
+        client: usize,
+        /// The number.
+        id: u64,
+    },
     /// A view claims a tick that its room never published.
     #[error(
         "client {client} holds area {area} at tick {tick}, which the room never published (its newest is {newest})"

@@ -172,9 +172,13 @@ impl Capture {
             self.seen
         };
         let pass = world.last_change_tick_scope(since, |world| {
-            division.settle(world);
+            let crossed = division.settle(world);
             let mut pass = self.begin(world, tick);
             let moves = reconcile(world, columns, &mut pass);
+            for (is, was) in crossed {
+                let from = pass.base(was.area).id();
+                pass.edit(is.area).arrived(is.id, from, was.id);
+            }
             for column in columns {
                 column.capture(world, &mut pass);
                 moves

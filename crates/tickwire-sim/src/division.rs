@@ -8,7 +8,7 @@ use bevy_ecs::world::World;
 use tickwire_snapshot::{AreaId, NetId};
 
 use crate::grid::{Grid, Point};
-use crate::ids::{Ids, NetEntity};
+use crate::ids::{Ids, NetEntity, Place};
 
 /// A component that says where its entity is, without its type.
 pub(crate) trait Placer: Send + Sync {
@@ -91,8 +91,11 @@ impl Division {
     }
 
     /// Puts everybody into the area where they are now: those who are new, and those who have moved far enough. In the order of their names.
-    pub(crate) fn settle(&mut self, world: &mut World) {
-        let Some(grid) = self.grid else { return };
+    /// Who was in another area before: where they are and where they were.
+    pub(crate) fn settle(&mut self, world: &mut World) -> Vec<(Place, Place)> {
+        let Some(grid) = self.grid else {
+            return Vec::new();
+        };
         let mut moved: Vec<(NetId, AreaId)> = Vec::new();
         let unsettled = world.resource_mut::<Ids>().take_unsettled();
         let ids = world.resource::<Ids>();
@@ -118,9 +121,10 @@ impl Division {
         moved.sort_unstable();
         moved.dedup();
         let mut ids = world.resource_mut::<Ids>();
-        for (id, area) in moved {
-            ids.move_to(id, area);
-        }
+        let moves = moved
+            .into_iter()
+            .filter_map(|(id, area)| ids.move_to(id, area));
+        moves.filter_map(|(is, was)| Some((is, was?))).collect()
     }
 }
 

@@ -257,10 +257,10 @@ impl Ids {
         std::mem::take(&mut self.unsettled)
     }
 
-    /// Puts somebody into another area, or into their first.
-    pub(crate) fn move_to(&mut self, id: NetId, area: AreaId) {
-        let Some(known) = self.get(id) else { return };
-        if let Some(place) = known.place {
+    /// Puts somebody into another area, or into their first: where they are now, and where they were.
+    pub(crate) fn move_to(&mut self, id: NetId, area: AreaId) -> Option<(Place, Option<Place>)> {
+        let was = self.get(id)?.place;
+        if let Some(place) = was {
             self.hide(place);
         }
         if let Some(Some(known)) = self.known.get_mut(id.slot as usize) {
@@ -268,6 +268,7 @@ impl Ids {
         }
         let area = self.open(area);
         self.show(id, area);
+        Some((self.get(id)?.place?, was))
     }
 
     fn visible_in(&self, archetype: &Archetype) -> u16 {

@@ -56,9 +56,25 @@ pub struct TickEvent {
     pub blobs: Vec<Vec<u8>>,
 }
 
+/// Ticks for which an area knows who came from another one.
+pub const ARRIVAL_TICKS_MAX: u32 = 64;
+
+/// Somebody who came into an area from another one: the same entity under another name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// When: that of the first version that has it.
+    pub tick: Tick,
+    /// What it is called here.
+    pub id: NetId,
+    /// Where it was before.
+    pub from: AreaId,
+    /// What it was called there.
+    pub was: NetId,
+}
+
 /// What is true of an area from its tick on, quantised: entities, and rows of components and resources, in shared pages of 64 slots.
 ///
-/// Two areas are [`same`](Self::same) if ids, generations and columns (tracks included) are; events and ticks are not content.
+/// Two areas are [`same`](Self::same) if ids, generations and columns (tracks included) are; events, arrivals and ticks are not content.
 /// Tables are numbered as in [`Schema::record`]; resources are rows of slot 0.
 #[derive(Clone, Debug)]
 pub struct Area {
@@ -71,6 +87,7 @@ pub struct Area {
     pub(crate) entities: Arc<Table<EntityPage>>,
     pub(crate) tables: Vec<Arc<Table<Page>>>,
     pub(crate) events: Vec<TickEvent>,
+    pub(crate) arrivals: Vec<Arrival>,
 }
 
 impl Area {
@@ -86,6 +103,7 @@ impl Area {
             entities: Arc::default(),
             tables: vec![Arc::default(); schema.tables()],
             events: Vec::new(),
+            arrivals: Vec::new(),
         }
     }
 
@@ -232,6 +250,11 @@ impl Area {
     /// The tick events that live in it, oldest first.
     pub fn events(&self) -> &[TickEvent] {
         &self.events
+    }
+
+    /// Who came from other areas of late, oldest first. No part of what viewers of this area alone are told.
+    pub fn arrivals(&self) -> &[Arrival] {
+        &self.arrivals
     }
 
     /// The state hash: equal for equal content, on every machine. Pages that did not change are not hashed again.

@@ -24,7 +24,9 @@ mod unit;
 pub mod value;
 pub mod values;
 
-pub use area::{AREA_IDS_MAX, Area, AreaId, ENTITIES_MAX, NetId, TickEvent};
+pub use area::{
+    AREA_IDS_MAX, ARRIVAL_TICKS_MAX, Area, AreaId, Arrival, ENTITIES_MAX, NetId, TickEvent,
+};
 pub use codec::{Basis, DecodeError, Decoded, Encoder, decode};
 pub use edit::{AreaEdit, RowsEdit};
 pub use history::{HISTORY_MAX, History};

@@ -77,3 +77,38 @@ fn areas_are_true_in_storms() {
     println!("{seen}");
     assert!(seen.checks > 50_000 && seen.links > 80, "{seen}");
 }
+
+#[test]
+fn who_crosses_stays_who_they_are() {
+    for link in [profile::FIBER, profile::FOUR_G] {
+        let mut lab = Lab::new("plain", games::plain)
+            .clients(2)
+            .link(link)
+            .player(|turn| turn.set("x", 1))
+            .start();
+        let step = std::time::Duration::from_millis(16);
+        lab.advance(s(1)).unwrap();
+        let mut last: Option<(u64, f64)> = None;
+        let (mut areas, mut furthest) = (std::collections::BTreeSet::new(), 0.0f64);
+        for _ in 0..150 {
+            lab.advance(step).unwrap();
+            let Some(picture) = lab.shown(0) else {
+                continue;
+            };
+            let mine = picture.named("Rider").find(|row| row.mine());
+            let mine = mine.expect("one's own is always in sight");
+            let (id, x) = (mine.id(), mine.number(0).unwrap());
+            areas.insert(mine.area());
+            if let Some((before, at)) = last {
+                assert_eq!(id, before, "at {x}");
+                furthest = furthest.max((x - at).abs());
+            }
+            let same = picture.entity(id, picture.schema().component("Rider").unwrap());
+            assert_eq!(same.unwrap().number(0), Some(x));
+            last = Some((id, x));
+        }
+        assert!(areas.len() >= 5, "{areas:?}");
+        // 180 units a second, shown 60 times a second: it slides over every border.
+        assert!(furthest < 8.0, "{furthest} on {}", link.name);
+    }
+}

@@ -9,6 +9,7 @@ mod io;
 mod lagging;
 mod member;
 mod orders;
+mod plan;
 mod requests;
 mod rest;
 mod share;

@@ -155,6 +155,31 @@ impl Share {
         Some(at)
     }
 
+    /// The number of the part that says who came to an area; the same for all who are told the same.
+    pub fn moved(&mut self, (id, place): (AreaId, usize), payload: &[u8]) -> u32 {
+        let mut next = self.newest[place];
+        while let Some(at) = next {
+            let part = &self.parts[at as usize];
+            if part.need == Need::Moved && part.payload == payload {
+                return at;
+            }
+            next = part.next;
+        }
+        let at = self.parts.len() as u32;
+        self.parts.push(Part {
+            area: id,
+            need: Need::Moved,
+            version: Tick(0),
+            from: None,
+            flags: AreaDelta::MOVED,
+            payload: Bytes::copy_from_slice(payload),
+            after: None,
+            next: self.newest[place],
+        });
+        self.newest[place] = Some(at);
+        at
+    }
+
     fn make(
         &mut self,
         subject: &Subject,

@@ -18,6 +18,8 @@ pub(crate) enum Need {
     Still(Tick),
     /// It is out of sight.
     Gone,
+    /// Who came to it from other areas: beside what leads to it.
+    Moved,
 }
 
 /// One area of a view.

@@ -10,6 +10,7 @@ use tickwire_snapshot::{AreaId, Encoder, Schema, Snapshot};
 use super::drafts::Drafts;
 use super::io::{Batch, RoomOutput};
 use super::member::{Member, Members};
+use super::plan::Plan;
 use super::share::{Share, Subject};
 use super::stats::RoomStats;
 use super::track::Need;
@@ -41,13 +42,6 @@ pub(crate) struct Updates {
     looked_at: Vec<MemberId>,
     /// Viewers that may need a tick frame alone.
     lone: Vec<MemberId>,
-}
-
-/// What one viewer gets: the parts, and which of its areas they are about.
-#[derive(Default)]
-struct Plan {
-    parts: Vec<u32>,
-    tracks: Vec<u32>,
 }
 
 /// One tick of sending.
@@ -249,6 +243,10 @@ impl Round<'_> {
             return;
         }
         self.gather(member);
+        if self.sim.is_divided() {
+            self.plan
+                .add_moves(&member.viewer, &self.subject, self.share);
+        }
         if self.plan.parts.is_empty() {
             return;
         }
@@ -258,6 +256,9 @@ impl Round<'_> {
         for (&part, &at) in self.plan.parts.iter().zip(&self.plan.tracks) {
             let part = self.share.get(part);
             let (need, after) = (part.need, part.after.clone());
+            if need == Need::Moved {
+                continue;
+            }
             let track = member.viewer.track(at as usize);
             track.sent(tick, need, part.version, after);
             match need {
@@ -277,8 +278,7 @@ impl Round<'_> {
     /// Plans the parts that a viewer gets. Without that which all see, it gets nothing else.
     fn gather(&mut self, member: &Member) {
         let tick = self.subject.tick;
-        self.plan.parts.clear();
-        self.plan.tracks.clear();
+        self.plan.clear();
         for (at, track) in member.viewer.tracks().iter().enumerate() {
             self.stats.area_visits += 1;
             let place = self.subject.place(track.area);
@@ -300,8 +300,7 @@ impl Round<'_> {
                 .part(&self.subject, made, need, track.basis(), self.stats);
             if let Some(part) = part {
                 self.keyframes_left -= usize::from(first);
-                self.plan.parts.push(part);
-                self.plan.tracks.push(at as u32);
+                self.plan.push(part, at);
             }
         }
         self.stats.area_parts += self.plan.parts.len() as u64;
@@ -314,7 +313,11 @@ impl Round<'_> {
         }
         let mut told = self.plan.tracks.iter().copied().peekable();
         for at in 0..member.viewer.tracks().len() {
-            if told.next_if_eq(&(at as u32)).is_none() {
+            let mut is_told = false;
+            while told.next_if_eq(&(at as u32)).is_some() {
+                is_told = true;
+            }
+            if !is_told {
                 let track = member.viewer.track(at);
                 let place = self.subject.place(track.area);
                 let area = place.map(|place| self.subject.snapshot.areas[place].as_ref());

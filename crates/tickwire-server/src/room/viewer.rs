@@ -44,6 +44,12 @@ impl Viewer {
         &self.tracks
     }
 
+    /// The place of an area among them.
+    pub fn find(&self, area: AreaId) -> Option<usize> {
+        let found = self.tracks.binary_search_by_key(&area, |track| track.area);
+        found.ok()
+    }
+
     pub fn track(&mut self, at: usize) -> &mut Track {
         &mut self.tracks[at]
     }
@@ -74,8 +80,7 @@ impl Viewer {
 
     /// It cannot use what it was sent of an area: it gets a keyframe, not more often than every `pause` ticks.
     pub fn want_keyframe(&mut self, area: AreaId, now: Tick, pause: u32) {
-        let at = self.tracks.binary_search_by_key(&area, |track| track.area);
-        if let Ok(at) = at {
+        if let Some(at) = self.find(area) {
             self.tracks[at].want_keyframe(now, pause);
         }
     }
