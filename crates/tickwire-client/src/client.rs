@@ -1,10 +1,11 @@
 //! The client as one state machine: link, session, credentials, and the rooms that are wanted.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use litemap::LiteMap;
 use tickwire_proto::{Backoff, ClientSession, Ending, Reason, Retry, SessionConfig, Time};
 use tickwire_snapshot::Schema;
 
@@ -79,24 +80,24 @@ pub struct Client {
     pub(crate) backoff: Backoff,
     pub(crate) attempt: u32,
     pub(crate) chance: u64,
-    pub(crate) rooms: BTreeMap<RoomKey, Room>,
+    pub(crate) rooms: LiteMap<RoomKey, Room>,
     /// The lost link left a session, which the next hello claims.
     pub(crate) resuming: bool,
     /// It does so on a better link, while the one before was still there: nobody need know.
     pub(crate) moving: bool,
     /// The namespaces that are wanted, by the numbers of their attachments.
-    pub(crate) namespaces: BTreeMap<u8, Wanted>,
+    pub(crate) namespaces: LiteMap<u8, Wanted>,
     pub(crate) last_namespace: u8,
     /// The least round trip that was measured last: a resumed session has to measure anew.
     pub(crate) least_rtt: Duration,
     /// The rooms by their numbers in this session.
-    pub(crate) keys: BTreeMap<u32, RoomKey>,
+    pub(crate) keys: LiteMap<u32, RoomKey>,
     /// Questions for the list of rooms that wait for the session.
     pub(crate) questions: Vec<(NamespaceKey, RequestId, String)>,
     /// Those that were asked and are not answered yet.
-    pub(crate) listing: BTreeMap<u32, NamespaceKey>,
+    pub(crate) listing: LiteMap<u32, NamespaceKey>,
     /// Lists of rooms that are watched.
-    pub(crate) lists: BTreeMap<RequestId, List>,
+    pub(crate) lists: LiteMap<RequestId, List>,
     pub(crate) requests: u32,
     pub(crate) statuses: Statuses,
     /// What is asked, on either side.
@@ -110,6 +111,8 @@ impl Client {
     pub fn new(config: ClientConfig, seed: u64, now: Time) -> Self {
         let credentials = config.credentials.clone();
         let main = Wanted::new(&config.namespace, credentials, config.messages_hash);
+        let mut namespaces = LiteMap::new();
+        namespaces.insert(NamespaceKey::MAIN.0, main);
         let mut client = Self {
             session: ClientSession::new(now, config.session, seed),
             config,
@@ -118,16 +121,16 @@ impl Client {
             backoff: Backoff::new(BACKOFF_FIRST, BACKOFF_CAP),
             attempt: 0,
             chance: seed,
-            rooms: BTreeMap::new(),
+            rooms: LiteMap::new(),
             resuming: false,
             moving: false,
-            namespaces: BTreeMap::from([(NamespaceKey::MAIN.0, main)]),
+            namespaces,
             last_namespace: NamespaceKey::MAIN.0,
             least_rtt: Duration::ZERO,
-            keys: BTreeMap::new(),
+            keys: LiteMap::new(),
             questions: Vec::new(),
-            listing: BTreeMap::new(),
-            lists: BTreeMap::new(),
+            listing: LiteMap::new(),
+            lists: LiteMap::new(),
             requests: 0,
             statuses: Statuses::default(),
             open: Requests::default(),
@@ -196,7 +199,7 @@ impl Client {
             }
             _ => {}
         }
-        for room in self.rooms.values_mut() {
+        for room in self.rooms.iter_mut().map(|(_, room)| room) {
             if matches!(room.phase, Phase::Pause(at) if now >= at) {
                 room.phase = Phase::Wanted;
             }

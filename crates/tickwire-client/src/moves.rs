@@ -1,8 +1,8 @@
 //! Who crossed from one area into another: the same entity under another name, here as in a picture. Which areas there are is the view's matter.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use litemap::LiteMap;
 use tickwire_proto::Tick;
 use tickwire_snapshot::Area;
 
@@ -26,7 +26,7 @@ pub(crate) struct Moves {
     /// Those that a picture slides into, oldest first.
     recent: Arc<Vec<Crossing>>,
     /// By its number now: the first one that an entity had here.
-    names: Arc<BTreeMap<u64, u64>>,
+    names: Arc<LiteMap<u64, u64>>,
     /// Names after which those are looked through that nobody has any more.
     look_at: usize,
 }

@@ -1,9 +1,9 @@
 //! What one client knows of one room: its areas, its members, and when to show what.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tickwire_proto::frame::{AreaDelta, MemberChangeOwned, MemberInfoOwned, ServerFrame};
 use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::{AREA_IDS_MAX, Area, AreaId, ENTITIES_MAX, Schema};
@@ -52,12 +52,12 @@ pub struct Applied {
 #[derive(Debug)]
 pub struct View {
     entry: Entry,
-    areas: BTreeMap<u32, AreaView>,
+    areas: LiteMap<u32, AreaView>,
     moves: Moves,
     /// When a keyframe of an area was last asked for, while it has not come.
-    asked: BTreeMap<u32, Time>,
+    asked: LiteMap<u32, Time>,
     /// Areas of which nothing came yet since the session was resumed: the pause says nothing of the way.
-    paused: BTreeSet<u32>,
+    paused: LiteMap<u32, ()>,
     newest: Option<Tick>,
     owner: Option<Owner>,
     line: ArrivalLine,
@@ -82,10 +82,10 @@ impl View {
         let interval = f64::from(entry.tick_us) * f64::from(entry.send_every.max(1));
         Self {
             owner: owner(&entry.schema, entry.seat),
-            areas: BTreeMap::new(),
+            areas: LiteMap::new(),
             moves: Moves::default(),
-            asked: BTreeMap::new(),
-            paused: BTreeSet::new(),
+            asked: LiteMap::new(),
+            paused: LiteMap::new(),
             newest: None,
             line: ArrivalLine::new(tick),
             stamps: Earliest::default(),
@@ -195,7 +195,10 @@ impl View {
 
     /// The session goes on over another link: updates go on from what is held, and keyframes that were asked for may be asked for again.
     pub(crate) fn resumed(&mut self, now: Time) {
-        self.paused = self.areas.keys().copied().collect();
+        self.paused.clear();
+        for area in self.areas.keys() {
+            self.paused.insert(*area, ());
+        }
         self.asked.clear();
         self.lead.resumed(now);
     }
@@ -359,6 +362,8 @@ impl View {
     ) {
         let (mut gap, mut paused) = (0, false);
         let first = self.newest.is_none();
+        // A picture slides over the time between two updates, even into an area that was left out of some.
+        let between = self.newest.map_or(u32::MAX, |newest| tick.since(newest));
         let entities = |view: &AreaView| view.newest().map_or(0, |held| held.area.len());
         let mut total: usize = self.areas.values().map(entities).sum();
         for delta in deltas {
@@ -385,9 +390,9 @@ impl View {
                 continue;
             }
             match applied {
-                Ok(_) if self.paused.remove(&delta.area) => paused = true,
+                Ok(_) if self.paused.remove(&delta.area).is_some() => paused = true,
                 Ok(_) if mended => {}
-                Ok(ticks) => gap = gap.max(ticks),
+                Ok(ticks) => gap = gap.max(ticks.min(between)),
                 Err(fault) => self.fault(now, delta.area, fault, outcome),
             }
         }
@@ -485,9 +490,10 @@ impl View {
         }
     }
 
-    /// The picture does not go beyond what is known: it waits there, and goes on from there.
+    /// The picture does not go beyond what is known of any area: it waits there, and goes on from there. Areas that updates left out stand still
+    /// in it meanwhile.
     fn wait_for_the_unknown(&mut self) {
-        let Some(known) = self.areas.values().filter_map(AreaView::known_until).min() else {
+        let Some(known) = self.areas.values().filter_map(AreaView::known_until).max() else {
             self.waiting = false;
             return;
         };

@@ -5,18 +5,24 @@ use tickwire_snapshot::AreaId;
 /// A place: two coordinates and a zero, or three.
 pub(crate) type Point = [f32; 3];
 
-/// Cells of a sight at most; those nearest to what was spawned first are kept.
+/// Areas of a sight at most; of cells those nearest to what was spawned first are kept.
 pub const SIGHT_AREAS_MAX: usize = 512;
 
 /// Numbers of each kind of area.
 const NUMBER_BITS: u32 = 18;
 
-/// What a number of an area means. What everybody sees is area 0.
+/// What an area is, in the two lowest bits of its number less 1. What everybody sees is area 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
-enum Kind {
+pub(crate) enum Kind {
     Cell = 0,
+    Team = 1,
+    Seat = 2,
+    Own = 3,
 }
+
+/// The number of a seat that there is not.
+pub(crate) const NOBODY: u32 = (1 << NUMBER_BITS) - 2;
 
 /// Cells of one size, numbered from the origin in all directions.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -183,7 +189,8 @@ impl Around<'_> {
     }
 }
 
-fn area(kind: Kind, number: u32) -> AreaId {
+/// The area of a kind that has a number.
+pub(crate) fn area(kind: Kind, number: u32) -> AreaId {
     AreaId((number << 2 | kind as u32) + 1)
 }
 

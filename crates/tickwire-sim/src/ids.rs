@@ -481,6 +481,18 @@ pub(crate) fn went_out_of_sight(mut world: DeferredWorld, context: HookContext) 
     }
 }
 
+/// The entity has another owner: it may be for somebody else.
+pub(crate) fn changed_hands(world: &mut DeferredWorld, entity: Entity) {
+    let Some(id) = world.get::<NetEntity>(entity).map(NetEntity::id) else {
+        return;
+    };
+    if let Some(mut ids) = world.get_resource_mut::<Ids>()
+        && ids.divided
+    {
+        ids.unsettle(id);
+    }
+}
+
 /// Hook: the entity is despawned, or gave up its name.
 fn vanished(mut world: DeferredWorld, context: HookContext) {
     let Some((id, _)) = named(&world, context.entity) else {

@@ -96,6 +96,7 @@ mod system;
 mod task;
 mod time;
 
+pub use areas::SeenBy;
 pub use ask::{
     ANSWERS_MAX, Answer, Answers, Asked, NoReply, OutAnswer, OutQuestion, QUESTIONS_MAX,
     QuestionId, Questions, Replied, Ticket, TooManyQuestions,
@@ -118,6 +119,7 @@ pub use player::{
     Asks, OwnedBy, PLAYER_IDENTITY_MAX, PLAYER_NAME_MAX, Player, PlayerInfo, Roster, SEATS_MAX,
     Seated,
 };
+pub use sight::Sight;
 pub use simulation::{RoomAttributes, SimDrops, SimOptions, Simulation};
 pub use task::{Done, NewTask, TASKS_MAX, TaskFailed, TaskId, TaskResult, Tasks};
 pub use time::CurrentTick;

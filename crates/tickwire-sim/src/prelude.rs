@@ -1,5 +1,6 @@
 //! What a game imports: no name here collides with `bevy_ecs::prelude`, so that both can be imported whole.
 
+pub use crate::areas::SeenBy;
 pub use crate::ask::{Answers, Asked, NoReply, Questions, Replied, Ticket};
 pub use crate::chance::Chance;
 pub use crate::command::{MissingCommand, PlayerCommand};
@@ -15,4 +16,4 @@ pub use crate::task::{Done, TaskFailed, TaskId, Tasks};
 pub use crate::time::CurrentTick;
 pub use tickwire_derive::{NetEnum, NetMessage, PlayerCommand, Replicate, Shaped, TickEvent};
 pub use tickwire_proto::frame::{Presence, Refusal};
-pub use tickwire_snapshot::message::Request;
+pub use tickwire_snapshot::{Profile, message::Request};

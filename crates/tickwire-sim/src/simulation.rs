@@ -308,12 +308,19 @@ impl Simulation {
         snapshot
     }
 
-    /// The areas that a seat sees since the last [capture](Self::capture), rising: what all see, and the cells around what it owns.
+    /// The areas that a seat sees since the last [capture](Self::capture), rising: what all see, the cells around what it owns, what is for it
+    /// alone, and what the game [says](crate::Game::sees). Beyond the last seat: what spectators see.
     ///
     /// Where nobody ever was there is no area, though it is seen.
     #[must_use]
     pub fn sight(&self, seat: u16) -> &[AreaId] {
         self.sights.of(seat)
+    }
+
+    /// The areas on the grid in which something is that the seat owns, rising.
+    #[must_use]
+    pub fn near(&self, seat: u16) -> &[AreaId] {
+        self.sights.near(seat)
     }
 
     /// Counts the changes of what any seat [sees](Self::sight).
@@ -325,7 +332,7 @@ impl Simulation {
     /// Whether there are several areas.
     #[must_use]
     pub fn is_divided(&self) -> bool {
-        self.division.grid.is_some()
+        self.division.divides()
     }
 
     /// What captures cost so far.

@@ -363,3 +363,123 @@ fn what_is_elsewhere_leaves_no_trace() {
     assert_eq!(alone, wire(1));
     assert_eq!(alone, wire(5));
 }
+
+/// Whom something is for.
+#[derive(Replicate, Clone, Debug, Default)]
+#[net(scope = server)]
+struct For {
+    team: u16,
+    owner: bool,
+}
+
+fn secret(game: &mut Game) {
+    game.seats(4)
+        .replicate::<Name>()
+        .state::<For>()
+        .seen_by(|it: &For| match (it.owner, it.team) {
+            (true, _) => SeenBy::Owner,
+            (_, 0) => SeenBy::Place,
+            (_, team) => SeenBy::Team(team),
+        })
+        .sees(|_, player, sight| match player {
+            Some(player) => {
+                sight.team(player.seat % 2 + 1);
+            }
+            None => {
+                sight.everything();
+            }
+        });
+}
+
+/// What a seat sees, by name.
+fn seen(simulation: &mut Simulation, seat: u16) -> Vec<String> {
+    let sight = simulation.sight(seat).to_vec();
+    let all = names(simulation).into_iter();
+    all.filter(|(_, area, _)| sight.contains(&AreaId(*area)))
+        .map(|(name, ..)| name)
+        .collect()
+}
+
+#[test]
+fn teams_and_owners_see_what_is_theirs() {
+    let kind = GameKind::new("secret", secret);
+    let mut simulation = Simulation::new(&kind, SimOptions::default());
+    for seat in 0..3 {
+        let info = PlayerInfo {
+            seat,
+            name: format!("{seat}"),
+            ..PlayerInfo::default()
+        };
+        simulation.join(info).unwrap();
+    }
+    simulation.step();
+    let to = |team, owner| For { team, owner };
+    let world = simulation.world_mut();
+    world.spawn(name("all"));
+    world.spawn((name("also all"), to(0, false)));
+    world.spawn((name("odd"), to(1, false)));
+    world.spawn((name("even"), to(2, false)));
+    let mine = world
+        .spawn((name("mine"), to(0, true), OwnedBy(Player::new(1))))
+        .id();
+    world.spawn((name("nobody's"), to(0, true)));
+    let go = |simulation: &mut Simulation| {
+        simulation.step();
+        simulation.capture();
+        [0, 1, 2, u16::MAX].map(|seat| seen(simulation, seat))
+    };
+    let all = ["all", "also all"].as_slice();
+    assert_eq!(
+        go(&mut simulation),
+        [
+            [all, &["odd"]].concat(),
+            [all, &["even", "mine"]].concat(),
+            [all, &["odd"]].concat(),
+            [all, &["even", "mine", "nobody's", "odd"]].concat(),
+        ]
+    );
+    // It is given to somebody else.
+    let world = simulation.world_mut();
+    world.entity_mut(mine).insert(OwnedBy(Player::new(0)));
+    let seen = go(&mut simulation);
+    assert_eq!(seen[0], [all, &["mine", "odd"]].concat());
+    assert_eq!(seen[1], [all, &["even"]].concat());
+    // And is for all.
+    let world = simulation.world_mut();
+    world.get_mut::<For>(mine).unwrap().owner = false;
+    let seen = go(&mut simulation);
+    assert!(seen.iter().all(|seen| seen.contains(&"mine".to_owned())));
+}
+
+#[test]
+fn cubes_have_three_axes() {
+    #[derive(Replicate, Clone, Debug, Default)]
+    struct Fish {
+        x: f32,
+        y: f32,
+        z: f32,
+    }
+    let kind = GameKind::new("sea", |game: &mut Game| {
+        game.replicate::<Fish>()
+            .grid_3d(10.0, 10.0, |fish: &Fish| (fish.x, fish.y, fish.z));
+    });
+    let mut simulation = Simulation::new(&kind, SimOptions::default());
+    let me = PlayerInfo::default();
+    simulation.join(me).unwrap();
+    simulation.step();
+    let fish = |z| Fish { x: 5.0, y: 5.0, z };
+    let world = simulation.world_mut();
+    world.spawn((fish(5.0), OwnedBy(Player::new(0))));
+    world.spawn_batch([14.0, 24.0, 64.0].map(fish));
+    simulation.step();
+    let snapshot = simulation.capture();
+    let sight = simulation.sight(0);
+    let seen: Vec<usize> = snapshot
+        .areas
+        .iter()
+        .filter(|area| sight.contains(&area.id()))
+        .map(|area| area.len())
+        .collect();
+    assert_eq!((snapshot.areas.len(), seen), (5, vec![0, 1, 1]));
+    assert!(sight.len() > 27 && sight.len() < 64, "{}", sight.len());
+}

@@ -457,7 +457,7 @@ fn everything() -> RecordSchema {
                 },
             )
             .with_len(2),
-            field("quat", Quant::Quat { bits: 12 }),
+            field("quat", Quant::quat_bits(12)),
             field("target", Quant::Entity),
             field("text", Quant::Text { max: 10 }),
             field("unit", Quant::Unit2 { bits: 12 }),

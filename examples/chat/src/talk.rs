@@ -85,6 +85,7 @@ pub fn talk(store: Arc<Store>, server: Broadcaster) -> impl Fn(&mut Game) + Send
         let (store, server) = (Arc::clone(&store), server.clone());
         let desk = Desk { store, server };
         game.on_demand().rate(20).seats(200).message::<Line>();
+        game.seat_for_each_session(); // the same person on two devices
         game.on_start(move |mut commands: Commands| {
             commands.init_resource::<Waiting>();
             commands.insert_resource(desk.clone());

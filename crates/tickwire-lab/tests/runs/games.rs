@@ -326,3 +326,9 @@ pub fn plain(game: &mut Game) {
         .on_join(mount)
         .systems((ride, spawn, fly, burn, fizz).chain());
 }
+
+/// The same by the dense codec.
+pub fn dense_plain(game: &mut Game) {
+    plain(game);
+    game.codec(Profile::Dense);
+}

@@ -147,13 +147,16 @@ impl Entry {
         found.filter_map(move |(session, inside)| is(session, inside).then_some(*session))
     }
 
-    /// The older session with a seat here of an identity that has come with a newer one. Guests may be called the same and be two.
+    /// The older session with a seat here of an identity that has come with a newer one, where the game knows one seat for both.
+    /// Guests may be called the same and be two.
     pub fn seat_of(&self, newer: SessionKey, identity: &Identity) -> Option<SessionKey> {
         let is = |(session, inside): &(&SessionKey, &Inside)| {
             let other = &inside.identity;
             **session != newer && !inside.watches && !other.guest && other.id == identity.id
         };
-        let found = self.members.iter().filter(|_| !identity.guest).find(is);
+        let own = self.spec.kind.game().seat_for_each_session();
+        let found = self.members.iter();
+        let found = found.filter(|_| !identity.guest && !own).find(is);
         found.map(|(session, _)| *session)
     }
 

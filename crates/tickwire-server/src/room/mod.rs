@@ -124,7 +124,7 @@ impl Room {
             spare_rows: Vec::new(),
             lagging: Lagging::default(),
             requests: Requests::default(),
-            updates: Updates::new(spec.no, game.schema()),
+            updates: Updates::new(spec.no, game.schema(), game.budget()),
             outputs: VecDeque::new(),
             stats: RoomStats::default(),
             over: false,

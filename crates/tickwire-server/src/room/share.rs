@@ -22,6 +22,8 @@ const BUCKETS: usize = 1_024;
 pub(crate) struct Part {
     area: AreaId,
     pub need: Need,
+    /// Versions before the basis that are in step with this one: the dense codec looks at them too.
+    in_step: usize,
     /// The tick of the area's last change.
     pub version: Tick,
     from: Option<Tick>,
@@ -118,12 +120,17 @@ impl Share {
         basis: Option<&Basis>,
         stats: &mut RoomStats,
     ) -> Option<u32> {
+        let area = place.map(|place| &subject.snapshot.areas[place]);
+        let in_step = match (need, basis, area) {
+            (Need::Delta(_), Some(basis), Some(area)) => basis.in_step(area.tick()),
+            _ => 0,
+        };
         let list = place.unwrap_or(subject.snapshot.areas.len());
         let mut deltas = 0;
         let mut next = self.newest[list];
         while let Some(at) = next {
             let part = &self.parts[at as usize];
-            if part.need == need && part.area == id {
+            if part.need == need && part.in_step == in_step && part.area == id {
                 return Some(at);
             }
             deltas += usize::from(matches!(part.need, Need::Delta(_) | Need::Born(_)));
@@ -146,9 +153,8 @@ impl Share {
             }
             _ => {}
         }
-        let area = place.map(|place| &subject.snapshot.areas[place]);
         let mut part = self.make(subject, (id, area), need, basis, stats)?;
-        part.next = self.newest[list];
+        (part.in_step, part.next) = (in_step, self.newest[list]);
         let at = self.parts.len() as u32;
         self.parts.push(part);
         self.newest[list] = Some(at);
@@ -169,6 +175,7 @@ impl Share {
         self.parts.push(Part {
             area: id,
             need: Need::Moved,
+            in_step: 0,
             version: Tick(0),
             from: None,
             flags: AreaDelta::MOVED,
@@ -191,6 +198,7 @@ impl Share {
         let mut part = Part {
             area: id,
             need,
+            in_step: 0,
             version: area.map_or(Tick(0), |area| area.tick()),
             from: None,
             flags: 0,
@@ -234,6 +242,11 @@ impl Share {
             }
         }
         Some(part)
+    }
+
+    /// Bytes of a part, nearly.
+    pub fn part_length(&self, part: u32) -> usize {
+        self.parts[part as usize].payload.len() + 5
     }
 
     /// One of the parts.

@@ -49,6 +49,8 @@ counters! {
     area_visits,
     /// Areas' parts handed out.
     area_parts,
+    /// Areas' parts put off to a later update, since this one had no bytes left.
+    areas_put_off,
     /// Frames made of parts, however many viewers got each.
     frames,
     /// Updates handed out, keyframes and stills among them.

@@ -28,6 +28,8 @@ pub(crate) struct Track {
     pub area: AreaId,
     /// Whether it is in sight now.
     pub seen: bool,
+    /// When something was sent of it, or when it came into sight.
+    since: Tick,
     /// What the client may hold as its newest: from the last update that it is known to hold to the last one sent. That one will arrive before
     /// the next on a reliable lane: it is the basis of that. The others are for a link that is lost. Bounded by the window.
     sent: VecDeque<Sent>,
@@ -52,10 +54,11 @@ struct Sent {
 
 impl Track {
     /// An area that comes into sight.
-    pub fn new(area: AreaId) -> Track {
+    pub fn new(area: AreaId, now: Tick) -> Track {
         Track {
             area,
             seen: true,
+            since: now,
             sent: VecDeque::new(),
             empty_at: None,
             keyframe: None,
@@ -96,6 +99,11 @@ impl Track {
         Some((need, now))
     }
 
+    /// For how many ticks nothing was sent of it.
+    pub fn age(&self, now: Tick) -> u32 {
+        now.since(self.since)
+    }
+
     /// What the next delta starts from.
     pub fn basis(&self) -> Option<&Basis> {
         self.sent.back()?.basis.as_ref()
@@ -110,11 +118,15 @@ impl Track {
             self.keyframe = None;
         }
         self.empty_at = None;
+        self.since = now;
+        let still = matches!(need, Need::Still(_));
+        // What came before its basis is its own, though others hear the same "still".
+        let own = self.basis().filter(|_| still).cloned();
         self.sent.push_back(Sent {
             tick: now,
             version,
-            still: matches!(need, Need::Still(_)),
-            basis,
+            still,
+            basis: own.or(basis),
         });
     }
 

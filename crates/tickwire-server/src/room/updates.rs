@@ -10,7 +10,7 @@ use tickwire_snapshot::{AreaId, Encoder, Schema, Snapshot};
 use super::drafts::Drafts;
 use super::io::{Batch, RoomOutput};
 use super::member::{Member, Members};
-use super::plan::Plan;
+use super::plan::{Budget, Plan};
 use super::share::{Share, Subject};
 use super::stats::RoomStats;
 use super::track::Need;
@@ -29,6 +29,7 @@ const KNOCK_MS: u32 = 150;
 /// What a room keeps to send updates.
 pub(crate) struct Updates {
     room: u32,
+    budget: Option<usize>,
     share: Share,
     drafts: Drafts,
     newest: Option<Arc<Snapshot>>,
@@ -52,6 +53,8 @@ struct Round<'a> {
     stamp: Option<u64>,
     pace: Pace,
     keyframes_left: usize,
+    /// Bytes of areas in one update of a player.
+    budget: Option<usize>,
     /// Whether it is the spectators' turn too.
     for_watchers: bool,
     share: &'a mut Share,
@@ -61,9 +64,11 @@ struct Round<'a> {
 }
 
 impl Updates {
-    pub fn new(room: u32, schema: &Arc<Schema>) -> Updates {
+    /// `budget`: bytes of areas in one update, beside that which all see.
+    pub fn new(room: u32, schema: &Arc<Schema>, budget: Option<usize>) -> Updates {
         Updates {
             room,
+            budget,
             share: Share::new(Encoder::new(schema)),
             drafts: Drafts::default(),
             newest: None,
@@ -146,6 +151,7 @@ impl Updates {
             stamp,
             pace,
             keyframes_left: KEYFRAMES_PER_TICK_MAX,
+            budget: self.budget,
             for_watchers: tick.0.is_multiple_of(pace.watch_every),
             share: &mut self.share,
             drafts: &mut self.drafts,
@@ -191,7 +197,8 @@ impl Round<'_> {
         }
         self.stats.viewer_visits += 1;
         if self.sim.is_divided() {
-            member.viewer.follow(self.sim.sight(member.seat));
+            let sight = self.sim.sight(member.seat);
+            member.viewer.follow(sight, self.subject.tick);
         }
         let online = member.presence == Presence::Online;
         if online && self.needs_now(member) {
@@ -242,10 +249,17 @@ impl Round<'_> {
             note_lone(self.lone, member);
             return;
         }
-        self.gather(member);
+        let budget = self.budget.filter(|_| self.sim.is_divided());
+        let budget = budget.map(|bytes| Budget {
+            bytes: bytes * self.updates_at_once(member),
+            near: self.sim.near(member.seat),
+        });
+        let viewer = &member.viewer;
+        let limits = (&mut self.keyframes_left, budget);
+        self.plan
+            .gather(viewer, &self.subject, self.share, limits, self.stats);
         if self.sim.is_divided() {
-            self.plan
-                .add_moves(&member.viewer, &self.subject, self.share);
+            self.plan.add_moves(viewer, &self.subject, self.share);
         }
         if self.plan.parts.is_empty() {
             return;
@@ -275,35 +289,12 @@ impl Round<'_> {
         self.stats.update_bytes += bytes as u64;
     }
 
-    /// Plans the parts that a viewer gets. Without that which all see, it gets nothing else.
-    fn gather(&mut self, member: &Member) {
-        let tick = self.subject.tick;
-        self.plan.clear();
-        for (at, track) in member.viewer.tracks().iter().enumerate() {
-            self.stats.area_visits += 1;
-            let place = self.subject.place(track.area);
-            let area = place.map(|place| self.subject.snapshot.areas[place].as_ref());
-            let Some((need, from)) = track.need(tick, area) else {
-                continue;
-            };
-            let first = track.area == AreaId::ALL && need == Need::Keyframe;
-            if first && (from > tick || self.keyframes_left == 0) {
-                self.stats.keyframes_paced += u64::from(from <= tick);
-                return;
-            }
-            if from > tick {
-                continue;
-            }
-            let made = (track.area, place);
-            let part = self
-                .share
-                .part(&self.subject, made, need, track.basis(), self.stats);
-            if let Some(part) = part {
-                self.keyframes_left -= usize::from(first);
-                self.plan.push(part, at);
-            }
+    /// Spectators get fewer updates: each may have as many bytes as those in between together.
+    fn updates_at_once(&self, member: &Member) -> usize {
+        match member.watches() {
+            true => (self.pace.watch_every / self.pace.send_every.max(1)).max(1) as usize,
+            false => 1,
         }
-        self.stats.area_parts += self.plan.parts.len() as u64;
     }
 
     /// Notes of which areas a viewer is told nothing.

@@ -27,7 +27,7 @@ pub(crate) struct Viewer {
 impl Viewer {
     /// Of a client that has just joined: it holds nothing.
     pub fn new(now: Tick, pace: Pace) -> Viewer {
-        let mut all = Track::new(AreaId::ALL);
+        let mut all = Track::new(AreaId::ALL, now);
         all.begin_anew(now);
         Viewer {
             tracks: vec![all],
@@ -55,7 +55,7 @@ impl Viewer {
     }
 
     /// It sees these areas, rising, and no others.
-    pub fn follow(&mut self, sight: &[AreaId]) {
+    pub fn follow(&mut self, sight: &[AreaId], now: Tick) {
         let tracked = self.tracks.iter().filter(|track| track.seen);
         if tracked.map(|track| track.area).eq(sight.iter().copied()) {
             return;
@@ -68,7 +68,7 @@ impl Viewer {
             }
             match self.tracks.get_mut(at) {
                 Some(track) if track.area == *area => track.seen = true,
-                _ => self.tracks.insert(at, Track::new(*area)),
+                _ => self.tracks.insert(at, Track::new(*area, now)),
             }
             at += 1;
         }

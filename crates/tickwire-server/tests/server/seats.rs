@@ -69,6 +69,26 @@ fn told(world: &World, room: u32) -> Vec<(bool, String)> {
     room.simulation().world().resource::<Told>().0.clone()
 }
 
+/// A chat on two devices: nobody takes anything from anybody.
+#[test]
+fn where_each_session_has_a_seat_two_of_one_person_are_two_members() {
+    let front = FrontConfig::default();
+    let chat = |game: &mut Game| {
+        two_seats(game);
+        game.seat_for_each_session();
+    };
+    let kinds = vec![Kind::from(GameKind::new("hello", chat))];
+    let lobby = LobbyConfig::default();
+    let mut world = World::new(Loopback::with(kinds, Named, front, lobby));
+    let phone = come(&mut world, "ann", &QUICK);
+    let desk = come(&mut world, "ann", &QUICK);
+    let room = world.peers[phone].joined[0].room;
+    assert_eq!(world.peers[desk].joined[0].room, room);
+    assert!(world.peers[phone].ended.is_empty());
+    let joined = (true, "ann".to_owned());
+    assert_eq!(told(&world, room), [joined.clone(), joined]);
+}
+
 #[test]
 fn the_newer_session_goes_on_from_the_seat_and_the_older_one_is_told() {
     let mut world = world();

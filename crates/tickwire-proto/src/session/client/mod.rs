@@ -15,7 +15,8 @@ use crate::frame::client::ATTACH;
 use crate::frame::{ClientFrame, Limits, ResumeClaim};
 use crate::time::{Tick, Time};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use litemap::LiteMap;
+use std::collections::VecDeque;
 
 mod ask;
 mod call;
@@ -58,8 +59,8 @@ pub struct ClientSession {
     seed: u64,
     stage: Stage,
     /// For each attachment that was asked for whether it is accepted.
-    attachments: BTreeMap<u8, bool>,
-    rooms: BTreeMap<u32, RoomView>,
+    attachments: LiteMap<u8, bool>,
+    rooms: LiteMap<u32, RoomView>,
     /// It goes before all else.
     hello: Option<Bytes>,
     /// What brings this session back on another link.
@@ -134,8 +135,8 @@ impl ClientSession {
             limits: cfg.limits,
             seed,
             stage: Stage::NoLink,
-            attachments: BTreeMap::new(),
-            rooms: BTreeMap::new(),
+            attachments: LiteMap::new(),
+            rooms: LiteMap::new(),
             hello: None,
             token: None,
             claims: false,
