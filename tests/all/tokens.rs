@@ -307,7 +307,7 @@ impl House {
 
     fn drain(&mut self) {
         while self.front.poll().is_some() {}
-        while self.front.pop_dirty().is_some() {}
+        while self.front.pop_dirty(Time(0)).is_some() {}
     }
 
     /// A session that waits for its client, and its token.

@@ -32,6 +32,9 @@ pub struct ClientConfig {
     pub schema: Option<Arc<Schema>>,
     /// The hash of the namespace's messages; 0: generic.
     pub messages_hash: u64,
+    /// 16 bytes of chance by which the server knows this player's seats again, also in a session of another process or page that shows the
+    /// same. A secret.
+    pub seat_key: Option<[u8; 16]>,
     /// Of the session below.
     pub session: SessionConfig,
 }
@@ -43,6 +46,7 @@ impl Default for ClientConfig {
             credentials: None,
             schema: None,
             messages_hash: 0,
+            seat_key: None,
             session: SessionConfig::default(),
         }
     }
@@ -114,7 +118,7 @@ impl Client {
         let mut namespaces = LiteMap::new();
         namespaces.insert(NamespaceKey::MAIN.0, main);
         let mut client = Self {
-            session: ClientSession::new(now, config.session, seed),
+            session: new_session(now, &config, seed),
             config,
             stage: Stage::Over,
             state: State::Connecting,
@@ -265,6 +269,18 @@ impl Client {
         if self.has_link() {
             self.session.bye();
         }
+        self.closed();
+    }
+
+    /// The same for a page that is left and perhaps loaded again: with a [`seat_key`](ClientConfig::seat_key) its seats wait a moment for it.
+    pub fn unload(&mut self) {
+        if self.has_link() {
+            self.session.unload();
+        }
+        self.closed();
+    }
+
+    fn closed(&mut self) {
         self.session.give_up(); // where there is no link
         self.rooms.clear();
         self.keys.clear();
@@ -296,4 +312,13 @@ impl Client {
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     }
+}
+
+/// A session that nothing was said in yet.
+pub(crate) fn new_session(now: Time, config: &ClientConfig, seed: u64) -> ClientSession {
+    let mut session = ClientSession::new(now, config.session, seed);
+    if let Some(key) = config.seat_key {
+        session.set_seat_key(key);
+    }
+    session
 }

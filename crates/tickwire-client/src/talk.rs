@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tickwire_proto::frame::parts::NO_SEAT;
 use tickwire_proto::frame::{JoinedInfo, Refusal, code};
-use tickwire_proto::{ClientEvent as SessionEvent, ClientSession, Ending, Retry, Tick, Time};
+use tickwire_proto::{ClientEvent as SessionEvent, Ending, Retry, Tick, Time};
 use tickwire_snapshot::Schema;
 
-use crate::client::{Client, Stage};
+use crate::client::{Client, Stage, new_session};
 use crate::event::{ClientEvent, ClientOutput, NamespaceKey, RequestId, RoomKey, State};
 use crate::rooms::{Phase, Room};
 use crate::view::{Entry, View};
@@ -153,7 +153,7 @@ impl Client {
         self.stage = Stage::Opening(now.plus(OPEN_MAX));
         if self.session.is_ended().is_some() {
             let seed = self.random();
-            self.session = ClientSession::new(now, self.config.session, seed);
+            self.session = new_session(now, &self.config, seed);
         }
         self.set_state(State::Connecting);
         let number = self.random() as u32;

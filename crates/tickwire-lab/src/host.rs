@@ -166,8 +166,10 @@ impl Host {
     }
 
     /// A session that may have something to write.
-    pub fn pop_dirty(&mut self) -> Option<SessionKey> {
-        self.fronts.iter_mut().find_map(Front::pop_dirty)
+    pub fn pop_dirty(&mut self, now: Time) -> Option<SessionKey> {
+        self.fronts
+            .iter_mut()
+            .find_map(|front| front.pop_dirty(now))
     }
 
     /// What is to be done with a link, in order. One that shall be closed: after what its session still has to write.

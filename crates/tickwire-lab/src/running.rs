@@ -395,7 +395,7 @@ impl Running {
             }
             if let Some(wish) = host.pop_wish() {
                 self.grant(&wish);
-            } else if let Some(session) = host.pop_dirty() {
+            } else if let Some(session) = host.pop_dirty(self.now) {
                 self.pump_down(session)?;
             } else {
                 break;

@@ -61,6 +61,25 @@ pub(crate) struct WebSocket {
     /// On the server's side alone: a client chose its server.
     scan: Option<Scan>,
     breach: Option<Breach>,
+    /// All that came was heard, to the end of a message.
+    rests: bool,
+}
+
+/// The longest payload that is told by one byte.
+const SHORT_MAX: usize = 125;
+
+/// A short message, unmasked.
+pub(crate) struct Short {
+    bytes: [u8; SHORT_MAX],
+    len: u8,
+}
+
+impl std::ops::Deref for Short {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
 }
 
 impl WebSocket {
@@ -73,14 +92,41 @@ impl WebSocket {
             socket,
             scan: Some(Scan::default()),
             breach: None,
+            rests: true,
         }
+    }
+
+    /// The first message of what the link read, if it is short, whole, and there between others: nearly always. The shorter way of
+    /// [`feed`](Self::feed) and [`hear`](Self::hear), for which the rest is.
+    pub(crate) fn short(&mut self, bytes: &mut &[u8]) -> Option<Short> {
+        const BINARY: u8 = 0x82;
+        const MASKED: u8 = 0x80;
+        let [BINARY, length, a, b, c, d, rest @ ..] = bytes else {
+            return None;
+        };
+        let len = usize::from(length.checked_sub(MASKED)?);
+        if len > SHORT_MAX || len > rest.len() || !self.rests {
+            return None;
+        }
+        let (payload, rest) = rest.split_at(len);
+        let mut short = Short {
+            bytes: [0; SHORT_MAX],
+            len: len as u8,
+        };
+        let mask = [*a, *b, *c, *d];
+        for ((out, byte), mask) in short.bytes.iter_mut().zip(payload).zip(mask.iter().cycle()) {
+            *out = byte ^ mask;
+        }
+        *bytes = rest;
+        Some(short)
     }
 
     /// Takes what the link read. Nothing of it is answered or told before [`WebSocket::hear`].
     pub(crate) fn feed(&mut self, now: Time, bytes: &[u8]) {
-        if self.breach.is_some() {
+        if self.breach.is_some() || bytes.is_empty() {
             return;
         }
+        self.rests = false;
         let mut good = bytes.len();
         if let Some(scan) = &mut self.scan
             && let Err((before, breach)) = scan.pass(now, bytes)
@@ -108,6 +154,8 @@ impl WebSocket {
                 Ok(Message::Text(_) | Message::Frame(_)) => return Err(text_frame()),
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.socket.get_mut().settle();
+                    let between = self.scan.as_ref().is_some_and(Scan::is_between);
+                    self.rests = between && self.breach.is_none();
                     return self.breach.clone().map_or(Ok(None), Err);
                 }
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
@@ -181,6 +229,7 @@ impl Handshake {
                 socket,
                 scan: None,
                 breach: None,
+                rests: false,
             })),
             Err(HandshakeError::Interrupted(mid)) => Ok(Err(Handshake {
                 mid,
@@ -297,6 +346,11 @@ impl Scan {
             }
         }
         Ok(())
+    }
+
+    /// No message has begun.
+    fn is_between(&self) -> bool {
+        (self.have, self.skip, self.fragments) == (0, 0, 0)
     }
 
     fn header_len(&self) -> usize {

@@ -8,9 +8,9 @@ pub const GAUGE_LOW_WATER: u32 = 64;
 
 /// Bytes on their way from one room to one client that its socket has not taken, shared by the room, the front and the link.
 ///
-/// Two counts, since two sides keep them: what the room has made and the link has not fetched, and what the link has fetched
-/// and the socket has not taken. The second is of the whole link ([`Gauge::of_another_room`]); the first is not, lest two rooms that
-/// tick at the same moment wait for each other. They are hints for pacing, so relaxed order is enough.
+/// What the room has made and the link has not fetched, and what the link has fetched and the socket has not taken. The second is
+/// of the whole link ([`Gauge::of_another_room`]); the first is not, lest two rooms that tick at the same moment wait for each other. They are
+/// hints for pacing, so relaxed order is enough. Each number is written by one side alone, without waiting for the other.
 ///
 /// ```
 /// use tickwire_server::Gauge;
@@ -25,32 +25,54 @@ pub const GAUGE_LOW_WATER: u32 = 64;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Gauge {
-    made: Arc<AtomicU32>,
+    counts: Arc<Counts>,
     unwritten: Arc<AtomicU32>,
 }
+
+/// Sums since the gauge was made, modulo 2^32.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Written by the room.
+    made: Line<AtomicU32>,
+    /// Written by the front.
+    link: Line<OfLink>,
+}
+
+#[derive(Debug, Default)]
+struct OfLink {
+    fetched: AtomicU32,
+    shut: AtomicU32,
+}
+
+/// A cache line of its own.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Line<T>(T);
 
 impl Gauge {
     /// The gauge of another room with the same link.
     #[must_use]
     pub fn of_another_room(&self) -> Gauge {
         Gauge {
-            made: Arc::default(),
+            counts: Arc::default(),
             unwritten: self.unwritten.clone(),
         }
     }
 
     /// The room made so many bytes of updates.
     pub fn made(&self, bytes: u32) {
-        self.made.fetch_add(bytes, Ordering::Relaxed);
+        add(&self.counts.made.0, bytes);
     }
 
-    /// So many bytes of updates were fetched by the link, or will never be.
+    /// So many bytes of updates, of those that were made, were fetched by the link, or will never be.
     pub fn fetched(&self, bytes: u32) {
-        let less = |made: u32| Some(made.saturating_sub(bytes));
-        // Never fails: the closure always gives a value.
-        let _ = self
-            .made
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        add(&self.counts.link.0.fetched, bytes);
+    }
+
+    /// Nothing is to be made until the link says otherwise.
+    pub(crate) fn shut(&self, shut: bool) {
+        let bytes = u32::from(shut);
+        self.counts.link.0.shut.store(bytes, Ordering::Relaxed);
     }
 
     /// What the link holds and the socket has not taken.
@@ -67,7 +89,12 @@ impl Gauge {
     /// What the room has made and the link has not fetched.
     #[must_use]
     pub fn unfetched(&self) -> u32 {
-        self.made.load(Ordering::Relaxed)
+        let Counts { made, link } = &*self.counts;
+        let made = made.0.load(Ordering::Relaxed);
+        let ahead = made.wrapping_sub(link.0.fetched.load(Ordering::Relaxed));
+        // More fetched than made: what a room has given up.
+        let ahead = (ahead as i32).max(0) as u32;
+        ahead + link.0.shut.load(Ordering::Relaxed)
     }
 
     /// All that is on its way to the socket.
@@ -83,18 +110,37 @@ impl Gauge {
     }
 }
 
+/// By the one who writes it: a load and a store.
+fn add(count: &AtomicU32, bytes: u32) {
+    let sum = count.load(Ordering::Relaxed).wrapping_add(bytes);
+    count.store(sum, Ordering::Relaxed);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn it_never_goes_below_nothing() {
+    fn it_never_goes_below_nothing_and_counts_on_past_its_end() {
         let gauge = Gauge::default();
         gauge.fetched(5);
         assert!(gauge.is_empty());
-        gauge.made(3);
-        gauge.fetched(5);
+        gauge.made(5);
+        gauge.made(u32::MAX - 2);
+        gauge.fetched(u32::MAX - 2);
+        gauge.made(7);
+        assert_eq!(gauge.bytes(), 7);
+        gauge.fetched(7);
         assert_eq!(gauge.bytes(), 0);
+    }
+
+    #[test]
+    fn a_shut_link_gets_nothing() {
+        let gauge = Gauge::default();
+        gauge.shut(true);
+        assert!(!gauge.is_empty());
+        gauge.shut(false);
+        assert!(gauge.is_empty());
     }
 
     #[test]

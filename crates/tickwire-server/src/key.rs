@@ -30,7 +30,9 @@ impl SessionKey {
         Self(u64::from_le_bytes(std::array::from_fn(|at| token[at])))
     }
 
-    pub(crate) const fn place(self) -> usize {
+    /// Its place in the shard: a small number, of no other session that lives.
+    #[must_use]
+    pub const fn place(self) -> usize {
         (self.0 & Self::LOW) as usize
     }
 }

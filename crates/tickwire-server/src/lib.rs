@@ -41,8 +41,8 @@ pub use directory::{
 };
 pub use front::{
     AGE_BOUNDS_MS, AgeHistogram, Audience, BACKED_UP_MS_MAX, Backlog, Broadcast, Caller,
-    FAREWELLS_MAX, Front, FrontConfig, FrontInput, FrontOutput, FrontStats, LINGER_MS,
-    SERVER_BANS_MAX, SESSIONS_AWAY_MAX, SessionInfo, WAITING_BYTES_MAX, WAITING_MAX,
+    FAREWELLS_MAX, FETCHED_BYTES, Front, FrontConfig, FrontInput, FrontOutput, FrontStats,
+    LINGER_MS, SERVER_BANS_MAX, SESSIONS_AWAY_MAX, SessionInfo, WAITING_BYTES_MAX, WAITING_MAX,
 };
 pub use gauge::{GAUGE_LOW_WATER, Gauge};
 pub use key::{MemberId, SessionKey};

@@ -390,7 +390,7 @@ impl Loopback {
                 continue;
             }
             for shard in 0..self.fronts.len() {
-                while let Some(session) = self.fronts[shard].pop_dirty() {
+                while let Some(session) = self.fronts[shard].pop_dirty(now) {
                     self.write(now, session);
                 }
             }

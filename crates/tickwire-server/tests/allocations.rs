@@ -98,7 +98,7 @@ fn allocations(viewers: u32) -> u64 {
             }
         }
         for (n, gauge) in (1..).zip(&gauges) {
-            gauge.fetched(u32::MAX);
+            gauge.fetched(gauge.unfetched());
             room.handle(RoomInput::Held {
                 member: MemberId(n),
                 tick: Tick(now as u32),

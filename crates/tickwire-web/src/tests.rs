@@ -41,7 +41,7 @@ impl Page {
     fn new() -> Self {
         let server = ServerSession::new(Time(0), SessionConfig::default(), 1, [1; 32]);
         Self {
-            core: Core::new("/", 1, 2, 0.0, "ws"),
+            core: Core::new("/", 1, 2, 0.0, "ws", &[7; 16]),
             server,
             now: 1_000.0,
             told: Vec::new(),

@@ -6,6 +6,7 @@ mod cpu;
 mod fanout;
 mod first;
 mod idle;
+mod interest;
 mod picture;
 mod raw;
 mod realtime;
@@ -23,7 +24,7 @@ use tickwire_benches::row::{Row, head};
 #[derive(Parser)]
 #[command(name = "report", version)]
 struct Cli {
-    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b), realtime (RT1 RT2 RT3 F7), first. All if none is named
+    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b), realtime (RT1 RT2 RT3 F7), interest (I1 I2 I3), first. All if none is named
     #[arg(value_name = "PART")]
     parts: Vec<String>,
     /// One line of JSON a row
@@ -121,6 +122,9 @@ fn main() -> ExitCode {
     if wanted(&["picture", "P1"]) {
         picture::rows(cli.seconds, &mut print);
     }
+    if wanted(&["interest", "I1", "I2", "I3"]) {
+        interest::rows(&mut print);
+    }
     if wanted(&["first"]) {
         first::rows(&mut print);
     }
@@ -131,8 +135,8 @@ fn main() -> ExitCode {
     }
 }
 
-const KNOWN: [&str; 27] = [
+const KNOWN: [&str; 33] = [
     "recorded", "C1", "C2", "C3", "G1", "G2", "exact", "C8", "codec", "C4", "C4w", "C7", "idle",
     "C6", "fanout", "F1a", "F1b", "realtime", "RT1", "RT2", "RT3", "F7", "bots", "B1", "B2",
-    "first", "all",
+    "picture", "P1", "first", "interest", "I1", "I2", "I3", "all",
 ];

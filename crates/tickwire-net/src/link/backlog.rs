@@ -31,6 +31,15 @@ impl Backlog {
         }
     }
 
+    /// The same of several, without the first `taken` bytes of them.
+    pub(crate) fn push_rest(&mut self, mut taken: usize, pieces: impl IntoIterator<Item = Bytes>) {
+        for mut piece in pieces {
+            let gone = taken.min(piece.len());
+            taken -= gone;
+            self.push(piece.split_off(gone));
+        }
+    }
+
     /// Calls `write` with the first pieces.
     pub(crate) fn with_slices<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
         let mut slices = [IoSlice::new(&[]); PIECES_MAX];

@@ -115,7 +115,7 @@ impl Shard {
         let key = self.front.link_opened(clock::now(), token);
         let link = Link::new(key, write, protocol, place);
         let cell = Rc::clone(&link.key);
-        self.links.insert(key, link);
+        self.links.insert(key, Box::new(link));
         self.counts().links.one();
         cell
     }
@@ -132,7 +132,7 @@ impl Shard {
         }
         for _ in 0..READS_MAX {
             let key = whose.get(); // what was read may have made it another session's
-            let Some(link) = self.links.get_mut(&key) else {
+            let Some(link) = self.links.get_mut(key) else {
                 return Poll::Ready(());
             };
             if link.closing.is_some() {
@@ -171,7 +171,7 @@ impl Shard {
 
     /// Goes on with what the socket did not take, and waits for it.
     fn poll_write(&mut self, key: SessionKey, context: &mut Context<'_>) -> Poll<()> {
-        let Some(link) = self.links.get_mut(&key) else {
+        let Some(link) = self.links.get_mut(key) else {
             return Poll::Ready(());
         };
         if link
@@ -199,24 +199,27 @@ impl Shard {
     }
 
     /// Bytes came in.
-    fn received(&mut self, key: SessionKey, bytes: &[u8]) {
+    fn received(&mut self, key: SessionKey, mut bytes: &[u8]) {
         let now = clock::now();
         self.counts().bytes_in.add(bytes.len() as u64);
-        if let Some(link) = self.links.get_mut(&key) {
+        let mut goes_on = true;
+        while goes_on
+            && let Some(link) = self.open_link(key)
+            && let Some(message) = link.protocol.short(&mut bytes)
+        {
+            self.front.frame(now, key, &message);
+            goes_on = self.front.contains(key);
+        }
+        if let Some(link) = self.links.get_mut(key) {
             link.protocol.feed(now, bytes);
         }
-        while let Some(link) = self
-            .links
-            .get_mut(&key)
-            .filter(|link| link.closing.is_none())
-        {
+        while goes_on && let Some(link) = self.open_link(key) {
             match link.protocol.hear() {
                 Ok(None) => break,
                 Ok(Some(Heard::Message(message))) => {
                     self.front.frame(now, key, &message);
-                    if self.front.backlog(key).is_none() {
-                        break; // the link is another session's, or another shard's: `settle` sees to it
-                    }
+                    // Else the link is another session's, or another shard's: `settle` sees to it.
+                    goes_on = self.front.contains(key);
                 }
                 Ok(Some(Heard::Closed(_))) => {
                     link.closing = Some(now.plus(GOODBYE));
@@ -234,9 +237,14 @@ impl Shard {
         self.settle(now);
     }
 
+    fn open_link(&mut self, key: SessionKey) -> Option<&mut Link> {
+        let link = self.links.get_mut(key);
+        link.filter(|link| link.closing.is_none())
+    }
+
     /// Pongs go at once, behind what is left over.
     fn reply(&mut self, key: SessionKey) {
-        if let Some(link) = self.links.get_mut(&key)
+        if let Some(link) = self.links.get_mut(key)
             && link.queue_replies() > 0
         {
             link.write_on();

@@ -14,8 +14,8 @@ use tickwire_server::{
 };
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::Shard;
 use super::handlers::Call;
+use super::{Hasher, Shard};
 use crate::clock;
 use crate::link::{GOODBYE, Link, Wrote};
 use crate::rooms::Way;
@@ -209,7 +209,7 @@ impl Shard {
             tracing::debug!(%session, %reason, "session ended");
             return;
         }
-        let Some(link) = self.links.get(&session) else {
+        let Some(link) = self.links.get(session) else {
             return;
         };
         tracing::debug!(%session, %reason, "session ended");
@@ -221,7 +221,7 @@ impl Shard {
     pub(super) fn say_goodbye(&mut self, now: Time, session: SessionKey, code: u16, text: &str) {
         let Some(link) = self
             .links
-            .get_mut(&session)
+            .get_mut(session)
             .filter(|link| link.closing.is_none())
         else {
             return;
@@ -241,7 +241,7 @@ impl Shard {
     /// The link is done with: the front knows already.
     pub(super) fn forget(&mut self, session: SessionKey) {
         self.passes.remove(&session);
-        if let Some(mut link) = self.links.remove(&session) {
+        if let Some(mut link) = self.links.remove(session) {
             self.counts().links.less(1);
             if let Some(waker) = link.waker.take() {
                 waker.wake();
@@ -256,7 +256,7 @@ impl Shard {
             .links
             .iter()
             .filter(|(_, link)| overdue(link))
-            .map(|(key, _)| *key)
+            .map(|(key, _)| key)
             .collect();
         gone.into_iter().for_each(|key| self.forget(key));
         self.sweep_polls(now);
@@ -266,7 +266,7 @@ impl Shard {
     pub(super) fn breach(&mut self, now: Time, session: SessionKey, code: u16, text: &str) {
         self.counts().breaches.one();
         tracing::debug!(%session, code, text, "websocket breach");
-        if let Some(link) = self.links.get_mut(&session) {
+        if let Some(link) = self.links.get_mut(session) {
             // More exact than the code of all violations.
             link.code = Some(code);
         }
@@ -276,7 +276,7 @@ impl Shard {
 }
 
 /// Gives back what the room has no place for. One that is gone wants nothing: those in it are told.
-fn give(rooms: &HashMap<u32, Way>, room: u32, input: RoomInput) -> Result<(), RoomInput> {
+fn give(rooms: &HashMap<u32, Way, Hasher>, room: u32, input: RoomInput) -> Result<(), RoomInput> {
     match rooms.get(&room).map(|way| way.try_send(input)) {
         Some(Err(TrySendError::Full(input))) => Err(input),
         _ => Ok(()),

@@ -2,7 +2,9 @@
 
 mod connection;
 mod deliver;
+mod gather;
 mod handlers;
+mod links;
 mod polls;
 mod resume;
 mod run;
@@ -13,17 +15,17 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tickwire_proto::{Outgoing, Time};
 use tickwire_server::{Broadcast, Front, FrontInput, RoomOutput, SessionKey};
 use tokio::sync::mpsc;
 
 use crate::admission::Pass;
 use crate::directory::DirectorySender;
-use crate::link::{Link, WRITABLE, Wrote};
+use crate::link::{Link, WRITABLE, Writer, Wrote};
 use crate::lobby::LobbySender;
 use crate::metrics::{Metrics, ShardCounts};
 use crate::rooms::Way;
+use links::Links;
 pub(crate) use run::{Setup, start};
 
 /// What waits for a shard. Rooms keep what does not fit, and make nothing new for those who do not get it.
@@ -81,13 +83,13 @@ impl Served {
 pub(crate) struct Shard {
     index: usize,
     front: Front,
-    links: HashMap<SessionKey, Link, Hasher>,
+    links: Links,
     passes: HashMap<SessionKey, Pass, Hasher>,
     /// Links on their way to other shards: their tasks take them there.
     leaving: HashMap<SessionKey, resume::Leaving, Hasher>,
     /// The ways to all shards.
     others: Arc<[mpsc::Sender<ShardMessage>]>,
-    rooms: HashMap<u32, Way>,
+    rooms: HashMap<u32, Way, Hasher>,
     /// Their numbers, by their ids.
     ids: HashMap<String, u32>,
     calls: handlers::Calls,
@@ -96,7 +98,10 @@ pub(crate) struct Shard {
     metrics: Arc<Metrics>,
     scratch: Box<[u8]>,
     /// Memory for what is written in one go.
-    going: Vec<(SessionKey, Outgoing)>,
+    going: Vec<(SessionKey, Option<Outgoing>)>,
+    /// The same, of one session.
+    run: Vec<Outgoing>,
+    writer: Writer,
     /// The longest frame that a client may send.
     message_max: usize,
     /// Connections whose tasks have not ended, those that linger after the goodbye too, and polling links.
@@ -124,6 +129,10 @@ impl std::hash::Hasher for KeyHasher {
         }
     }
 
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
     fn write_u64(&mut self, number: u64) {
         self.0 = (self.0 ^ number)
             .wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -137,11 +146,11 @@ impl Shard {
             RefCell::new(Shard {
                 index: setup.index,
                 front: Front::new(setup.front, Arc::clone(&setup.namespaces)),
-                links: HashMap::default(),
+                links: Links::default(),
                 passes: HashMap::default(),
                 leaving: HashMap::default(),
                 others: Arc::clone(&setup.others),
-                rooms: HashMap::new(),
+                rooms: HashMap::default(),
                 ids: HashMap::new(),
                 calls: handlers::Calls::new(setup.tasks.clone(), setup.broadcaster.clone()),
                 lobby: setup.lobby.clone(),
@@ -149,6 +158,8 @@ impl Shard {
                 metrics: Arc::clone(&setup.metrics),
                 scratch: vec![0; READ].into_boxed_slice(),
                 going: Vec::with_capacity(AT_ONCE),
+                run: Vec::new(),
+                writer: Writer::default(),
                 message_max: setup.front.session.frame_max(),
                 served: Served::default(),
                 polls: polls::Polls::default(),
@@ -174,69 +185,56 @@ impl Shard {
         }
     }
 
-    /// Fetches first, writes then, and asks for more last: each in a row, so that the code and data of one step stay near. False: nothing waited.
+    /// Fetches first, writes then: each in a row, so that the code and data of one step stay near. False: nothing waited.
     fn write_some(&mut self, now: Time) -> bool {
         let mut going = std::mem::take(&mut self.going);
-        let mut any = false;
-        while going.len() < AT_ONCE
-            && let Some(key) = self.front.pop_dirty()
-        {
-            any = true;
-            let free = |link: &&mut Link| link.is_clear() && link.closing.is_none();
-            match self.links.get_mut(&key).filter(free) {
-                None => self.flush(now, key),
-                Some(_) => {
-                    let outgoing = self.front.next(now, key, WRITABLE);
-                    going.extend(outgoing.map(|outgoing| (key, outgoing)));
-                }
+        let links = &self.links;
+        let is_clear = |key| links.get(key).is_some_and(Link::is_clear);
+        let any = self
+            .front
+            .fetch(now, WRITABLE, AT_ONCE, is_clear, |key, outgoing| {
+                going.push((key, outgoing));
+            });
+        let mut rest = &mut going[..];
+        while let Some(key) = rest.first().map(|(key, _)| *key) {
+            let others = rest.iter().position(|(other, _)| *other != key);
+            let (run, after) = rest.split_at_mut(others.unwrap_or(rest.len()));
+            rest = after;
+            let more = run
+                .last()
+                .is_some_and(|(_, last)| last.as_ref().is_none_or(|last| last.more));
+            let Some(link) = self.links.get_mut(key) else {
+                self.flush_poll(now, key);
+                continue;
+            };
+            let run = run.iter_mut().filter_map(|(_, outgoing)| outgoing.take());
+            match self.writer.write(link, run) {
+                Wrote::All if more => self.flush(now, key),
+                Wrote::All => {}
+                wrote => self.after_write(now, key, wrote),
             }
         }
-        let mut wrote = [Wrote::All; AT_ONCE];
-        for ((key, outgoing), wrote) in going.iter_mut().zip(&mut wrote) {
-            let outgoing = std::mem::replace(outgoing, Outgoing::frame(Bytes::new()));
-            *wrote = self.write(*key, outgoing);
-        }
-        for ((key, _), wrote) in going.drain(..).zip(wrote) {
-            match wrote {
-                Wrote::All => self.flush(now, key),
-                _ => self.after_write(now, key, wrote),
-            }
-        }
+        self.writer.count(&self.metrics.shards[self.index]);
+        going.clear();
         self.going = going;
         any
     }
 
-    fn write(&mut self, key: SessionKey, outgoing: Outgoing) -> Wrote {
-        let Some(link) = self.links.get_mut(&key) else {
-            return Wrote::Some;
-        };
-        let counts = &self.metrics.shards[self.index];
-        let updates = u64::from(outgoing.update.is_some());
-        let (wrote, bytes) = link.write(outgoing);
-        counts.bytes_out.add(bytes as u64);
-        counts.updates.add(updates);
-        counts.writes.one();
-        counts.short_writes.add(u64::from(wrote == Wrote::Some));
-        wrote
-    }
-
     /// Writes what the front has for a link, until there is no more or the socket takes no more.
     fn flush(&mut self, now: Time, key: SessionKey) {
-        let Some(link) = self.links.get_mut(&key) else {
+        let Some(link) = self.links.get_mut(key) else {
             return self.flush_poll(now, key);
         };
-        let mut wrote = if link.is_clear() {
-            Wrote::All
-        } else {
-            link.write_on()
-        };
-        let closing = link.closing.is_some();
-        while wrote == Wrote::All && !closing {
-            let Some(outgoing) = self.front.next(now, key, WRITABLE) else {
-                break;
-            };
-            wrote = self.write(key, outgoing);
+        let mut wrote = link.write_on();
+        let mut run = std::mem::take(&mut self.run);
+        let mut more = link.closing.is_none();
+        while wrote == Wrote::All && more {
+            more = self
+                .front
+                .fetch_of(now, WRITABLE, key, |outgoing| run.push(outgoing));
+            wrote = self.writer.write(link, run.drain(..));
         }
+        self.run = run;
         self.after_write(now, key, wrote);
     }
 
@@ -244,7 +242,7 @@ impl Shard {
     fn after_write(&mut self, now: Time, key: SessionKey, wrote: Wrote) {
         if wrote == Wrote::Gone {
             self.lost(now, key);
-        } else if let Some(unwritten) = self.links.get_mut(&key).and_then(Link::unwritten) {
+        } else if let Some(unwritten) = self.links.get_mut(key).and_then(Link::unwritten) {
             self.front.unwritten(now, key, unwritten);
         }
     }

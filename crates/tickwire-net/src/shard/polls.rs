@@ -235,7 +235,7 @@ impl Shard {
                 break;
             };
             self.front.frame(now, session, &frame);
-            if self.front.backlog(session).is_none() {
+            if !self.front.contains(session) {
                 self.settle(now); // the link is another session's
             }
         }

@@ -38,7 +38,7 @@ impl fmt::Debug for Moved {
 /// The same, until its task has brought the reading half.
 pub(super) struct Leaving {
     shard: u16,
-    link: Link,
+    link: Box<Link>,
     pass: Option<Pass>,
     hello: Bytes,
     remote: Arc<Remote>,
@@ -54,9 +54,9 @@ impl Shard {
 
     /// A link is another session's from here on; an older link of that one is closed.
     pub(super) fn relink(&mut self, now: Time, from: SessionKey, to: SessionKey) {
-        let (link, poll) = (self.links.remove(&from), self.polls.release(from));
+        let (link, poll) = (self.links.remove(from), self.polls.release(from));
         self.passes.remove(&from); // known by its token
-        if let Some(old) = self.links.remove(&to) {
+        if let Some(old) = self.links.remove(to) {
             old.key.set(from);
             self.links.insert(from, old);
             self.say_goodbye(now, from, GOING_AWAY, "a newer link");
@@ -79,7 +79,7 @@ impl Shard {
         shard: u16,
         (hello, remote): (Bytes, Arc<Remote>),
     ) {
-        let Some(mut link) = self.links.remove(&from) else {
+        let Some(mut link) = self.links.remove(from) else {
             // A poll that claims is opened where its session is.
             self.close_poll(now, from, GOING_AWAY);
             return;

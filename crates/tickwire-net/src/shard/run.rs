@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
 
+use super::gather;
 use super::polls::Way;
 use super::{Shard, ShardMessage, connection};
 use crate::admission::{Door, Pass};
@@ -59,6 +60,7 @@ pub(crate) fn start(
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .on_thread_park(gather::pause)
         .build()?;
     thread::Builder::new()
         .name(format!("tickwire-io-{}", setup.index))

@@ -241,3 +241,53 @@ fn a_refused_handshake_says_so() {
         Some("the server answered 403 Forbidden")
     );
 }
+
+/// Short messages by the short way, all else by the long one, cut at any place: each message once, in order, whatever way it came.
+#[test]
+fn the_short_way_and_the_long_one_hear_the_same() {
+    let messages: Vec<Vec<u8>> = (0..9u8).map(|n| vec![n; usize::from(n) * 13]).collect();
+    let mut all = Vec::new();
+    for (n, message) in messages.iter().enumerate() {
+        all.extend(frame(0x82, message));
+        match n % 3 {
+            0 => all.extend([0x89, 0x81, 0, 0, 0, 0, n as u8]), // a ping
+            // In two fragments, of which the last looks like nothing short.
+            1 => all.extend([&[2, 0x81, 0, 0, 0, 0, 1][..], &[0x80, 0x81, 0, 0, 0, 0, 2]].concat()),
+            _ => {}
+        }
+    }
+    for step in 1..all.len() {
+        let mut server = WebSocket::server(4096);
+        let (mut heard, mut by_short) = (Vec::new(), 0);
+        for mut bytes in all.chunks(step) {
+            while let Some(short) = server.short(&mut bytes) {
+                heard.push(short.to_vec());
+                by_short += 1;
+            }
+            server.feed(Time(0), bytes);
+            while let Some(Heard::Message(message)) = server.hear().unwrap() {
+                heard.push(message.to_vec());
+            }
+        }
+        heard.retain(|message| message[..] != [1, 2]);
+        assert_eq!(heard, messages, "in steps of {step}");
+        assert!(by_short > 0 || step < 6 + 13 * 8, "in steps of {step}");
+    }
+}
+
+#[test]
+fn the_short_way_takes_nothing_that_breaks_a_rule() {
+    for frame in [
+        &[0x82, 1, 0, 0, 0, 0, 0][..], // not masked
+        &[0xc2, 0x81, 0, 0, 0, 0, 0],  // a reserved bit
+        &[0x81, 0x81, 0, 0, 0, 0, 0],  // text
+        &[0x02, 0x81, 0, 0, 0, 0, 0],  // a fragment
+        &[0x82, 0x82, 0, 0, 0, 0, 0],  // not all there
+        &[0x82, 0xfe, 0, 0, 0, 0, 0],  // long
+        &[0x82],
+        &[],
+    ] {
+        let (mut server, mut bytes) = (WebSocket::server(4096), frame);
+        assert!(server.short(&mut bytes).is_none() && bytes == frame);
+    }
+}

@@ -66,6 +66,8 @@ pub struct Outgoing {
     pub body: Option<Bytes>,
     /// The room and tick, when this is an update.
     pub update: Option<(u32, Tick)>,
+    /// Whether something else waits to be written: ask for it. Else nothing does.
+    pub more: bool,
 }
 
 impl Outgoing {
@@ -76,6 +78,7 @@ impl Outgoing {
             head,
             body: None,
             update: None,
+            more: false,
         }
     }
 

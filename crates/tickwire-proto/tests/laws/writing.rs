@@ -307,3 +307,91 @@ proptest! {
         prop_assert_eq!(kinds, (0..lens.len() as u32).collect::<Vec<_>>());
     }
 }
+
+/// A quiet session is given an update in one step or in two: what is written, and all that comes after, is the same.
+#[test]
+fn one_step_writes_what_two_steps_write() {
+    let (mut one, mut two) = (in_rooms(2), in_rooms(2));
+    for tick in 1..40 {
+        let room = 1 + tick % 2;
+        assert!(one.is_quiet() && two.is_quiet());
+        let (private, shared) = update_frames(room, tick);
+        let shared = (tick % 5 > 0).then_some(shared);
+        let at_once = one.update_at_once(
+            NOW,
+            1 << 20,
+            (room, Tick(tick)),
+            private.clone(),
+            shared.clone(),
+        );
+        assert_eq!(two.update(room, Tick(tick), private, shared), 0);
+        assert_eq!([at_once.unwrap()], drain(&mut two)[..]);
+        let receipt = ClientFrame::Receipts {
+            received: vec![],
+            held: vec![(room, Tick(tick - tick % 5 / 4))],
+        };
+        for server in [&mut one, &mut two] {
+            server.handle_frame(NOW, &receipt.encode());
+        }
+        let events = |server: &mut ServerSession| -> Vec<_> {
+            std::iter::from_fn(|| server.poll_event()).collect()
+        };
+        assert_eq!(events(&mut one), events(&mut two));
+        assert_eq!(one.stats(), two.stats());
+    }
+    let (private, shared) = update_frames(9, 1);
+    let bytes = private.len() + shared.len();
+    let nowhere = one.update_at_once(NOW, 1 << 20, (9, Tick(1)), private, Some(shared));
+    assert_eq!(nowhere, Err(bytes), "no such room");
+}
+
+#[test]
+fn who_is_owed_anything_is_not_quiet() {
+    let says = |say: &dyn Fn(&mut ServerSession)| {
+        let mut server = in_rooms(1);
+        assert!(server.is_quiet());
+        say(&mut server);
+        assert!(!server.is_quiet());
+        while server.next(NOW, 1 << 20).is_some() {}
+        server.is_quiet()
+    };
+    let hears = |frame: ClientFrame<'_>| {
+        let bytes = frame.encode();
+        says(&|server| server.handle_frame(NOW, &bytes))
+    };
+    assert!(says(&|server| {
+        update(server, 1, 5);
+    }));
+    assert!(says(&|server| {
+        server.send(NOW, 1, 0, 9, Bytes::new()).unwrap();
+    }));
+    assert!(says(&|server| {
+        server.send_volatile(NOW, 1, 0, 9, Bytes::new()).unwrap();
+    }));
+    assert!(hears(ClientFrame::Ping { nonce: 1 }));
+    // Its receipt rides along with whatever goes next.
+    let message = ClientFrame::Message {
+        room: 1,
+        channel: 0,
+        kind: 1,
+        payload: b"",
+    };
+    let mut server = in_rooms(1);
+    server.handle_frame(NOW, &message.encode());
+    assert!(!server.is_quiet() && !server.wants_write());
+    assert!(!says(&|server| server.link_lost(NOW)), "nobody to be told");
+}
+
+#[test]
+fn the_last_frame_says_that_it_is_the_last() {
+    let mut server = in_rooms(2);
+    for room in [1, 2] {
+        update(&mut server, room, 5);
+    }
+    server.send(NOW, 1, 0, 9, Bytes::new()).unwrap();
+    let outs = drain(&mut server);
+    assert_eq!(
+        outs.iter().map(|out| out.more).collect::<Vec<_>>(),
+        [true, true, false]
+    );
+}

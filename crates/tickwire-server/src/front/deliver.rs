@@ -7,14 +7,25 @@ use tickwire_proto::frame::{
 use tickwire_proto::{Reason, SendError, Time};
 
 use super::slots::{Asked, Part};
-use super::{Front, FrontInput, FrontOutput};
+use super::{Front, FrontInput};
 use crate::auth::with_clean_name;
 use crate::key::{MemberId, SessionKey};
-use crate::room::{Batch, RoomInput, RoomOutput, cannot_be_asked};
+use crate::room::{RoomInput, RoomOutput, cannot_be_asked};
 
 impl Front {
     /// Takes what the lobby, a room, auth or whoever is in charge tells.
     pub fn handle(&mut self, now: Time, input: FrontInput) {
+        match input {
+            FrontInput::Room {
+                output: RoomOutput::Updates(batch),
+                ..
+            } => return self.updates(now, batch),
+            FrontInput::Room {
+                room,
+                output: RoomOutput::ToAll { frame, except, .. },
+            } => return self.for_all(now, room, frame, except),
+            _ => self.give_pending(now), // it was first
+        }
         match input {
             FrontInput::AuthDone {
                 session,
@@ -228,7 +239,6 @@ impl Front {
                     self.refused(now, session, request, refusal);
                 }
             }
-            RoomOutput::Updates(batch) => self.updates(batch),
             RoomOutput::Answer {
                 session,
                 number,
@@ -264,21 +274,13 @@ impl Front {
                     .get(session)
                     .is_some_and(|slot| slot.member(room).is_some())
                 {
-                    self.send(now, session, frame);
+                    self.send(now, session, &frame);
                 }
             }
-            RoomOutput::ToAll { frame, except, .. } => {
-                // Taken out while sending: a session that overflows leaves the list.
-                let sessions = self.in_room.get(&room).cloned().unwrap_or_default();
-                for session in sessions
-                    .into_iter()
-                    .filter(|session| Some(*session) != except)
-                {
-                    self.send(now, session, frame.clone());
-                }
-            }
-            // For the lobby or the driver itself: one that brings it here has lost its way.
-            RoomOutput::Asks(_)
+            // Taken before this; or for the lobby or the driver itself: one of these that brings it here has lost its way.
+            RoomOutput::Updates(_)
+            | RoomOutput::ToAll { .. }
+            | RoomOutput::Asks(_)
             | RoomOutput::Task(_)
             | RoomOutput::CancelTask(_)
             | RoomOutput::ToDirectory(_) => {
@@ -313,14 +315,6 @@ impl Front {
         self.settle(now, key);
     }
 
-    pub(super) fn send(&mut self, now: Time, key: SessionKey, frame: Bytes) {
-        if let Some(slot) = self.slots.get_mut(key) {
-            // An overflow ends the session: its event says so. A volatile message that cannot go is counted there.
-            let _ = slot.session.send_frame(now, frame);
-            self.settle(now, key);
-        }
-    }
-
     /// A room's question; where it cannot be asked, the room hears that at once.
     fn ask(&mut self, now: Time, room: u32, key: SessionKey, number: u32, frame: Bytes) {
         let Some(slot) = self.slots.get_mut(key) else {
@@ -339,36 +333,6 @@ impl Front {
             });
         }
         self.settle(now, key);
-    }
-
-    /// The hot path: a few loads and two reference counts a viewer.
-    fn updates(&mut self, batch: Box<Batch>) {
-        for viewer in &batch.viewers {
-            let slot = self.slots.get_mut(viewer.session);
-            // Not what was made for a link that is lost: its client does not hold what it starts from.
-            let wanted = |part: &Part| {
-                (part.room, part.request, part.link) == (batch.room, None, viewer.link)
-            };
-            let Some(slot) = slot.filter(|slot| slot.parts.iter().any(wanted)) else {
-                self.stats.inputs_late += 1;
-                continue;
-            };
-            let (private, shared) = batch.frames(viewer);
-            let dropped = slot.session.update(batch.room, batch.tick, private, shared);
-            if let Some(part) = slot.joined(batch.room) {
-                part.gauge.fetched(dropped as u32);
-            }
-            if !slot.dirty && slot.link {
-                slot.dirty = true;
-                self.dirty.push_back(viewer.session);
-            }
-        }
-        let room = batch.room;
-        self.outputs.push_back(FrontOutput::ToRoom {
-            session: None,
-            room,
-            input: RoomInput::Recycle(batch),
-        });
     }
 
     /// A room is over: those in it are told, and those on their way into it are refused.

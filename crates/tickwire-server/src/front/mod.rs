@@ -3,6 +3,7 @@
 mod bans;
 mod deliver;
 mod events;
+mod fetch;
 mod io;
 mod moving;
 mod outside;
@@ -18,12 +19,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tickwire_proto::frame::{Identity, code, kind_name};
-use tickwire_proto::{
-    Ending, Outgoing, Reason, Retry, RttEstimate, ServerSession, SessionConfig, Time,
-};
+use tickwire_proto::frame::{Identity, code};
+use tickwire_proto::{Ending, Reason, Retry, RttEstimate, ServerSession, SessionConfig, Time};
 
 pub use bans::SERVER_BANS_MAX;
+pub use fetch::FETCHED_BYTES;
 pub use io::{FrontInput, FrontOutput};
 pub use outside::{Audience, Broadcast, Caller};
 pub use resume::{FAREWELLS_MAX, SESSIONS_AWAY_MAX};
@@ -109,7 +109,7 @@ pub struct SessionInfo {
 /// let mut front = Front::new(FrontConfig::default(), Arc::default());
 /// let session = front.link_opened(Time(0), [7; 32]);
 /// front.frame(Time(0), session, &ClientFrame::Hello { version: PROTOCOL_VERSION, resume: None }.encode());
-/// assert_eq!(front.pop_dirty(), Some(session));
+/// assert_eq!(front.pop_dirty(Time(0)), Some(session));
 /// let welcome = front.next(Time(0), session, 1000).unwrap();
 /// assert!(matches!(ServerFrame::decode(&welcome.head), Ok(ServerFrame::Welcome { .. })));
 /// ```
@@ -122,6 +122,7 @@ pub struct Front {
     in_room: BTreeMap<u32, Vec<SessionKey>>,
     timers: BTreeSet<(Time, SessionKey)>,
     dirty: VecDeque<SessionKey>,
+    pending: fetch::Pending,
     outputs: VecDeque<FrontOutput>,
     waiting: waiting::Waiting,
     /// How many sessions wait for their clients.
@@ -132,8 +133,7 @@ pub struct Front {
     serial: u32,
     bans: bans::Bans,
     stats: FrontStats,
-    /// Frames and bytes of updates, with their tick frames.
-    updates_out: (u64, u64),
+    traffic: fetch::Traffic,
 }
 
 impl Front {
@@ -147,6 +147,7 @@ impl Front {
             in_room: BTreeMap::new(),
             timers: BTreeSet::new(),
             dirty: VecDeque::new(),
+            pending: fetch::Pending::default(),
             outputs: VecDeque::new(),
             waiting: waiting::Waiting::default(),
             stats: FrontStats::default(),
@@ -154,7 +155,7 @@ impl Front {
             away: 0,
             farewells: VecDeque::new(),
             serial: 0,
-            updates_out: (0, 0),
+            traffic: fetch::Traffic::default(),
         }
     }
 
@@ -183,6 +184,7 @@ impl Front {
             told_rtt_ms: 0,
             timer: None,
             dirty: false,
+            quiet: false,
             named: Vec::new(),
             status: String::new(),
             backed_up: None,
@@ -206,7 +208,7 @@ impl Front {
             self.stats.inputs_late += 1;
             return;
         };
-        *self.stats.bytes_in.entry(kind_name(frame)).or_default() += frame.len() as u64;
+        self.traffic.came(frame);
         if slot.session.awaits_hello()
             && let Some(claim) = ServerSession::claim(frame)
             && self.take_over(now, session, &claim, frame)
@@ -217,7 +219,11 @@ impl Front {
             slot.token = None; // the hash alone is kept, by the session
             slot.session.handle_frame(now, frame);
         }
-        self.settle(now, session);
+        if ServerSession::is_frequent(frame) {
+            self.settle_frequent(now, session);
+        } else {
+            self.settle(now, session);
+        }
     }
 
     /// The link is gone; nothing more can be written.
@@ -281,51 +287,6 @@ impl Front {
         self.outputs.pop_front()
     }
 
-    /// The next session that has something to write, each once until it was asked for it.
-    pub fn pop_dirty(&mut self) -> Option<SessionKey> {
-        while let Some(key) = self.dirty.pop_front() {
-            if let Some(slot) = self.slots.get_mut(key) {
-                slot.dirty = false;
-                return Some(key);
-            }
-        }
-        None
-    }
-
-    /// What is written next to a session's link that takes `writable` bytes, if anything: ask until there is no more, and again when the
-    /// link takes more.
-    pub fn next(&mut self, now: Time, session: SessionKey, writable: usize) -> Option<Outgoing> {
-        let slot = self.slots.get_mut(session)?;
-        let out = slot.session.next(now, writable);
-        if let Some(out) = &out
-            && let Some((room, _)) = out.update
-            && let Some(part) = slot.joined(room)
-        {
-            part.gauge.fetched(out.len() as u32);
-        }
-        let finished = slot.session.is_finished();
-        if let Some(out) = &out {
-            self.count_out(out);
-        }
-        if finished {
-            self.settle(now, session);
-        }
-        out
-    }
-
-    fn count_out(&mut self, out: &Outgoing) {
-        let (frames, bytes) = (1 + u64::from(out.body.is_some()), out.len() as u64);
-        if out.update.is_some() {
-            // Nearly all of them: counted without a look-up.
-            self.updates_out.0 += frames;
-            self.updates_out.1 += bytes;
-            return;
-        }
-        let name = kind_name(&out.head);
-        *self.stats.frames_out.entry(name).or_default() += frames;
-        *self.stats.bytes_out.entry(name).or_default() += bytes;
-    }
-
     /// What is on its way to a session's client.
     #[must_use]
     pub fn backlog(&self, session: SessionKey) -> Option<Backlog> {
@@ -350,6 +311,12 @@ impl Front {
             backlog: backlog(slot),
             ending: slot.session.is_ended().cloned(),
         })
+    }
+
+    /// Whether there is such a session.
+    #[must_use]
+    pub fn contains(&self, session: SessionKey) -> bool {
+        self.slots.get(session).is_some()
     }
 
     /// How many sessions there are.
@@ -379,10 +346,7 @@ impl Front {
             let limited = stats.refusals.entry(code::LIMIT.to_owned()).or_default();
             *limited += stats.counted.requests_limited;
         }
-        if self.updates_out.0 > 0 {
-            stats.frames_out.insert("Update", self.updates_out.0);
-            stats.bytes_out.insert("Update", self.updates_out.1);
-        }
+        self.traffic.tell(&mut stats);
         stats
     }
 

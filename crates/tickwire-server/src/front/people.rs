@@ -171,7 +171,7 @@ impl Front {
     pub(super) fn tell_parts_of(&mut self, now: Time, parts: &[Part], frame: &Bytes) {
         for part in parts {
             if self.has_part(*part) {
-                self.send(now, part.session, frame.clone());
+                self.send(now, part.session, frame);
             } else {
                 self.stats.inputs_late += 1;
             }

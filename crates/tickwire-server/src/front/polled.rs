@@ -3,9 +3,6 @@
 use super::Front;
 use crate::key::SessionKey;
 
-/// What a shut gauge shows: something on its way, however little.
-const SHUT: u32 = 1;
-
 impl Front {
     /// An update of a room has gone with a poll's answer: the room makes no other before the next poll comes, lest it be old by then.
     pub fn shut(&mut self, session: SessionKey, room: u32) {
@@ -15,7 +12,7 @@ impl Front {
             .and_then(|slot| slot.joined(room));
         if let Some(part) = part.filter(|part| !part.shut) {
             part.shut = true;
-            part.gauge.made(SHUT);
+            part.gauge.shut(true);
         }
     }
 
@@ -27,7 +24,7 @@ impl Front {
         };
         for part in slot.parts.iter_mut().filter(|part| part.shut) {
             part.shut = false;
-            part.gauge.fetched(SHUT);
+            part.gauge.shut(false);
         }
     }
 }

@@ -28,6 +28,24 @@ impl Front {
         self.tell_rtt(key);
         self.set_timer(key);
         self.note_dirty(key);
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.quiet = slot.session.is_quiet();
+        }
+    }
+
+    /// The same after a frame of those that come all the time: they move nothing else.
+    pub(super) fn settle_frequent(&mut self, now: Time, key: SessionKey) {
+        self.hear_events(now, key);
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        if slot.session.is_ended().is_some() {
+            return self.settle(now, key);
+        }
+        slot.quiet = slot.session.is_quiet();
+        if !slot.quiet {
+            self.note_dirty(key);
+        }
     }
 
     fn let_go(&mut self, key: SessionKey) {
@@ -76,7 +94,7 @@ impl Front {
         self.timers.insert((wanted, key));
     }
 
-    fn note_dirty(&mut self, key: SessionKey) {
+    pub(super) fn note_dirty(&mut self, key: SessionKey) {
         if let Some(slot) = self
             .slots
             .get_mut(key)

@@ -12,45 +12,49 @@ use crate::key::{MemberId, SessionKey};
 use crate::namespace::{Entrance, NamespaceSpec};
 
 /// A session, and what its front keeps beside it.
+// In this order in memory: what each update touches lies together, and the session begins with its own.
+#[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub key: SessionKey,
+    /// The rooms it is in, or is being let into; the session bounds them.
+    pub parts: Vec<Part>,
+    /// The driver still has a link for it.
+    pub link: bool,
+    /// It is on the list of those that have something to write.
+    pub dirty: bool,
+    /// Nothing waits in its session, as far as is known for sure: [`Slots::get_mut`] forgets it.
+    pub quiet: bool,
+    /// Its link is lost, and it waits for its client.
+    pub away: bool,
+    /// Attachments, by bits, whose client wants to be given the messages of the namespace.
+    pub generic: u8,
+    /// A number to call guests by.
+    pub guest: u32,
     pub session: ServerSession,
+    /// When its timer is set.
+    pub timer: Option<Time>,
+    /// Since when its link holds bytes that the socket does not take.
+    pub backed_up: Option<Time>,
+    /// What its link holds; the gauges of its rooms share it.
+    pub gauge: Gauge,
+    /// The least round trip that rooms were told, in milliseconds.
+    pub told_rtt_ms: u32,
+    /// It has ended, and its link is closed by then.
+    pub close_by: Option<Time>,
     /// Until the hello: chance for the token of whoever is resumed on its link.
     pub token: Option<[u8; 32]>,
     /// Where its link comes from.
     pub remote: Arc<Remote>,
-    /// What its link holds; the gauges of its rooms share it.
-    pub gauge: Gauge,
     pub opened: Time,
-    /// Its link is lost, and it waits for its client.
-    pub away: bool,
-    /// A number to call guests by.
-    pub guest: u32,
-    /// The driver still has a link for it.
-    pub link: bool,
     /// The namespaces it is in, or is being let into, by attachment; the session bounds them.
     pub entrances: Vec<(u8, Entrance)>,
-    /// Attachments, by bits, whose client wants to be given the messages of the namespace.
-    pub generic: u8,
-    /// The rooms it is in, or is being let into; the session bounds them.
-    pub parts: Vec<Part>,
     /// Joins that wait for the lobby, by attachment; the session bounds them.
     pub asked: Vec<Asked>,
-    /// The least round trip that rooms were told, in milliseconds.
-    pub told_rtt_ms: u32,
-    /// When its timer is set.
-    pub timer: Option<Time>,
-    /// It is on the list of those that have something to write.
-    pub dirty: bool,
     /// Its attachments, as the directory knows them; the session bounds them.
     pub named: Vec<Named>,
     /// What it says of itself outside of rooms.
     pub status: String,
-    /// Since when its link holds bytes that the socket does not take.
-    pub backed_up: Option<Time>,
-    /// It has ended, and its link is closed by then.
-    pub close_by: Option<Time>,
     /// What rooms have not taken of what it said to them: how many inputs, and how many bytes.
     pub waiting: (usize, usize),
 }
@@ -91,9 +95,7 @@ impl Slot {
 
     /// Its part in a room that has let it in.
     pub fn joined(&mut self, room: u32) -> Option<&mut Part> {
-        self.parts
-            .iter_mut()
-            .find(|part| part.room == room && part.request.is_none())
+        joined(&mut self.parts, room)
     }
 
     pub fn member(&self, room: u32) -> Option<MemberId> {
@@ -118,6 +120,13 @@ impl Slot {
         }
         Some(part)
     }
+}
+
+/// The part in a room that has let the session in.
+pub(crate) fn joined(parts: &mut [Part], room: u32) -> Option<&mut Part> {
+    parts
+        .iter_mut()
+        .find(|part| part.room == room && part.request.is_none())
 }
 
 /// The sessions by their keys.
@@ -153,7 +162,15 @@ impl Slots {
         slot.filter(|slot| slot.key == key)
     }
 
+    /// To change it in any way: it is not quiet until somebody has looked.
     pub fn get_mut(&mut self, key: SessionKey) -> Option<&mut Slot> {
+        let slot = self.get_quiet(key)?;
+        slot.quiet = false;
+        Some(slot)
+    }
+
+    /// To leave its session as quiet as it is.
+    pub fn get_quiet(&mut self, key: SessionKey) -> Option<&mut Slot> {
         let slot = self.places.get_mut(key.place())?.slot.as_deref_mut();
         slot.filter(|slot| slot.key == key)
     }

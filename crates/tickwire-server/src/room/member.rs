@@ -12,25 +12,27 @@ use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
 
 /// A session in a room.
+// In this order in memory: what each tick looks at lies together.
+#[repr(C)]
 #[derive(Debug)]
 pub(crate) struct Member {
     pub id: MemberId,
-    pub session: SessionKey,
-    pub identity: Identity,
     pub seat: u16,
-    pub presence: Presence,
-    /// What it says of itself.
-    pub status: String,
     /// The number of its link: 0 for the first.
     pub link: u16,
+    pub session: SessionKey,
     pub gauge: Gauge,
-    pub viewer: Viewer,
-    pub commands: CommandBuffer,
     /// When its last command came; `None`: lagging, or only watching.
     pub heard: Option<Tick>,
+    pub presence: Presence,
+    pub flags: MemberFlags,
+    pub viewer: Viewer,
+    pub commands: CommandBuffer,
     /// When it is looked at next, whether one came since. While `heard` is some.
     pub look_at: Tick,
-    pub flags: MemberFlags,
+    pub identity: Identity,
+    /// What it says of itself.
+    pub status: String,
 }
 
 impl Member {
@@ -72,10 +74,11 @@ pub struct MemberStatus {
     pub flags: MemberFlags,
 }
 
-/// The members of a room.
+/// The members of a room, by rising number.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
-    by_id: BTreeMap<MemberId, Member>,
+    // Boxes, so that one who goes moves no others.
+    list: Vec<(MemberId, Box<Member>)>,
     by_seat: Vec<Option<MemberId>>,
     shards: BTreeMap<u16, u32>,
 }
@@ -90,12 +93,17 @@ impl Members {
             }
             self.by_seat[seat] = Some(member.id);
         }
-        self.by_id.insert(member.id, member);
+        let (id, member) = (member.id, Box::new(member));
+        match self.find(id) {
+            Ok(at) => self.list[at].1 = member,
+            Err(at) => self.list.insert(at, (id, member)),
+        }
     }
 
     /// Takes a member out; and whether it was the last one of its shard.
     pub fn remove(&mut self, id: MemberId) -> Option<(Member, bool)> {
-        let member = self.by_id.remove(&id)?;
+        let at = self.find(id).ok()?;
+        let (_, member) = self.list.remove(at);
         if let Some(seat) = self.by_seat.get_mut(usize::from(member.seat)) {
             *seat = None;
         }
@@ -107,15 +115,25 @@ impl Members {
         if left == 0 {
             self.shards.remove(&shard);
         }
-        Some((member, left == 0))
+        Some((*member, left == 0))
+    }
+
+    /// Numbers count up and are not used again: where nobody has left, one look finds its member.
+    fn find(&self, id: MemberId) -> Result<usize, usize> {
+        let first = self.list.first().map_or(0, |(first, _)| first.0);
+        let most = id.0.wrapping_sub(first) as usize;
+        match self.list.get(most) {
+            Some((there, _)) if *there == id => Ok(most),
+            _ => self.list.binary_search_by_key(&id, |(id, _)| *id),
+        }
     }
 
     pub fn get(&self, id: MemberId) -> Option<&Member> {
-        self.by_id.get(&id)
+        self.find(id).ok().map(|at| &*self.list[at].1)
     }
 
     pub fn get_mut(&mut self, id: MemberId) -> Option<&mut Member> {
-        self.by_id.get_mut(&id)
+        self.find(id).ok().map(|at| &mut *self.list[at].1)
     }
 
     pub fn on_seat(&self, seat: u16) -> Option<&Member> {
@@ -124,11 +142,15 @@ impl Members {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Member> {
-        self.by_id.values()
+        self.list.iter().map(|(_, member)| &**member)
     }
 
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Member> {
-        self.by_id.values_mut()
+    /// All of them, so many at a time.
+    pub fn chunks_mut(
+        &mut self,
+        size: usize,
+    ) -> impl Iterator<Item = &mut [(MemberId, Box<Member>)]> {
+        self.list.chunks_mut(size)
     }
 
     pub fn shards(&self) -> impl Iterator<Item = u16> {
@@ -136,10 +158,10 @@ impl Members {
     }
 
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.list.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.list.is_empty()
     }
 }

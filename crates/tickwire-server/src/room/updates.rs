@@ -21,6 +21,8 @@ use crate::key::MemberId;
 pub const KEYFRAMES_PER_TICK_MAX: usize = 16;
 /// A viewer gets one keyframe in so many milliseconds at most.
 const KEYFRAME_PAUSE_MS: u32 = 1_000;
+/// Viewers that are looked at together.
+const NEAR: usize = 32;
 /// A viewer that commands gets a tick frame every so many milliseconds though there is no update.
 const LONE_TICK_FRAME_MS: u32 = 250;
 /// The same for one whose window is full: a little longer than the pause between two receipts of a client that only listens.
@@ -162,13 +164,21 @@ impl Updates {
         std::mem::swap(&mut self.unsettled, &mut self.looked_at);
         let still_unsettled = &mut self.unsettled;
         if changed {
-            members
-                .iter_mut()
-                .for_each(|member| round.visit(member, still_unsettled));
+            for near in members.chunks_mut(NEAR) {
+                // Whether their links take something, first: loads that wait for memory together, and not one after the other.
+                let mut clear = [false; NEAR];
+                for (clear, (_, member)) in clear.iter_mut().zip(&*near) {
+                    *clear = member.gauge.is_empty();
+                }
+                for ((_, member), clear) in near.iter_mut().zip(clear) {
+                    round.visit(member, clear, still_unsettled);
+                }
+            }
         } else {
             for id in &self.looked_at {
                 if let Some(member) = members.get_mut(*id) {
-                    round.visit(member, still_unsettled);
+                    let clear = member.gauge.is_empty();
+                    round.visit(member, clear, still_unsettled);
                 }
             }
         }
@@ -187,8 +197,8 @@ fn note_lone(lone: &mut Vec<MemberId>, member: &mut Member) {
 }
 
 impl Round<'_> {
-    /// Looks at one viewer: sends it what it needs, if its link and its window take it.
-    fn visit(&mut self, member: &mut Member, unsettled: &mut Vec<MemberId>) {
+    /// Looks at one viewer: sends it what it needs, if its link (`clear`) and its window take it.
+    fn visit(&mut self, member: &mut Member, clear: bool, unsettled: &mut Vec<MemberId>) {
         if member.watches() && !self.for_watchers && member.presence == Presence::Online {
             // Not its turn. When it comes, it is looked at whether anything changes or not.
             member.viewer.unsettled = true;
@@ -202,7 +212,7 @@ impl Round<'_> {
         }
         let online = member.presence == Presence::Online;
         if online && self.needs_now(member) {
-            self.try_send(member);
+            self.try_send(member, clear);
         }
         // Who is away gets a fresh start when it is back.
         let settled = !online || self.is_settled(member);
@@ -236,9 +246,9 @@ impl Round<'_> {
         self.needs(member).next().is_none()
     }
 
-    fn try_send(&mut self, member: &mut Member) {
+    fn try_send(&mut self, member: &mut Member, clear: bool) {
         let tick = self.subject.tick;
-        if !member.gauge.is_empty() {
+        if !clear {
             self.stats.skipped_gauge += 1;
             return;
         }

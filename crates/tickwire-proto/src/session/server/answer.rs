@@ -3,9 +3,10 @@
 use super::super::SendError;
 use super::super::bucket::Bucket;
 use super::super::outbox::Full;
+use super::rooms::{Pair, RoomSlot};
 use super::{
-    ATTACH_REFUSALS_MAX, Attachment, Pair, Proof, Renewal, RoomSlot, SERVER_REQUESTS, ServerEvent,
-    ServerSession, Stage,
+    ATTACH_REFUSALS_MAX, Attachment, Proof, Renewal, SERVER_REQUESTS, ServerEvent, ServerSession,
+    Stage,
 };
 use crate::ending::{Ending, Reason};
 use crate::frame::server::{Treatment, treatment};
@@ -127,7 +128,7 @@ impl ServerSession {
     pub fn set_command_rate(&mut self, room: u32, per_s: u32) {
         let at = self.last_out;
         let stall_s = u64::from(self.cfg.limits.dead_ms / 1000) + 1;
-        if let Some(slot) = self.rooms.get_mut(&room) {
+        if let Some(slot) = self.rooms.get_mut(room) {
             slot.commands = Bucket::new(
                 at,
                 u64::from(per_s),
@@ -207,7 +208,7 @@ impl ServerSession {
         let slot = if self.is_ended().is_some() {
             None
         } else {
-            self.rooms.remove(&from)
+            self.rooms.remove(from)
         };
         let Some(slot) = slot else {
             self.stats.answers_late += 1;
@@ -226,7 +227,7 @@ impl ServerSession {
 
     /// Tells of the members of a room. For many sessions encode once and use [`ServerSession::send_frame`].
     pub fn member_change(&mut self, room: u32, change: &MemberChangeOwned) {
-        if self.is_ended().is_some() || !self.rooms.contains_key(&room) {
+        if self.is_ended().is_some() || !self.rooms.contains(room) {
             self.stats.answers_late += 1;
             return;
         }
@@ -244,7 +245,7 @@ impl ServerSession {
         let slot = if self.is_ended().is_some() {
             None
         } else {
-            self.rooms.remove(&room)
+            self.rooms.remove(room)
         };
         let Some(slot) = slot else {
             self.stats.answers_late += 1;
@@ -388,7 +389,7 @@ impl ServerSession {
         shared: Option<Bytes>,
     ) -> usize {
         let open = matches!(self.stage, Stage::Open);
-        let slot = self.rooms.get_mut(&room).filter(|_| open);
+        let slot = self.rooms.get_mut(room).filter(|_| open);
         let Some(slot) = slot else {
             self.stats.answers_late += 1;
             return shared.map_or(0, |shared| private.len() + shared.len());

@@ -12,7 +12,7 @@ use super::token::Tokens;
 use super::{RttEstimate, SessionConfig, SessionStats};
 use crate::ending::{Ending, Reason, Retry};
 use crate::frame::Identity;
-use crate::time::{Tick, Time};
+use crate::time::Time;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -25,6 +25,7 @@ mod receive;
 mod renewal;
 mod request;
 mod resume;
+mod rooms;
 mod status;
 mod write;
 
@@ -32,6 +33,7 @@ pub use event::ServerEvent;
 pub use people::{FOLLOWS_AT_ONCE_MAX, FOLLOWS_PER_S_MAX};
 pub use renewal::RENEWAL_MS_MAX;
 use renewal::Renewal;
+use rooms::Rooms;
 use status::Status;
 pub use status::{STATUS_MS_MAX, STATUSES_AT_ONCE_MAX, STATUSES_PER_S_MAX};
 
@@ -39,6 +41,8 @@ pub use status::{STATUS_MS_MAX, STATUSES_AT_ONCE_MAX, STATUSES_PER_S_MAX};
 pub const ATTACH_REFUSALS_MAX: u32 = 8;
 /// For how long the owner may check credentials that came in time.
 pub const AUTH_MS_MAX: u64 = 10_000;
+/// How long the seats of a page that was left wait for it to be loaded again, in milliseconds; never longer than the resume window.
+pub const UNLOAD_MS: u32 = 8_000;
 /// Joins and lists that wait for their answer.
 pub const REQUESTS_PENDING_MAX: usize = 16;
 /// Joins and lists a second; saved up for five.
@@ -70,20 +74,36 @@ pub const WISHES_PER_S_MAX: u64 = 8;
 /// session.attach_done(now, 0, Ok(Identity::new("guest:Ann")));
 /// assert_eq!(session.poll_event(), Some(ServerEvent::Attached { attachment: 0 }));
 /// ```
+// In this order in memory: what each update touches lies together, at the front.
+#[repr(C)]
 #[derive(Debug)]
 pub struct ServerSession {
+    stage: Stage,
+    rooms: Rooms,
+    round: Round,
+    last_out: Time,
+    /// The room whose update was written last: the next one has its turn first.
+    turn: u32,
+    receipts_due: bool,
+    stats: SessionStats,
+    events: VecDeque<ServerEvent>,
+    heartbeat: Heartbeat,
+    /// The answer to a hello, before all else.
+    welcome: Option<Bytes>,
+    volatiles: Volatiles,
+    outbox: Outbox,
+    tally: Tally,
+    cfg: SessionConfig,
+    allowance: Allowance,
+    rtt: RttMeter,
+    attachments: BTreeMap<u8, Attachment>,
     id: u64,
     /// For the first welcome; then its hash alone is kept.
     token: Option<[u8; 32]>,
     tokens: Tokens,
-    cfg: SessionConfig,
     /// Since when nothing is attached, while nothing is.
     bare_since: Time,
-    stage: Stage,
     credentials_by: Option<Time>,
-    heartbeat: Heartbeat,
-    rtt: RttMeter,
-    allowance: Allowance,
     requests: Bucket,
     wishes: Bucket,
     statuses: Bucket,
@@ -91,28 +111,17 @@ pub struct ServerSession {
     /// When the time of some passing status is over, at the earliest.
     status_due: Option<Time>,
     asks: Bucket,
-    attachments: BTreeMap<u8, Attachment>,
+    seat_key: Option<[u8; 16]>,
+    /// The page is gone, and perhaps comes again in a moment.
+    unloads: bool,
     refusals: u32,
     /// The last attachment was ended from here: its client may not know that yet.
     bared: bool,
     pending: BTreeSet<u32>,
     /// Lists that the client watches, and by which attachment.
     watches: BTreeMap<u32, u8>,
-    rooms: BTreeMap<u32, RoomSlot>,
-    /// The answer to a hello, before all else.
-    welcome: Option<Bytes>,
-    outbox: Outbox,
     asked: Asked,
     owed: Owed,
-    tally: Tally,
-    receipts_due: bool,
-    volatiles: Volatiles,
-    round: Round,
-    last_out: Time,
-    /// The room whose update was written last: the next one has its turn first.
-    turn: u32,
-    events: VecDeque<ServerEvent>,
-    stats: SessionStats,
 }
 
 #[derive(Debug)]
@@ -151,27 +160,6 @@ enum Proof {
     GivenUp,
 }
 
-/// What a session keeps for a room that it is in.
-#[derive(Debug)]
-struct RoomSlot {
-    commands: Bucket,
-    /// The newest tick whose update was handed to the link.
-    sent: Option<Tick>,
-    held: Option<Tick>,
-    update: Option<Pair>,
-    /// A tick frame without an update.
-    tick_frame: Option<Bytes>,
-    /// What the client says of itself there.
-    status: Status,
-}
-
-#[derive(Debug)]
-struct Pair {
-    tick: Tick,
-    private: Bytes,
-    shared: Bytes,
-}
-
 impl ServerSession {
     /// A session on a link that is just open. `token` is random; `id` names the session in logs and frames.
     #[must_use]
@@ -196,12 +184,14 @@ impl ServerSession {
             follows: Bucket::new(now, FOLLOWS_PER_S_MAX, FOLLOWS_AT_ONCE_MAX),
             status_due: None,
             asks: Bucket::new(now, ASKS_PER_S_MAX, ASKS_PER_S_MAX * 5),
+            seat_key: None,
+            unloads: false,
             attachments: BTreeMap::new(),
             refusals: 0,
             bared: false,
             pending: BTreeSet::new(),
             watches: BTreeMap::new(),
-            rooms: BTreeMap::new(),
+            rooms: Rooms::default(),
             welcome: None,
             outbox: Outbox::default(),
             asked: Asked::default(),
@@ -221,6 +211,12 @@ impl ServerSession {
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The secret by which the client knows its seats again, if it has shown one.
+    #[must_use]
+    pub fn seat_key(&self) -> Option<[u8; 16]> {
+        self.seat_key
     }
 
     /// Who the client is in an accepted attachment.
@@ -243,7 +239,13 @@ impl ServerSession {
     /// Whether there is such a room, or such an attachment, accepted.
     pub(super) fn is_there(&self, room: u32) -> bool {
         let accepted = |attachment| self.identity(attachment).is_some();
-        self.rooms.contains_key(&room) || u8::try_from(room).is_ok_and(accepted)
+        self.rooms.contains(room) || u8::try_from(room).is_ok_and(accepted)
+    }
+
+    /// Whether the session is in a room.
+    #[must_use]
+    pub fn is_in(&self, room: u32) -> bool {
+        self.rooms.contains(room)
     }
 
     /// Whether an attachment's number is not in use.
@@ -356,7 +358,8 @@ impl ServerSession {
             Stage::Away { .. } => {}
             Stage::Hello | Stage::Open => {
                 self.drop_unwritten();
-                let window = u64::from(self.cfg.limits.resume_window_ms);
+                let longest = if self.unloads { UNLOAD_MS } else { u32::MAX };
+                let window = u64::from(self.cfg.limits.resume_window_ms.min(longest));
                 if window == 0 || !self.is_attached() {
                     self.expire("the link was lost");
                 } else {
@@ -370,7 +373,10 @@ impl ServerSession {
     }
 
     fn expire(&mut self, message: &str) {
-        self.finish(Ending::new(Reason::Expired, message));
+        self.finish(match self.unloads {
+            true => Ending::new(Reason::Left, "the page was closed"),
+            false => Ending::new(Reason::Expired, message),
+        });
         if let Stage::Ended { owed, .. } = &mut self.stage {
             *owed = false;
         }
@@ -432,7 +438,7 @@ impl ServerSession {
     fn drop_unwritten(&mut self) {
         self.welcome = None;
         self.stats.volatile_dropped += self.volatiles.clear();
-        for slot in self.rooms.values_mut() {
+        for (_, slot) in self.rooms.iter_mut() {
             self.stats.updates_dropped += u64::from(slot.update.take().is_some());
             self.stats.tick_frames_dropped += u64::from(slot.tick_frame.take().is_some());
         }

@@ -5,7 +5,7 @@ use super::super::outbox::Receipt;
 use super::{ServerEvent, ServerSession, Stage};
 use crate::PROTOCOL_VERSION;
 use crate::ending::{Ending, Reason};
-use crate::frame::client::{COMMAND, hello_version};
+use crate::frame::client::{COMMAND, RECEIPTS, hello_version};
 use crate::frame::{CONTROL_CHANNEL, ClientFrame};
 use crate::time::{Tick, Time};
 use bytes::Bytes;
@@ -28,6 +28,13 @@ impl ServerSession {
         if let Err(ending) = self.accept(now, frame) {
             self.finish(ending);
         }
+    }
+
+    /// Whether a frame is of those that come all the time: commands and receipts. While the session is not ended by it, no timer of it rings
+    /// earlier than before, and its round trip is the same.
+    #[must_use]
+    pub fn is_frequent(frame: &[u8]) -> bool {
+        matches!(frame.first(), Some(&COMMAND | &RECEIPTS))
     }
 
     fn accept(&mut self, now: Time, bytes: &[u8]) -> Result<(), Ending> {
@@ -103,6 +110,11 @@ impl ServerSession {
                 self.accept_attach(now, attachment, namespace, credentials, messages_hash)?;
             }
             ClientFrame::Detach { attachment } => self.accept_detach(now, attachment),
+            ClientFrame::SeatKey { key } => {
+                if self.seat_key.replace(key).is_some() {
+                    return Err(violation("a second SeatKey in one session"));
+                }
+            }
             ClientFrame::Credentials {
                 attachment,
                 credentials,
@@ -200,12 +212,16 @@ impl ServerSession {
                 self.accept_host_ask(now, request, room, &ask)?
             }
             ClientFrame::Bye => return Err(Ending::new(Reason::Left, "the client said goodbye")),
+            ClientFrame::Unload => {
+                self.unloads = true;
+                self.link_lost(now);
+            }
         }
         Ok(())
     }
 
     fn about_room(&mut self, room: u32, event: ServerEvent) {
-        if self.rooms.contains_key(&room) {
+        if self.rooms.contains(room) {
             self.events.push_back(event);
         } else {
             self.stats.frames_late += 1;
@@ -229,7 +245,7 @@ impl ServerSession {
         payload: &[u8],
         len: usize,
     ) -> Result<(), Ending> {
-        let Some(slot) = self.rooms.get_mut(&room) else {
+        let Some(slot) = self.rooms.get_mut(room) else {
             self.stats.commands_no_room += 1;
             return self.charge(now, len);
         };
@@ -240,7 +256,7 @@ impl ServerSession {
         self.accept_held(room, held)?;
         let held = self
             .rooms
-            .get(&room)
+            .get(room)
             .and_then(|slot| slot.held)
             .unwrap_or_default();
         self.events.push_back(ServerEvent::Command {
@@ -269,7 +285,7 @@ impl ServerSession {
         }
         let attached =
             || u8::try_from(room).is_ok_and(|attachment| self.identity(attachment).is_some());
-        if !self.rooms.contains_key(&room) && !attached() {
+        if !self.rooms.contains(room) && !attached() {
             self.stats.messages_no_room += 1;
             return Ok(());
         }
@@ -303,7 +319,7 @@ impl ServerSession {
 
     /// The client says that it holds a tick of a room; the owner hears of it when it is news.
     fn accept_held(&mut self, room: u32, held: Tick) -> Result<(), Ending> {
-        let Some(slot) = self.rooms.get_mut(&room) else {
+        let Some(slot) = self.rooms.get_mut(room) else {
             self.stats.frames_late += 1;
             return Ok(());
         };
@@ -332,9 +348,16 @@ impl ServerSession {
 }
 
 fn is_allowed_before_attach(frame: &ClientFrame<'_>) -> bool {
-    use ClientFrame::{Attach, Bye, Detach, Hello, Ping, Pong};
+    use ClientFrame::{Attach, Bye, Detach, Hello, Ping, Pong, SeatKey, Unload};
     matches!(
         frame,
-        Hello { .. } | Attach { .. } | Detach { .. } | Ping { .. } | Pong { .. } | Bye
+        Hello { .. }
+            | Attach { .. }
+            | Detach { .. }
+            | SeatKey { .. }
+            | Ping { .. }
+            | Pong { .. }
+            | Bye
+            | Unload
     )
 }

@@ -223,7 +223,7 @@ impl ServerSession {
         room: u32,
         ask: &HostAsk<'_>,
     ) -> Result<(), Ending> {
-        if !self.rooms.contains_key(&room) {
+        if !self.rooms.contains(room) {
             let message = "the room has ended, or this session is not in it".to_owned();
             return self.refuse_request(request, Refusal::new(code::NOT_FOUND, message));
         }

@@ -44,6 +44,7 @@ impl ServerSession {
     pub fn resume(&mut self, now: Time, claim: &ResumeClaim, token: [u8; 32]) {
         self.drop_unwritten();
         self.stage = Stage::Open;
+        self.unloads = false;
         self.tokens.rotate(&claim.token, &token);
         let seed = u64::from_le_bytes(std::array::from_fn(|at| token[at + 8]));
         self.heartbeat = Heartbeat::new(now, &self.cfg.limits, seed);
@@ -66,7 +67,7 @@ impl ServerSession {
         let received = self.tally.take_all();
         self.welcome_with(token, Some(received));
         self.events.push_back(ServerEvent::Resumed);
-        for (&room, slot) in &mut self.rooms {
+        for (room, slot) in self.rooms.iter_mut() {
             let told = claim.rooms.iter().find(|(claimed, _)| *claimed == room);
             slot.held = told
                 .map(|(_, held)| *held)

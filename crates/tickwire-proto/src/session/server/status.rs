@@ -73,7 +73,7 @@ impl ServerSession {
     }
 
     fn status_in(&mut self, room: u32) -> Option<&mut Status> {
-        if let Some(slot) = self.rooms.get_mut(&room) {
+        if let Some(slot) = self.rooms.get_mut(room) {
             return Some(&mut slot.status);
         }
         let attachment = self.attachments.get_mut(&u8::try_from(room).ok()?)?;
@@ -98,7 +98,7 @@ impl ServerSession {
         }
         self.status_due = None; // of a room that was left, maybe
         let attachments = self.attachments.keys().map(|it| u32::from(*it));
-        let all: Vec<u32> = attachments.chain(self.rooms.keys().copied()).collect();
+        let all: Vec<u32> = attachments.chain(self.rooms.keys()).collect();
         for room in all {
             let status = self.status_in(room).filter(|it| over(it.until()));
             let shown = status.and_then(|status| status.change(|status| status.passing = None));

@@ -2,11 +2,11 @@
 
 use super::super::bucket::Mark;
 use super::super::{Outgoing, RECEIPTS_ALONE_MS};
+use super::rooms::RoomSlot;
 use super::{ServerSession, Stage};
 use crate::frame::ServerFrame;
-use crate::time::Time;
+use crate::time::{Tick, Time};
 use bytes::Bytes;
-use std::ops::Bound::{Excluded, Unbounded};
 use std::time::Duration;
 
 impl ServerSession {
@@ -26,14 +26,60 @@ impl ServerSession {
         } else {
             None
         };
-        match &out {
-            Some(out) => self.count(now, out),
+        match out {
+            Some(mut out) => {
+                self.count(now, &out);
+                out.more = self.wants_write();
+                self.volatiles.blocked &= out.more;
+                Some(out)
+            }
             None => {
                 self.volatiles.blocked = self.wants_write();
                 self.stats.volatile_dropped += self.volatiles.clear();
+                None
             }
         }
-        out
+    }
+
+    /// Whether nothing at all waits to go, with whatever is written next: what an update for such a session makes goes by
+    /// [`update_at_once`](Self::update_at_once).
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.stage, Stage::Open)
+            && !self.tally.has_news()
+            && !self.volatiles.blocked
+            && !self.has_company()
+    }
+
+    /// [`update`](Self::update) and [`next`](Self::next) in one step, for a session that [is quiet](Self::is_quiet) and a link that takes
+    /// `writable` bytes, not 0: an update waits for nothing there. The error: bytes of an update for nobody, as of `update`.
+    pub fn update_at_once(
+        &mut self,
+        now: Time,
+        writable: usize,
+        (room, tick): (u32, Tick),
+        private: Bytes,
+        shared: Option<Bytes>,
+    ) -> Result<Outgoing, usize> {
+        debug_assert!(self.is_quiet() && writable > 0, "something waits");
+        let Some(slot) = self.rooms.get_mut(room) else {
+            self.stats.answers_late += 1;
+            return Err(shared.map_or(0, |shared| private.len() + shared.len()));
+        };
+        let update = shared.as_ref().map(|_| (room, tick));
+        if shared.is_some() {
+            slot.sent = slot.sent.max(Some(tick));
+        }
+        self.turn = room;
+        self.round.begin(writable);
+        let out = Outgoing {
+            head: private,
+            body: shared,
+            update,
+            more: false,
+        };
+        self.count(now, &out);
+        Ok(out)
     }
 
     /// Whether anything waits to be written.
@@ -50,11 +96,7 @@ impl ServerSession {
 
     /// Whether anything but receipts waits: they go along with it.
     fn has_company(&self) -> bool {
-        let updates = || {
-            self.rooms
-                .values()
-                .any(|slot| slot.update.is_some() || slot.tick_frame.is_some())
-        };
+        let updates = || self.rooms.values().any(RoomSlot::has_news);
         self.welcome.is_some()
             || self.heartbeat.owes_pong()
             || self.heartbeat.wants_ping()
@@ -136,15 +178,8 @@ impl ServerSession {
 
     /// The rooms take turns, so that one that is always ready does not keep the others waiting.
     fn pick_update(&mut self) -> Option<Outgoing> {
-        let first = || self.rooms.iter().find(|(_, slot)| slot.has_news());
-        let found = if self.rooms.len() < 2 {
-            first()
-        } else {
-            let mut after = self.rooms.range((Excluded(self.turn), Unbounded));
-            after.find(|(_, slot)| slot.has_news()).or_else(first)
-        };
-        let room = found.map(|(room, _)| *room)?;
-        let slot = self.rooms.get_mut(&room)?;
+        let room = self.rooms.next_with_news(self.turn)?;
+        let slot = self.rooms.get_mut(room)?;
         if !self.round.fits(slot.next_len()) {
             return None;
         }
@@ -155,6 +190,7 @@ impl ServerSession {
                     head: pair.private,
                     body: Some(pair.shared),
                     update: Some((room, pair.tick)),
+                    more: false,
                 }
             }
             None => Outgoing::frame(slot.tick_frame.take()?),
@@ -188,19 +224,5 @@ impl ServerSession {
         }
         *owed = false;
         Some(Outgoing::frame(frame))
-    }
-}
-
-impl super::RoomSlot {
-    fn has_news(&self) -> bool {
-        self.update.is_some() || self.tick_frame.is_some()
-    }
-
-    fn next_len(&self) -> usize {
-        match (&self.update, &self.tick_frame) {
-            (Some(pair), _) => pair.private.len() + pair.shared.len(),
-            (None, Some(frame)) => frame.len(),
-            (None, None) => 0,
-        }
     }
 }

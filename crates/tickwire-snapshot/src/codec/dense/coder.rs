@@ -5,6 +5,8 @@ use super::super::decode::DecodeError;
 /// Zero bytes at the end that go without saying, at most.
 const ZEROS_MAX: usize = 32;
 const TOP: u32 = 1 << 24;
+/// Bits that are coded as one at most.
+const RAW: u32 = 16;
 /// Bits of a probability as it is coded with.
 const BITS: u32 = 15;
 
@@ -37,6 +39,14 @@ impl Model {
         one: 1 << 15,
         seen: 0,
     };
+
+    /// A 1 is expected with a chance of so many in a hundred, as if three bits had been seen.
+    pub(super) const fn likely(percent: u32) -> Self {
+        Self {
+            one: (percent * 65_536 / 100) as u16,
+            seen: 2,
+        }
+    }
 
     /// Expected to be 0 in most cases.
     pub(super) const RARE: Self = Self {
@@ -84,14 +94,17 @@ pub(super) trait Coder {
     }
 
     /// Bits that nobody can guess, at most 32.
-    #[inline]
     fn raw(&mut self, value: u32, bits: u32) -> u32 {
-        let mut got = 0;
-        for at in (0..bits).rev() {
-            got = got << 1 | u32::from(self.code(1 << (BITS - 1), value >> at & 1 == 1));
-        }
-        got
+        let low = bits.min(RAW);
+        let high = match bits > RAW {
+            true => self.even(value >> RAW, bits - RAW) << RAW,
+            false => 0,
+        };
+        high | self.even(value & ((1 << low) - 1), low)
     }
+
+    /// One of `2^bits` numbers, all as likely; at most 16 bits.
+    fn even(&mut self, value: u32, bits: u32) -> u32;
 }
 
 /// Writes.
@@ -169,6 +182,16 @@ impl Coder for Sink {
         bit
     }
 
+    fn even(&mut self, value: u32, bits: u32) -> u32 {
+        self.range >>= bits;
+        self.low += u64::from(self.range) * u64::from(value);
+        while self.range < TOP {
+            self.shift();
+            self.range <<= 8;
+        }
+        value
+    }
+
     fn check(&self) -> Result<(), DecodeError> {
         Ok(())
     }
@@ -241,6 +264,17 @@ impl Coder for Source<'_> {
             self.range <<= 8;
         }
         bit
+    }
+
+    fn even(&mut self, _value: u32, bits: u32) -> u32 {
+        self.range >>= bits;
+        let value = (self.code / self.range).min((1 << bits) - 1);
+        self.code -= value * self.range;
+        while self.range < TOP {
+            self.take();
+            self.range <<= 8;
+        }
+        value
     }
 
     fn check(&self) -> Result<(), DecodeError> {

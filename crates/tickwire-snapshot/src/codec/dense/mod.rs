@@ -3,9 +3,14 @@
 //! How the bytes come about is told in PROTOCOL.md, "The dense codec".
 
 mod coder;
+mod course;
+mod entities;
+mod events;
+mod fresh;
 mod number;
 mod predict;
 mod rows;
+mod tables;
 mod turn;
 mod walk;
 

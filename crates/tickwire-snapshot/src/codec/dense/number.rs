@@ -12,6 +12,30 @@ const SIGN: usize = 1;
 const LONGER: usize = 2;
 const FIRST: usize = 2 + SIZES;
 
+/// What is expected of a number whose size is expected to have so many bits.
+pub(super) const fn expected(bits: usize) -> [Model; NUMBER] {
+    let mut models = [Model::likely(50); NUMBER];
+    models[ZERO] = Model::likely([72, 48, 30, 15, 8, 6, 5, 5][bits]);
+    let mut at = 0;
+    while at < SIZES {
+        let more = if at + 2 < bits {
+            88
+        } else if at + 2 == bits {
+            78
+        } else if at + 1 == bits {
+            58
+        } else if at == bits {
+            30
+        } else {
+            15
+        };
+        models[LONGER + at] = Model::likely(more);
+        models[FIRST + at] = Model::likely(if at < bits { 42 } else { 28 });
+        at += 1;
+    }
+    models
+}
+
 /// A signed number, in two contexts at once.
 pub(super) fn signed<C: Coder>(coder: &mut C, [a, b]: [&mut [Model]; 2], value: i32) -> i32 {
     if coder.bit2([&mut a[ZERO], &mut b[ZERO]], value == 0) {

@@ -2,6 +2,8 @@
 
 /// Versions that a prediction looks at, the basis included.
 pub(super) const DEPTH: usize = 8;
+/// An error counts as no more than this.
+const WRONG_MAX: u32 = 1 << 20;
 /// Rules.
 pub(super) const RULES: usize = 6;
 
@@ -62,10 +64,12 @@ impl Scores {
         if depth < 2 {
             return;
         }
-        let was = way[1].wrapping_neg();
-        for (score, expected) in self.0.iter_mut().zip(expect(way, 1, depth)) {
-            let off = was.wrapping_sub(expected).unsigned_abs() >> shift;
-            *score = score.saturating_add(off);
+        for from in 1..3.min(depth) {
+            let was = way[from - 1].wrapping_sub(way[from]);
+            for (score, expected) in self.0.iter_mut().zip(expect(way, from, depth)) {
+                let off = (was.wrapping_sub(expected).unsigned_abs() >> shift).min(WRONG_MAX);
+                *score += if from == 1 { off * 2 } else { off };
+            }
         }
     }
 
@@ -78,7 +82,7 @@ impl Scores {
                 best = rule;
             }
         }
-        (best, self.0[best])
+        (best, self.0[best] / 3)
     }
 }
 

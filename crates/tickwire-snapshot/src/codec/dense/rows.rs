@@ -2,51 +2,66 @@
 
 use super::super::decode::DecodeError;
 use super::coder::{Coder, Model};
-use super::number::{NUMBER, signed, unsigned};
+use super::course::Lag;
+use super::fresh::NEW;
+use super::number::{NUMBER, signed};
 use super::predict::{DEPTH, RULES, Scores, Way, expect, size};
 use super::turn;
 use crate::groups::{Group, Kind, Turn};
 use crate::layout::Layout;
-use crate::page::Page;
+use crate::page::PAGE_ROWS;
 use crate::track::Span;
 
 /// Classes of how wrong the past was.
-const WRONGS: usize = 10;
+pub(super) const WRONGS: usize = 10;
 /// Classes of how wrong the columns before this one were.
 const STIRS: usize = 4;
+
+pub(super) const EXPECTED: [[Model; NUMBER]; 8] = {
+    let mut all = [[Model::NEW; NUMBER]; 8];
+    let mut bits = 0;
+    while bits < 8 {
+        all[bits] = super::number::expected(bits);
+        bits += 1;
+    }
+    all
+};
 
 /// The models of a table: one piece for each group, and where each begins.
 pub(super) struct Table<'a> {
     pub(super) layout: &'a Layout,
     pub(super) span: Span,
     pub(super) models: Vec<Model>,
-    begins: Vec<usize>,
+    pub(super) begins: Vec<usize>,
     /// Of each group: how wrong each rule was on rows so far that had no more than two versions.
     young: Vec<[u32; RULES]>,
+    /// Of each group: how far an angle comes of the way to its course.
+    lags: Vec<Lag>,
     /// The new row before this one.
-    fresh: Vec<i32>,
+    pub(super) fresh: Vec<i32>,
 }
 
 /// A row on its way: what it is or will be, and what it was, the newest first.
 pub(super) struct RowPast<'a> {
-    pub(super) pages: [&'a Page; DEPTH],
+    pub(super) ints: [&'a [i32]; DEPTH],
     pub(super) depth: usize,
     pub(super) row: usize,
 }
 
 impl RowPast<'_> {
     #[inline]
-    fn int(&self, version: usize, column: usize) -> i32 {
-        self.pages[version].int(column, self.row)
+    pub(super) fn int(&self, version: usize, column: usize) -> i32 {
+        self.ints[version][column * PAGE_ROWS + self.row]
     }
 
     #[inline]
-    fn way(&self, layout: &Layout, column: usize) -> Way {
+    pub(super) fn way(&self, layout: &Layout, column: usize) -> Way {
         let of = &layout.columns()[column];
         let now = self.int(0, column);
         let mut way = [0; DEPTH];
-        for (version, off) in way.iter_mut().enumerate().take(self.depth).skip(1) {
-            *off = of.difference(now, self.int(version, column));
+        let at = column * PAGE_ROWS + self.row;
+        for (off, ints) in way.iter_mut().zip(&self.ints).take(self.depth).skip(1) {
+            *off = of.difference(now, ints[at]);
         }
         way
     }
@@ -62,12 +77,41 @@ impl<'a> Table<'a> {
         }
         // Of new rows: each column.
         begins.push(all);
-        all += layout.columns().len() * NUMBER;
+        all += layout.columns().len() * NEW;
+        let mut models = vec![Model::NEW; all];
+        for (index, group) in layout.groups().iter().enumerate() {
+            let own = &mut models[begins[index]..begins[index + 1]];
+            if matches!(
+                group.kind,
+                Kind::Motion | Kind::Course(_) | Kind::Heading(_) | Kind::Turn(_)
+            ) {
+                for (at, own) in own
+                    .chunks_exact_mut(NUMBER)
+                    .enumerate()
+                    .take(WRONGS * STIRS)
+                {
+                    let (wrong, stir) = (at / STIRS, at % STIRS);
+                    let bits = match wrong {
+                        0 | 2 => 2,
+                        1 => 1,
+                        wrong => wrong.saturating_sub(4),
+                    };
+                    let least = [0, 0, 1, 3][stir];
+                    own.copy_from_slice(&EXPECTED[if bits < least { least } else { bits }]);
+                }
+            }
+        }
+        for own in models[begins[begins.len() - 1]..].chunks_exact_mut(NEW) {
+            own[2] = Model::likely(97);
+            own[4..4 + NUMBER].copy_from_slice(&EXPECTED[1]);
+            own[4 + NUMBER..].copy_from_slice(&EXPECTED[1]);
+        }
         Self {
             layout,
             span,
-            models: vec![Model::NEW; all],
+            models,
             young: vec![[0; RULES]; layout.groups().len()],
+            lags: vec![Lag::default(); layout.groups().len()],
             fresh: Vec::new(),
             begins,
         }
@@ -93,66 +137,42 @@ impl<'a> Table<'a> {
             match &group.kind {
                 Kind::Small | Kind::Alone => at.alone(layout, group, past, ints)?,
                 Kind::Motion => at.motion(layout, group, past, ints, &mut self.young[index])?,
+                Kind::Course(rest) => {
+                    at.course(layout, group, *rest, past, ints, &mut self.young[index])?
+                }
+                Kind::Heading(heading) => at.heading(
+                    layout,
+                    group,
+                    heading,
+                    past,
+                    ints,
+                    (&mut self.young[index], &mut self.lags[index]),
+                )?,
                 Kind::Turn(turn) => at.turn(group, turn, past, ints, &mut self.young[index])?,
                 Kind::Track => at.track(layout, group, past, ints, self.span)?,
             }
         }
         Ok(())
     }
-
-    /// Codes a row that was not there.
-    pub(super) fn new_row<C: Coder>(
-        &mut self,
-        coder: &mut C,
-        ints: &mut [i32],
-    ) -> Result<(), DecodeError> {
-        let begin = self.begins[self.begins.len() - 1];
-        let first = self.fresh.is_empty();
-        for (index, column) in self.layout.columns().iter().enumerate() {
-            let models = &mut self.models[begin + index * NUMBER..][..NUMBER];
-            let before = if first {
-                column.min.max(0).min(column.max)
-            } else {
-                self.fresh[index]
-            };
-            if coder.bit(&mut models[0], ints[index] == before) {
-                ints[index] = before;
-                continue;
-            }
-            let cell = column
-                .track
-                .as_ref()
-                .map_or(1, |(_, track)| track.cell as i32);
-            let whole = cell > 1 && coder.bit(&mut models[1], ints[index] % cell == 0);
-            let (unit, min) = if whole { (cell, 0) } else { (1, column.min) };
-            let bits = u32::from(crate::layout::bits_for(min, column.max / unit));
-            let code = coder.raw((ints[index] / unit).wrapping_sub(min) as u32, bits);
-            let value = (i64::from(min) + i64::from(code)) * i64::from(unit);
-            ints[index] = i32::try_from(value)
-                .ok()
-                .filter(|&value| column.valid(value))
-                .ok_or(DecodeError::Range)?;
-        }
-        self.fresh.clear();
-        self.fresh.extend_from_slice(ints);
-        Ok(())
-    }
 }
 
+/// Rules that are tried on rows of two versions.
+const YOUNG: usize = 3;
+
 /// Where in the models the coder is.
-struct Place<'a, C> {
+pub(super) struct Place<'a, C> {
     coder: &'a mut C,
     models: &'a mut [Model],
     /// How wrong the columns before were.
     stir: &'a mut usize,
     /// How wrong the past was.
-    wrong: usize,
+    pub(super) wrong: usize,
 }
 
 impl<C: Coder> Place<'_, C> {
     /// A difference of the n-th column of the group.
     #[inline]
-    fn difference(&mut self, number: usize, value: i32) -> i32 {
+    pub(super) fn difference(&mut self, number: usize, value: i32) -> i32 {
         let stir = *self.stir;
         let (by_past, by_column) = self.models.split_at_mut(WRONGS * STIRS * NUMBER);
         let a = &mut by_past[(self.wrong * STIRS + stir) * NUMBER..][..NUMBER];
@@ -220,7 +240,7 @@ impl<C: Coder> Place<'_, C> {
 
     /// The rule for a group, and in `wrong` how well it did.
     #[inline]
-    fn choose(
+    pub(super) fn choose(
         &mut self,
         past: &RowPast,
         young: &[u32; RULES],
@@ -240,7 +260,7 @@ impl<C: Coder> Place<'_, C> {
             }
             2 => {
                 self.wrong = 1 + usize::from(went > 0);
-                (0..3).min_by_key(|&rule| young[rule]).unwrap_or(0)
+                (0..YOUNG).min_by_key(|&rule| young[rule]).unwrap_or(0)
             }
             _ => {
                 let (rule, wrong) = scores.best();
@@ -347,14 +367,9 @@ impl<C: Coder> Place<'_, C> {
 
 /// Notes how wrong each rule was.
 #[inline]
-fn learn(young: &mut [u32; RULES], expected: &[i32; RULES], was: i32, shift: u32) {
-    for (sum, expected) in young.iter_mut().zip(expected) {
+pub(super) fn learn(young: &mut [u32; RULES], expected: &[i32; RULES], was: i32, shift: u32) {
+    for (sum, expected) in young.iter_mut().zip(expected).take(YOUNG) {
         let off = was.wrapping_sub(*expected).unsigned_abs() >> shift;
         *sum = sum.saturating_add(off.min(255));
     }
-}
-
-/// A count or an age, in models of its own.
-pub(super) fn count<C: Coder>(coder: &mut C, models: &mut [Model], value: u32) -> u32 {
-    unsigned(coder, models, value)
 }

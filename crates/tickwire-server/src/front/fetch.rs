@@ -1,0 +1,412 @@
+//! What a driver writes next: session by session, or for as many as wait in a row. The hot path of a server.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use bytes::Bytes;
+use tickwire_proto::frame::kind_name;
+use tickwire_proto::{Outgoing, Time};
+
+use super::slots::{Part, Slot, joined};
+use super::{Front, FrontOutput, FrontStats};
+use crate::key::SessionKey;
+use crate::room::{Batch, RoomInput, ViewerUpdate};
+
+/// Bytes that [`Front::fetch`] takes of one session in a row, and one frame beyond it at most.
+pub const FETCHED_BYTES: usize = 4096;
+
+/// Viewers of a batch that are looked at together.
+const NEAR: usize = 32;
+
+/// What came of rooms for many sessions and was not looked at: each of them is, when its turn to write comes.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    waiting: VecDeque<ForMany>,
+    /// How many sessions of the first one were looked at.
+    done: usize,
+    /// Memory for the next list.
+    spare: Vec<SessionKey>,
+}
+
+#[derive(Debug)]
+enum ForMany {
+    Updates(Box<Batch>),
+    /// A frame for all of these, members of a room.
+    Frame(u32, Bytes, Vec<SessionKey>),
+}
+
+impl ForMany {
+    fn len(&self) -> usize {
+        match self {
+            ForMany::Updates(batch) => batch.viewers.len(),
+            ForMany::Frame(_, _, sessions) => sessions.len(),
+        }
+    }
+}
+
+/// Frames and bytes by the first byte of the frame, so that counting costs no look-up.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    /// Frames and bytes of updates, with their tick frames.
+    updates: (u64, u64),
+    out: [(u64, u64); 256],
+    into: [u64; 256],
+}
+
+impl Default for Traffic {
+    fn default() -> Traffic {
+        Traffic {
+            updates: (0, 0),
+            out: [(0, 0); 256],
+            into: [0; 256],
+        }
+    }
+}
+
+impl Traffic {
+    pub fn came(&mut self, frame: &[u8]) {
+        self.into[kind(frame)] += frame.len() as u64;
+    }
+
+    fn goes(&mut self, out: &Outgoing) {
+        let count = match out.update {
+            Some(_) => &mut self.updates,
+            None => &mut self.out[kind(&out.head)],
+        };
+        count.0 += 1 + u64::from(out.body.is_some());
+        count.1 += out.len() as u64;
+    }
+
+    /// By name.
+    pub fn tell(&self, stats: &mut FrontStats) {
+        for kind in 0..=u8::MAX {
+            let (name, at) = (kind_name(&[kind]), usize::from(kind));
+            let ((frames, bytes), came) = (self.out[at], self.into[at]);
+            if frames > 0 {
+                *stats.frames_out.entry(name).or_default() += frames;
+                *stats.bytes_out.entry(name).or_default() += bytes;
+            }
+            if came > 0 {
+                *stats.bytes_in.entry(name).or_default() += came;
+            }
+        }
+        if self.updates.0 > 0 {
+            *stats.frames_out.entry("Update").or_default() += self.updates.0;
+            *stats.bytes_out.entry("Update").or_default() += self.updates.1;
+        }
+    }
+}
+
+/// An empty frame counts as one of no known kind.
+fn kind(frame: &[u8]) -> usize {
+    usize::from(frame.first().copied().unwrap_or(u8::MAX))
+}
+
+impl Front {
+    /// The next session that has something to write, each once until it was asked for it.
+    pub fn pop_dirty(&mut self, now: Time) -> Option<SessionKey> {
+        self.give_pending(now);
+        self.next_dirty()
+    }
+
+    fn next_dirty(&mut self) -> Option<SessionKey> {
+        while let Some(key) = self.dirty.pop_front() {
+            let slot = self.slots.get_quiet(key);
+            if slot.is_some_and(|slot| std::mem::take(&mut slot.dirty)) {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// What is written next to a session's link that takes `writable` bytes, if anything: ask until there is no more, and again when the
+    /// link takes more.
+    pub fn next(&mut self, now: Time, session: SessionKey, writable: usize) -> Option<Outgoing> {
+        let slot = self.slots.get_mut(session)?;
+        let out = slot.session.next(now, writable);
+        if let Some(out) = &out {
+            if let Some((room, _)) = out.update
+                && let Some(part) = slot.joined(room)
+            {
+                part.gauge.fetched(out.len() as u32);
+            }
+            self.traffic.goes(out);
+        }
+        if slot.session.is_finished() {
+            self.settle(now, session);
+        } else {
+            slot.quiet = slot.session.is_quiet();
+        }
+        out
+    }
+
+    /// The same for up to `sessions` that have something to write, in a row: so the code and data of one step stay near. Each is asked of
+    /// until it has no more, or some [`FETCHED_BYTES`]: the last [`Outgoing::more`] tells which. `give` gets `None` for one whose link is
+    /// not clear, by `is_clear`: nothing was fetched. False: nobody has anything to write.
+    pub fn fetch(
+        &mut self,
+        now: Time,
+        writable: usize,
+        mut sessions: usize,
+        mut is_clear: impl FnMut(SessionKey) -> bool,
+        mut give: impl FnMut(SessionKey, Option<Outgoing>),
+    ) -> bool {
+        let before = sessions;
+        while sessions > 0
+            && let Some(first) = self.pending.waiting.pop_front()
+        {
+            let from = self.pending.done;
+            let to = first.len().min(from + sessions);
+            sessions -= to - from;
+            // Some at a time, of which it is seen first whether they may be written to: loads that wait for memory together.
+            for from in (from..to).step_by(NEAR) {
+                let range = from..to.min(from + NEAR);
+                self.fetch_near(now, writable, &first, range, (&mut is_clear, &mut give));
+            }
+            self.pending.done = to;
+            if to < first.len() {
+                self.pending.waiting.push_front(first);
+            } else {
+                self.is_done(first);
+            }
+        }
+        while sessions > 0
+            && let Some(key) = self.next_dirty()
+        {
+            sessions -= 1;
+            self.fetch_if(now, writable, key, is_clear(key), &mut give);
+        }
+        sessions < before
+    }
+
+    /// For some of those that something waits for.
+    fn fetch_near(
+        &mut self,
+        now: Time,
+        writable: usize,
+        first: &ForMany,
+        range: Range<usize>,
+        (is_clear, give): (
+            &mut impl FnMut(SessionKey) -> bool,
+            &mut impl FnMut(SessionKey, Option<Outgoing>),
+        ),
+    ) {
+        let mut clear = [false; NEAR];
+        match first {
+            ForMany::Updates(batch) => {
+                let viewers = &batch.viewers[range];
+                for (clear, viewer) in clear.iter_mut().zip(viewers) {
+                    *clear = self.is_in(viewer.session, batch.room) && is_clear(viewer.session);
+                }
+                for (viewer, clear) in viewers.iter().zip(clear) {
+                    let simply = clear.then(|| self.update_at_once(now, writable, batch, viewer));
+                    match simply.flatten() {
+                        Some(out) => out
+                            .into_iter()
+                            .for_each(|out| give(viewer.session, Some(out))),
+                        None if self.update(batch, viewer) => {
+                            self.fetch_if(now, writable, viewer.session, clear, give);
+                        }
+                        None => {}
+                    }
+                }
+            }
+            ForMany::Frame(room, frame, sessions) => {
+                let sessions = &sessions[range];
+                for (clear, key) in clear.iter_mut().zip(sessions) {
+                    *clear = self.is_in(*key, *room) && is_clear(*key);
+                }
+                for (key, clear) in sessions.iter().zip(clear) {
+                    if self.is_in(*key, *room) && self.take_frame(now, *key, frame) {
+                        self.fetch_if(now, writable, *key, clear, give);
+                    }
+                }
+            }
+        }
+    }
+
+    fn fetch_if(
+        &mut self,
+        now: Time,
+        writable: usize,
+        key: SessionKey,
+        clear: bool,
+        give: &mut impl FnMut(SessionKey, Option<Outgoing>),
+    ) {
+        if clear {
+            self.fetch_of(now, writable, key, |out| give(key, Some(out)));
+        } else {
+            give(key, None);
+        }
+    }
+
+    /// What [`fetch`](Self::fetch) takes, of one session alone. False: it has no more.
+    pub fn fetch_of(
+        &mut self,
+        now: Time,
+        writable: usize,
+        session: SessionKey,
+        mut give: impl FnMut(Outgoing),
+    ) -> bool {
+        let mut fetched = 0;
+        while fetched < FETCHED_BYTES {
+            let Some(out) = self.next(now, session, writable) else {
+                return false;
+            };
+            let more = out.more;
+            fetched += out.len();
+            give(out);
+            if !more {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn is_in(&self, key: SessionKey, room: u32) -> bool {
+        let slot = self.slots.get(key);
+        slot.is_some_and(|slot| slot.session.is_in(room) && slot.member(room).is_some())
+    }
+
+    /// A viewer's update where nothing else waits and nothing is in its way: a few loads and two reference counts. `None`: it is not so simple.
+    fn update_at_once(
+        &mut self,
+        now: Time,
+        writable: usize,
+        batch: &Batch,
+        viewer: &ViewerUpdate,
+    ) -> Option<Option<Outgoing>> {
+        let slot = self.slots.get_quiet(viewer.session)?;
+        let Slot {
+            session,
+            parts,
+            link: true,
+            quiet: true,
+            ..
+        } = slot
+        else {
+            return None;
+        };
+        let part = parts.iter_mut().find(|part| is_for(batch, viewer, part))?;
+        let (private, shared) = batch.frames(viewer);
+        let is_update = shared.is_some();
+        let of = (batch.room, batch.tick);
+        let out = session.update_at_once(now, writable, of, private, shared);
+        match &out {
+            Ok(out) => {
+                if is_update {
+                    part.gauge.fetched(out.len() as u32);
+                }
+                self.traffic.goes(out);
+            }
+            Err(dropped) => part.gauge.fetched(*dropped as u32),
+        }
+        Some(out.ok())
+    }
+
+    /// Gives a viewer's update to its session. False: there is nobody, or no link, for it.
+    fn update(&mut self, batch: &Batch, viewer: &ViewerUpdate) -> bool {
+        // Not what was made for a link that is lost: its client does not hold what it starts from.
+        let slot = self.slots.get_mut(viewer.session);
+        let wanted = |slot: &&mut Slot| slot.parts.iter().any(|part| is_for(batch, viewer, part));
+        let Some(slot) = slot.filter(wanted) else {
+            self.stats.inputs_late += 1;
+            return false;
+        };
+        let (private, shared) = batch.frames(viewer);
+        let dropped = slot.session.update(batch.room, batch.tick, private, shared);
+        if let Some(part) = joined(&mut slot.parts, batch.room) {
+            part.gauge.fetched(dropped as u32);
+        }
+        slot.link
+    }
+
+    /// Gives a frame to a session. False: there is nobody, or no link, for it.
+    fn take_frame(&mut self, now: Time, key: SessionKey, frame: &Bytes) -> bool {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return false;
+        };
+        // An overflow ends the session: its event says so. A volatile message that cannot go is counted there.
+        let _ = slot.session.send_frame(now, frame.clone());
+        if slot.session.is_ended().is_some() {
+            self.settle(now, key);
+            return false;
+        }
+        slot.link
+    }
+
+    /// A frame for a session: no timer moves by it.
+    pub(super) fn send(&mut self, now: Time, key: SessionKey, frame: &Bytes) {
+        if self.take_frame(now, key, frame) {
+            self.note_dirty(key);
+        }
+    }
+
+    /// A room has made updates.
+    pub(super) fn updates(&mut self, now: Time, batch: Box<Batch>) {
+        // A frame goes in one write with the update behind it.
+        if matches!(self.pending.waiting.back(), Some(ForMany::Frame(..))) {
+            self.give_pending(now);
+        }
+        self.pending.waiting.push_back(ForMany::Updates(batch));
+    }
+
+    /// A frame for all members of a room but one.
+    pub(super) fn for_all(
+        &mut self,
+        now: Time,
+        room: u32,
+        frame: Bytes,
+        except: Option<SessionKey>,
+    ) {
+        self.give_pending(now);
+        let mut sessions = std::mem::take(&mut self.pending.spare);
+        let members = self.in_room.get(&room).into_iter().flatten().copied();
+        sessions.extend(members.filter(|session| Some(*session) != except));
+        let for_all = ForMany::Frame(room, frame, sessions);
+        self.pending.waiting.push_back(for_all);
+    }
+
+    /// What waits goes to the sessions now: something follows that may change who it is for.
+    pub(super) fn give_pending(&mut self, now: Time) {
+        while let Some(first) = self.pending.waiting.pop_front() {
+            let done = self.pending.done;
+            match &first {
+                ForMany::Updates(batch) => {
+                    for viewer in &batch.viewers[done..] {
+                        if self.update(batch, viewer) {
+                            self.note_dirty(viewer.session);
+                        }
+                    }
+                }
+                ForMany::Frame(room, frame, sessions) => {
+                    for key in &sessions[done..] {
+                        if self.is_in(*key, *room) {
+                            self.send(now, *key, frame);
+                        }
+                    }
+                }
+            }
+            self.is_done(first);
+        }
+    }
+
+    fn is_done(&mut self, first: ForMany) {
+        self.pending.done = 0;
+        match first {
+            ForMany::Updates(batch) => self.outputs.push_back(FrontOutput::ToRoom {
+                session: None,
+                room: batch.room,
+                input: RoomInput::Recycle(batch),
+            }),
+            ForMany::Frame(_, _, mut sessions) => {
+                sessions.clear();
+                self.pending.spare = sessions;
+            }
+        }
+    }
+}
+
+fn is_for(batch: &Batch, viewer: &ViewerUpdate, part: &Part) -> bool {
+    (part.room, part.request, part.link) == (batch.room, None, viewer.link)
+}
