@@ -6,7 +6,7 @@ use std::time::Duration;
 use litemap::LiteMap;
 use tickwire_proto::frame::{AreaDelta, MemberChangeOwned, MemberInfoOwned, ServerFrame};
 use tickwire_proto::{Tick, Time};
-use tickwire_snapshot::{AREA_IDS_MAX, Area, AreaId, ENTITIES_MAX, Schema};
+use tickwire_snapshot::{AREA_IDS_MAX, Area, AreaId, ENTITIES_MAX, NetId, Schema};
 
 use crate::areas::AreaView;
 use crate::clock::{ArrivalLine, Earliest, SteadyClock};
@@ -174,6 +174,16 @@ impl View {
     /// The last command that the room said it had applied.
     pub fn last_applied(&self) -> Option<Tick> {
         self.applied
+    }
+
+    /// Where an entity is now that a picture shows by this [`id`](crate::Row::id): its area, slot and generation in the newest that is held.
+    pub fn place_of(&self, id: u64) -> Option<(AreaId, NetId)> {
+        self.moves.all_of(id).find_map(|id| {
+            let (area, generation, slot) = split_id(id);
+            let held = self.areas.get(&area)?.newest()?;
+            let id = NetId { slot, generation };
+            held.area.contains(id).then_some((AreaId(area), id))
+        })
     }
 
     /// Takes in the shared frame of an update. What is wrong with it is told; the view stays right.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bevy_ecs::world::World;
-use tickwire_snapshot::{RecordSchema, Schema};
+use tickwire_snapshot::{Quant, RecordSchema, Schema};
 
 use crate::column::{Column, is_shown};
 use crate::game::{Game, GameError};
@@ -269,6 +269,9 @@ fn published(name: &str, book: &Game) -> Result<Schema, GameError> {
         .collect();
     let command = book.command.as_ref();
     schema.command = command.map(|command| command.record().visible());
+    if let Some(record) = schema.command.as_mut().filter(|_| book.division.divides()) {
+        name_any_area(record);
+    }
     schema.profile = book.profile;
     schema.messages = book.messages.clone();
     let heard = book.listeners.iter().map(|it| it.schema());
@@ -279,6 +282,14 @@ fn published(name: &str, book: &Game) -> Result<Schema, GameError> {
     }
     schema.seal()?;
     Ok(schema)
+}
+
+/// Commands of a game with several areas name entities by area, slot and generation.
+fn name_any_area(command: &mut RecordSchema) {
+    let entities = command.fields.iter_mut();
+    for field in entities.filter(|field| field.quant == Quant::Entity) {
+        field.quant = Quant::Target;
+    }
 }
 
 /// The schema of everything, to tell games apart that look alike to viewers.

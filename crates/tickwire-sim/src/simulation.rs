@@ -255,16 +255,20 @@ impl Simulation {
             return Err(CommandRefused::Seat(seat));
         }
         match row {
-            Some(row) => command.give(&mut self.world, seat, row)?,
+            Some(row) => {
+                let sight = self.sights.of(seat);
+                command.give(&mut self.world, seat, row, sight)?;
+            }
             None => command.withhold(&mut self.world, seat),
         }
         Ok(())
     }
 
-    /// Whether a command names only entities that its player owns, or may name all the same. To be asked when the command is due.
+    /// Whether a command names only entities that its player owns, or may name all the same. To be asked when the command is due. One that
+    /// the player does not [see](Self::sight) is named by nobody: a command that may name any names none then.
     pub fn check_command(&self, seat: u16, row: &OwnedRow) -> Result<(), ForeignEntity> {
         match &self.command {
-            Some(command) => command.check(&self.world, seat, row),
+            Some(command) => command.check(&self.world, seat, row, self.sights.of(seat)),
             None => Ok(()),
         }
     }

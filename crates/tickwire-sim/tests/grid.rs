@@ -3,8 +3,8 @@
 use bevy_ecs::prelude::*;
 use tickwire_sim::prelude::*;
 use tickwire_sim::{Exact, GameKind, PlayerInfo, SimOptions, Simulation};
-use tickwire_snapshot::quant::UNSEEN;
-use tickwire_snapshot::{Area, AreaId, Basis, Encoder, NetId};
+use tickwire_snapshot::quant::{UNSEEN, put_target};
+use tickwire_snapshot::{Area, AreaId, Basis, Encoder, NetId, OwnedRow, values};
 
 /// Moves by its velocity over a plain.
 #[derive(Replicate, Clone, Debug, Default)]
@@ -482,4 +482,90 @@ fn cubes_have_three_axes() {
         .collect();
     assert_eq!((snapshot.areas.len(), seen), (5, vec![0, 1, 1]));
     assert!(sight.len() > 27 && sight.len() < 64, "{}", sight.len());
+}
+
+/// What one asks for: somebody to be bitten, and something of one's own to be dropped.
+#[derive(PlayerCommand, Clone, Debug, Default)]
+struct Bite {
+    #[net(foreign)]
+    whom: Option<Entity>,
+    drop: Option<Entity>,
+}
+
+fn bite(
+    mut commands: Commands,
+    mut bitten: Local<Vec<Entity>>,
+    asks: Query<&Asks<Bite>>,
+    beasts: Query<(), With<Beast>>,
+) {
+    for ask in &asks {
+        for named in [ask.whom, ask.drop].into_iter().flatten() {
+            if beasts.contains(named) && !bitten.contains(&named) {
+                bitten.push(named);
+                commands.entity(named).despawn();
+            }
+        }
+    }
+}
+
+#[test]
+fn commands_name_who_is_in_sight() {
+    let kind = GameKind::new("den", |game: &mut Game| {
+        game.seats(2)
+            .replicate::<Beast>()
+            .replicate::<Name>()
+            .command::<Bite>()
+            .grid(10.0, 10.0, |beast: &Beast| (beast.x, beast.y))
+            .systems(bite);
+    });
+    let mut simulation = Simulation::new(&kind, SimOptions::default());
+    for seat in 0..2 {
+        let info = PlayerInfo {
+            seat,
+            ..PlayerInfo::default()
+        };
+        simulation.join(info).unwrap();
+    }
+    simulation.step();
+    let own = |seat| OwnedBy(Player::new(seat));
+    let world = simulation.world_mut();
+    world.spawn((beast(5.0, 5.0), name("me"), own(0)));
+    world.spawn((beast(15.0, 5.0), name("near")));
+    world.spawn((beast(16.0, 5.0), name("mine"), own(0)));
+    world.spawn((beast(500.0, 5.0), name("far")));
+    world.spawn((beast(501.0, 5.0), name("other"), own(1)));
+    simulation.step();
+    simulation.capture();
+    let record = kind.schema().command.clone().unwrap();
+    let (drop, whom) = (record.field("drop").unwrap(), record.field("whom").unwrap());
+    let ask = |simulation: &mut Simulation, field: usize, name: &str| {
+        let all = names(simulation);
+        let found = all.iter().find(|it| it.0 == name);
+        let target = found.map(|(_, area, id)| (AreaId(*area), *id));
+        let mut row = OwnedRow::new(&record);
+        put_target(target, row.row_mut(&record).field(field).ints);
+        let bytes = values::encode_record(&record, &row.ints, &row.blobs);
+        let row = values::decode_record(&record, &bytes).unwrap();
+        if simulation.check_command(0, &row).is_err() {
+            return false;
+        }
+        simulation.command(0, Some(&row)).unwrap();
+        simulation.step();
+        simulation.capture();
+        true
+    };
+    let alive = |simulation: &mut Simulation| -> Vec<String> {
+        names(simulation).into_iter().map(|it| it.0).collect()
+    };
+    assert!(!ask(&mut simulation, drop, "near"), "not one's own");
+    assert!(!ask(&mut simulation, drop, "other"), "not even in sight");
+    assert!(ask(&mut simulation, whom, "far"), "it names nobody");
+    assert_eq!(
+        alive(&mut simulation),
+        ["far", "me", "mine", "near", "other"]
+    );
+    assert!(ask(&mut simulation, whom, "near"));
+    assert_eq!(alive(&mut simulation), ["far", "me", "mine", "other"]);
+    assert!(ask(&mut simulation, drop, "mine"));
+    assert_eq!(alive(&mut simulation), ["far", "me", "other"]);
 }

@@ -383,7 +383,7 @@ impl Core {
     ) -> Option<String> {
         let view = self.client.view(RoomKey(room))?;
         let record = view.schema().command.as_ref()?;
-        match layout::command_row(record, numbers, &texts) {
+        match layout::command_row(record, numbers, &texts, &|id| view.place_of(id)) {
             // a command that cannot go now is late, which the server's rule for missing ones covers
             Ok(row) => self
                 .client

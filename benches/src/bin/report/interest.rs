@@ -207,7 +207,7 @@ fn measure(kind: &GameKind, walkers: u32, players: u32) -> Cost {
                 }
             }
             for (n, gauge) in (1..).zip(&gauges) {
-                gauge.fetched(u32::MAX);
+                gauge.fetched(gauge.unfetched());
                 let (member, tick) = (MemberId(n), Tick(ticks as u32));
                 room.handle(RoomInput::Held { member, tick });
             }

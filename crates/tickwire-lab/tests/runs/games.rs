@@ -332,3 +332,9 @@ pub fn dense_plain(game: &mut Game) {
     plain(game);
     game.codec(Profile::Dense);
 }
+
+/// The same with less than all that is in sight.
+pub fn tight_plain(game: &mut Game) {
+    plain(game);
+    game.budget(3_000);
+}

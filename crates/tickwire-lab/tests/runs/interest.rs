@@ -1,7 +1,9 @@
 //! Games on a grid: what a client sees is true, is all that is near it, and is nothing that it may not see.
 
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
 use tickwire_lab::{Lab, Running, profile, seeds, storm};
-use tickwire_snapshot::AreaId;
+use tickwire_snapshot::{AreaId, Snapshot};
 
 use crate::{games, s, sound};
 
@@ -114,4 +116,39 @@ fn who_crosses_stays_who_they_are() {
         // 180 units a second, shown 60 times a second: it slides over every border.
         assert!(furthest < 8.0, "{furthest} on {}", link.name);
     }
+}
+
+#[test]
+fn nothing_starves_on_a_budget() {
+    let run = |game: fn(&mut tickwire_sim::Game)| {
+        let mut lab = Lab::new("plain", game).clients(4).start();
+        lab.advance(s(5)).unwrap();
+        let (mut truths, mut late) = (BTreeMap::new(), 0);
+        for _ in 0..400 {
+            lab.advance(Duration::from_millis(33)).unwrap();
+            let truth = lab.truth(0).unwrap();
+            truths.insert(truth.tick, truth.clone());
+            for client in 0..4 {
+                let view = lab.view(client).unwrap();
+                let newest = view.newest_tick().unwrap();
+                // Five updates for each area, of two ticks each.
+                let bound = 10 * view.areas().count() as u32;
+                let before = |ticks| truths.range(..=newest.minus(ticks)).next_back();
+                for area in view.areas() {
+                    let held = view.newest(area).unwrap().1.tick();
+                    let version = |truth: &Arc<Snapshot>| truth.area(area).map(|area| area.tick());
+                    if let Some((_, truth)) = before(bound) {
+                        assert!(version(truth) <= Some(held), "area {} of {client}", area.0);
+                    }
+                    if let Some((_, truth)) = before(0) {
+                        late += u32::from(version(truth) > Some(held));
+                    }
+                }
+            }
+        }
+        late
+    };
+    let (without, with) = (run(games::plain), run(games::tight_plain));
+    println!("{without} areas were behind without a budget, {with} with one");
+    assert!(without < with / 10);
 }

@@ -180,7 +180,7 @@ impl Field {
             }
         }
         for (n, gauge) in (1..).zip(&self.gauges) {
-            gauge.fetched(u32::MAX);
+            gauge.fetched(gauge.unfetched());
             self.room.handle(RoomInput::Held {
                 member: MemberId(n),
                 tick: Tick(self.ticks as u32),
