@@ -7,6 +7,7 @@ mod crowds;
 mod fanout;
 mod first;
 mod idle;
+mod interest;
 mod picture;
 mod raw;
 mod realtime;
@@ -24,7 +25,7 @@ use tickwire_benches::row::{Row, head};
 #[derive(Parser)]
 #[command(name = "report", version)]
 struct Cli {
-    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), first. All if none is named
+    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), interest (I1 I2 I3), first. All if none is named
     #[arg(value_name = "PART")]
     parts: Vec<String>,
     /// One line of JSON a row
@@ -140,6 +141,9 @@ fn main() -> ExitCode {
     if wanted(&["picture", "P1"]) {
         picture::rows(cli.seconds, &mut print);
     }
+    if wanted(&["interest", "I1", "I2", "I3"]) {
+        interest::rows(&mut print);
+    }
     if wanted(&["first"]) {
         first::rows(&mut print);
     }
@@ -150,8 +154,8 @@ fn main() -> ExitCode {
     }
 }
 
-const KNOWN: [&str; 35] = [
+const KNOWN: [&str; 39] = [
     "recorded", "C1", "C2", "C3", "G1", "G2", "exact", "C8", "codec", "C4", "C4w", "C7", "idle",
     "C6", "fanout", "F1a", "F1b", "F2", "F3", "F4", "F6", "F8", "F10", "realtime", "RT1", "RT2",
-    "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "all",
+    "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "interest", "I1", "I2", "I3", "all",
 ];
