@@ -2,7 +2,7 @@
 
 use super::super::decode::DecodeError;
 use super::coder::Coder;
-use super::predict::{DEPTH, RULES, expect, size};
+use super::predict::{DEPTH, RULES, expect, expect_one, size};
 use super::rows::{Place, RowPast, WRONGS, learn};
 use super::turn;
 use crate::groups::{Group, Heading};
@@ -15,10 +15,11 @@ impl<C: Coder> Place<'_, C> {
         layout: &Layout,
         group: &Group,
         rest: i32,
-        past: &RowPast,
+        past: &RowPast<'_>,
         ints: &mut [i32],
         young: &mut [u32; RULES],
     ) -> Result<(), DecodeError> {
+        let past = &past.recent();
         let columns = &group.columns;
         let count = columns.len().min(3);
         let mut ways = [[0; DEPTH]; 3];
@@ -31,7 +32,7 @@ impl<C: Coder> Place<'_, C> {
             let index = usize::from(index);
             expected[number] = layout.columns()[index].near(
                 past.int(0, index),
-                expect(&ways[number], 0, past.depth)[rule],
+                expect_one(&ways[number], past.depth, rule),
             );
         }
         let mut order = [0, 1, 2];
@@ -103,10 +104,11 @@ impl<C: Coder> Place<'_, C> {
         layout: &Layout,
         group: &Group,
         heading: &Heading,
-        past: &RowPast,
+        past: &RowPast<'_>,
         ints: &mut [i32],
         (young, lag): (&mut [u32; RULES], &mut Lag),
     ) -> Result<(), DecodeError> {
+        let past = &past.recent();
         let index = usize::from(group.columns[0]);
         let column = &layout.columns()[index];
         let way = past.way(layout, index);
@@ -119,7 +121,7 @@ impl<C: Coder> Place<'_, C> {
         };
         let [x, y] = heading.course.map(usize::from);
         let rule = self.choose(past, young, 0, [way].into_iter());
-        let mut expected = column.near(now, expect(&way, 0, past.depth)[rule]);
+        let mut expected = column.near(now, expect_one(&way, past.depth, rule));
         let goal = off(now, [ints[x], ints[y]]);
         if past.depth > 1
             && let Some(goal) = goal

@@ -14,6 +14,10 @@ use crate::page::{EntityPage, PAGE_ROWS, Page, Table as Pages, bits};
 /// Entities of one delta for which it is looked up where they come from.
 const ORIGINS_MAX: usize = 64;
 
+/// How likely pages are to change, at first, by the page before; entities to go, by moving and the one before; and slots to be taken, by gone
+/// and the one before.
+const LIKELY: [u32; 12] = [25, 50, 50, 50, 1, 30, 4, 20, 4, 40, 50, 50];
+
 impl<C: Coder> Walk<'_, C> {
     pub(super) fn entities(&mut self) -> Result<(), DecodeError> {
         let from = &self.base.entities;
@@ -32,7 +36,7 @@ impl<C: Coder> Walk<'_, C> {
         if pages > ENTITIES_MAX / PAGE_ROWS {
             return Err(DecodeError::Wrong("more slots than there can be"));
         }
-        let mut models = Box::new([Model::NEW; 64]);
+        let mut models = LIKELY.map(Model::likely);
         self.gone.resize(before.max(pages), 0);
         let mut last = [false; 3];
         for page in 0..before.max(pages) {
@@ -86,6 +90,9 @@ impl<C: Coder> Walk<'_, C> {
     pub(super) fn all_origins(&mut self) -> Result<(), DecodeError> {
         if self.base.len == 0 {
             self.origins.clear();
+        }
+        if self.origins.is_empty() {
+            return Ok(());
         }
         let mut pages = [Model::NEW; ENTITIES_MAX / PAGE_ROWS];
         for at in 0..self.origins.len() {

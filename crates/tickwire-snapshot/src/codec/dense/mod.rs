@@ -76,19 +76,31 @@ fn differing(layout: &Layout, [before, after]: [&Arc<Page>; 2], common: u64, spa
     if same && moving == 0 {
         return 0;
     }
+    let mut plain = [0; PAGE_ROWS];
+    let mut tracks = [0; PAGE_ROWS];
     let mut found = 0;
     for (index, column) in layout.columns().iter().enumerate() {
         let (from, to) = (before.column(index), after.column(index));
-        let mut own = if same { 0 } else { unequal(from, to) };
-        if let Some((velocity, track)) = &column.track {
-            let velocity = usize::from(*velocity);
-            for row in bits(moving) {
-                let velocities = [before, after].map(|page| page.int(velocity, row));
-                let wrong = column.moved(track, from[row], velocities, span) != to[row];
-                own = own & !(1 << row) | u64::from(wrong) << row;
+        let Some((velocity, track)) = &column.track else {
+            if !same {
+                differ(&mut plain, from, to);
             }
+            continue;
+        };
+        if !same {
+            differ(&mut tracks, from, to);
         }
-        found |= own;
+        let velocity = usize::from(*velocity);
+        for row in bits(moving & !found) {
+            let velocities = [before, after].map(|page| page.int(velocity, row));
+            let wrong = column.moved(track, from[row], velocities, span) != to[row];
+            found |= u64::from(wrong) << row;
+        }
+    }
+    if !same {
+        bits(moving).for_each(|row| tracks[row] = 0);
+        differ(&mut plain, &tracks, &[0; PAGE_ROWS]);
+        found |= not_zero(&plain);
     }
     if !same {
         for blob in 0..layout.blobs() {
@@ -105,22 +117,35 @@ fn changed(layout: &Layout, before: &Page, after: &Page) -> u64 {
     if std::ptr::eq(before, after) {
         return 0;
     }
-    let columns = layout.columns().iter().enumerate();
-    let others = columns.filter(|(_, column)| column.track.is_none());
-    others.fold(0, |all, (index, _)| {
-        all | unequal(before.column(index), after.column(index))
-    })
+    let mut all = [0; PAGE_ROWS];
+    for (index, column) in layout.columns().iter().enumerate() {
+        if column.track.is_none() {
+            differ(&mut all, before.column(index), after.column(index));
+        }
+    }
+    not_zero(&all)
 }
 
-/// The places at which two columns differ.
+/// Adds the bits in which two columns differ.
 #[inline]
-fn unequal(from: &[i32], to: &[i32]) -> u64 {
-    if from == to {
-        return 0;
+fn differ(all: &mut [i32; PAGE_ROWS], from: &[i32], to: &[i32]) {
+    for ((all, from), to) in all.iter_mut().zip(from).zip(to) {
+        *all |= from ^ to;
+    }
+}
+
+/// The places that are not 0.
+#[inline]
+fn not_zero(all: &[i32; PAGE_ROWS]) -> u64 {
+    let mut flags = [[0_u8; 8]; PAGE_ROWS / 8];
+    for (flag, &int) in flags.as_flattened_mut().iter_mut().zip(all) {
+        *flag = u8::from(int != 0);
     }
     let mut found = 0;
-    for row in 0..PAGE_ROWS.min(from.len()).min(to.len()) {
-        found |= u64::from(from[row] != to[row]) << row;
+    for (at, eight) in flags.into_iter().enumerate() {
+        // Eight bytes of 0 or 1 become eight bits, in the highest byte of the product.
+        let bits = u64::from_le_bytes(eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        found |= bits << (at * 8);
     }
     found
 }

@@ -41,6 +41,17 @@ pub(super) fn expect(way: &Way, from: usize, depth: usize) -> [i32; RULES] {
     all
 }
 
+/// What one rule expects next, relative to the basis: the same as `expect` from it, without the others.
+#[inline]
+pub(super) fn expect_one(way: &Way, depth: usize, rule: usize) -> i32 {
+    match rule {
+        0 => 0,
+        1 if depth > 1 => way[1].wrapping_neg(),
+        2 if depth > 1 => way[1].wrapping_neg() / 2,
+        _ => expect(way, 0, depth)[rule],
+    }
+}
+
 /// To the nearest.
 #[inline]
 pub(super) fn halve(x: i32) -> i32 {
@@ -61,13 +72,23 @@ impl Scores {
     /// Adds a number of the group. Units of `1 << shift`.
     #[inline]
     pub(super) fn add(&mut self, way: &Way, depth: usize, shift: u32) {
-        if depth < 2 {
+        if depth < 3 {
             return;
         }
-        for from in 1..3.min(depth) {
+        let size = |off: i32| (off.unsigned_abs() >> shift).min(WRONG_MAX);
+        if depth == 3 {
+            // One step is known before the last: rules 3 to 5 do as rule 1.
+            let (was, last) = (way[1].wrapping_neg(), way[1].wrapping_sub(way[2]));
+            let before = size(last);
+            for (score, expected) in self.0.iter_mut().zip([0, last, last / 2]) {
+                *score += size(was.wrapping_sub(expected)) * 2 + before;
+            }
+            return;
+        }
+        for from in 1..3 {
             let was = way[from - 1].wrapping_sub(way[from]);
             for (score, expected) in self.0.iter_mut().zip(expect(way, from, depth)) {
-                let off = (was.wrapping_sub(expected).unsigned_abs() >> shift).min(WRONG_MAX);
+                let off = size(was.wrapping_sub(expected));
                 *score += if from == 1 { off * 2 } else { off };
             }
         }
@@ -75,9 +96,9 @@ impl Scores {
 
     /// The best rule and how wrong it was.
     #[inline]
-    pub(super) fn best(&self) -> (usize, u32) {
+    pub(super) fn best(&self, depth: usize) -> (usize, u32) {
         let mut best = 0;
-        for rule in 1..RULES {
+        for rule in 1..if depth == 3 { 3 } else { RULES } {
             if self.0[rule] < self.0[best] {
                 best = rule;
             }

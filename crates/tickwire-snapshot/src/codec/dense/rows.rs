@@ -5,7 +5,7 @@ use super::coder::{Coder, Model};
 use super::course::Lag;
 use super::fresh::NEW;
 use super::number::{NUMBER, signed};
-use super::predict::{DEPTH, RULES, Scores, Way, expect, size};
+use super::predict::{DEPTH, RULES, Scores, Way, expect, expect_one, size};
 use super::turn;
 use crate::groups::{Group, Kind, Turn};
 use crate::layout::Layout;
@@ -26,6 +26,9 @@ pub(super) const EXPECTED: [[Model; NUMBER]; 8] = {
     }
     all
 };
+
+/// Versions that velocities and what follows them look at.
+const RECENT: usize = 3;
 
 /// The models of a table: one piece for each group, and where each begins.
 pub(super) struct Table<'a> {
@@ -49,6 +52,14 @@ pub(super) struct RowPast<'a> {
 }
 
 impl RowPast<'_> {
+    /// The same with no more than the last versions: velocities change too much for older ones to tell anything.
+    pub(super) fn recent(&self) -> Self {
+        Self {
+            depth: self.depth.min(RECENT),
+            ..*self
+        }
+    }
+
     #[inline]
     pub(super) fn int(&self, version: usize, column: usize) -> i32 {
         self.ints[version][column * PAGE_ROWS + self.row]
@@ -60,7 +71,8 @@ impl RowPast<'_> {
         let now = self.int(0, column);
         let mut way = [0; DEPTH];
         let at = column * PAGE_ROWS + self.row;
-        for (off, ints) in way.iter_mut().zip(&self.ints).take(self.depth).skip(1) {
+        let past = 1..self.depth.clamp(1, DEPTH);
+        for (off, ints) in way[past.clone()].iter_mut().zip(&self.ints[past]) {
             *off = of.difference(now, ints[at]);
         }
         way
@@ -224,15 +236,19 @@ impl<C: Coder> Place<'_, C> {
             let index = usize::from(index);
             let column = &layout.columns()[index];
             let (now, way) = (past.int(0, index), past.way(layout, index));
-            let all = expect(&way, 0, past.depth);
-            let expected = column.near(now, all[rule]);
+            let expected = column.near(now, expect_one(&way, past.depth, rule));
             let difference = self.difference(number, column.difference(expected, ints[index]));
             ints[index] = column.add(expected, difference);
             if !column.valid(ints[index]) {
                 return Err(DecodeError::Range);
             }
             if past.depth == 2 {
-                learn(young, &all, column.difference(now, ints[index]), 0);
+                learn(
+                    young,
+                    &expect(&way, 0, 2),
+                    column.difference(now, ints[index]),
+                    0,
+                );
             }
         }
         Ok(())
@@ -263,7 +279,7 @@ impl<C: Coder> Place<'_, C> {
                 (0..YOUNG).min_by_key(|&rule| young[rule]).unwrap_or(0)
             }
             _ => {
-                let (rule, wrong) = scores.best();
+                let (rule, wrong) = scores.best(past.depth);
                 self.wrong = 3 + size(wrong, WRONGS - 4);
                 rule
             }
@@ -294,7 +310,7 @@ impl<C: Coder> Place<'_, C> {
         let rule = self.choose(past, young, turn.shift, ways.iter().copied());
         let mut expected = now;
         for (part, way) in expected.iter_mut().zip(&ways) {
-            *part += expect(way, 0, past.depth)[rule];
+            *part += expect_one(way, past.depth, rule);
         }
         let expected = turn::normal(turn, expected);
         let likely = turn::largest(&expected);
@@ -350,12 +366,18 @@ impl<C: Coder> Place<'_, C> {
             let model = self.models.len() - NUMBER;
             self.wrong = usize::from(velocities[0] != velocities[1]);
             // Mostly it is on its track, or off by whole steps.
-            let whole = self
-                .coder
-                .bit(&mut self.models[model + self.wrong], difference % cell == 0);
+            let whole = self.coder.bit(
+                &mut self.models[model + self.wrong],
+                difference == 0 || difference % cell == 0,
+            );
             let unit = if whole { cell } else { 1 };
             self.wrong += 2 * usize::from(!whole);
-            let units = self.difference(number, difference / unit);
+            let units = if unit == 1 || difference == 0 {
+                difference
+            } else {
+                difference / unit
+            };
+            let units = self.difference(number, units);
             ints[index] = expected.wrapping_add(units.wrapping_mul(unit));
             if !column.valid(ints[index]) {
                 return Err(DecodeError::Range);

@@ -14,6 +14,9 @@ use crate::layout::Layout;
 use crate::page::{PAGE_ROWS, Page, bits};
 use crate::schema::COLUMNS_MAX;
 
+/// How likely rows are to deviate, at first: by stirred, moving, and the one before; by page; and one by one.
+const LIKELY: [u32; 14] = [50, 50, 4, 10, 40, 70, 60, 90, 8, 20, 8, 20, 4, 40];
+
 /// What becomes of the rows of a page.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Fate {
@@ -146,7 +149,7 @@ impl<'a, C: Coder> Walk<'a, C> {
         fates: &[Fate],
     ) -> Result<(), DecodeError> {
         let layout = table.layout;
-        let mut models = [Model::NEW; 24];
+        let mut models = LIKELY.map(Model::likely);
         let mut last = [0; 2];
         for (page, fate) in fates.iter().enumerate() {
             let common = fate.surviving & !fate.removed;
@@ -280,7 +283,7 @@ impl<'a, C: Coder> Walk<'a, C> {
         }
         let layout = table.layout;
         let width = layout.columns().len();
-        let mut models = [Model::NEW; 8];
+        let mut models = [80, 80, 90, 95, 2, 30].map(Model::likely);
         let mut last = [0; 2];
         for (page, fate) in fates.iter().enumerate() {
             let vacant = fate.living & !fate.surviving;
