@@ -135,10 +135,15 @@ $('#open').onsubmit = e => {
   if (name) location.hash = name
 }
 
-/** Who is here, and who types. */
+/** Who is here, and who types: by name, since somebody may be here on several devices. */
 function people() {
-  const others = room.members.filter(it => !it.mine)
-  $('#people').replaceChildren(...room.members.map(it => {
+  const all = new Map(), better = it => 4 * it.mine + 2 * (it.presence !== 'away') + (it.status === 'typing')
+  for (const it of room.members) {
+    const known = all.get(it.name)
+    if (!known || better(it) > better(known)) all.set(it.name, it)
+  }
+  const others = [...all.values()].filter(it => !it.mine)
+  $('#people').replaceChildren(...[...all.values()].map(it => {
     const item = document.createElement('li')
     item.className = it.presence
     item.append(it.name, Object.assign(document.createElement('em'), { textContent: it.mine ? 'you' : it.presence === 'away' ? 'away' : '' }))

@@ -62,6 +62,15 @@ pub fn workload(config: Config, seats: u32) -> impl Fn(&mut Game) + Send + Sync 
     }
 }
 
+/// The workload, its updates coded densely.
+pub fn dense_workload(config: Config, seats: u32) -> impl Fn(&mut Game) + Send + Sync + 'static {
+    let game = workload(config, seats);
+    move |book| {
+        game(book);
+        book.codec(Profile::Dense);
+    }
+}
+
 /// A room where nothing moves: so many bodies at rest.
 pub fn idle(entities: u32, seats: u32) -> impl Fn(&mut Game) + Send + Sync + 'static {
     move |game| {

@@ -3,3 +3,4 @@
 
 pub mod game;
 pub mod row;
+pub mod scenes;

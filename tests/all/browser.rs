@@ -178,6 +178,53 @@ async fn hello_works_outside_of_this_repository() {
     two.close().await;
 }
 
+/// The ship of a page, and whose it is.
+const SHIP: &str = "(e => e && e.id)([...arena.room.all('Ship')].find(e => e.mine))";
+
+#[tokio::test]
+async fn a_reload_is_the_same_ship_and_a_duplicated_tab_another() {
+    let arena = Served::start(
+        &binary("arena"),
+        &["--listen", "127.0.0.1:0", "--players", "0"],
+    );
+    let driver = Driver::start();
+    let ann = playing(&driver, &arena.url, "Ann").await;
+    let (room, ship) = (ann.eval("arena.room.id").await, ann.eval(SHIP).await);
+    for _ in 0..2 {
+        ann.eval("void (window.old = true)").await;
+        ann.client.refresh().await.expect("the page reloads");
+        let flies = format!("!window.old && window.arena?.room?.id && {SHIP}");
+        ann.until("she flies again", &flies, PATIENCE).await;
+        assert_eq!(ann.eval("arena.room.id").await, room);
+        assert_eq!(ann.eval(SHIP).await, ship, "the same ship");
+    }
+    assert_eq!(
+        ann.eval("[...arena.room.all('Ship')].length").await,
+        1,
+        "nobody else is left behind"
+    );
+    // A duplicated tab has what the first one keeps for this session of the browser.
+    let kept = ann.eval("JSON.stringify({ ...sessionStorage })").await;
+    let twin = driver.open(&format!("{}/healthz", arena.url)).await;
+    let kept = kept.as_str().expect("a text");
+    twin.eval(&format!(
+        "void Object.entries({kept}).forEach(([name, value]) => sessionStorage.setItem(name, value))"
+    ))
+    .await;
+    twin.eval(&format!(
+        "void (location.href = '{}/?play&name=Ann')",
+        arena.url
+    ))
+    .await;
+    let flies = format!("window.arena?.room?.id && {SHIP}");
+    twin.until("the twin flies", &flies, PATIENCE).await;
+    assert_ne!(twin.eval(SHIP).await, ship);
+    assert_eq!(ann.eval(SHIP).await, ship, "no fight");
+    for page in [ann, twin] {
+        page.close().await;
+    }
+}
+
 async fn playing(driver: &Driver, url: &str, name: &str) -> Page {
     let address = if url.contains('#') {
         url.to_owned()

@@ -459,7 +459,8 @@ async fn a_page_sees_the_list_and_chooses_by_attributes() {
 #[tokio::test]
 async fn every_error_has_a_code_and_says_what_to_do() {
     let tokens = |token: &str| match token {
-        "good" => Ok(Identity::new("ann")),
+        // The others are other people: a person has one seat in a room.
+        "good" | "ben" | "cem" => Ok(Identity::new(token)),
         _ => Err(Refusal::new(
             "Unknown",
             "this token is not known. Sign in again",
@@ -470,15 +471,18 @@ async fn every_error_has_a_code_and_says_what_to_do() {
     let url = page_of(&server);
     let page = open(&driver, &format!("{url}/?token=good")).await;
     let room = play(&page, "ffa").await;
-    let auth = "{ auth: () => ({ token: 'good' }) }";
+    let (ben, cem) = (
+        "{ auth: () => ({ token: 'ben' }) }",
+        "{ auth: () => ({ token: 'cem' }) }",
+    );
     kept(
         &page,
-        &format!("(window.second = connect(undefined, {auth})).join('{room}').then(() => 0)"),
+        &format!("(window.second = connect(undefined, {ben})).join('{room}').then(() => 0)"),
     )
     .await;
     let cases = [
         (
-            format!("connect(undefined, {auth}).join('{room}')"),
+            format!("connect(undefined, {cem}).join('{room}')"),
             "Full",
             "all of its 2 seats are taken",
         ),

@@ -14,12 +14,16 @@ use tickwire_snapshot::{AreaId, OwnedRow, Schema};
 use crate::{games, hall::Hall};
 
 /// The arena, with room for a hundred people.
-fn wide_arena() -> GameKind {
+fn wide_arena(profile: Profile) -> GameKind {
     let options = Options {
         seats: 128,
         ..Options::default()
     };
-    GameKind::new("arena", arena(options))
+    let game = arena(options);
+    GameKind::new("arena", move |book: &mut Game| {
+        game(book);
+        book.codec(profile);
+    })
 }
 
 /// What player `number` asks for at a tick: something else each time, the same in every run.
@@ -52,8 +56,12 @@ fn updates(frames: &[Bytes]) -> impl Iterator<Item = (Tick, &Bytes)> {
 
 #[test]
 fn an_update_is_encoded_once_however_many_see_it() {
-    for viewers in [1, 100] {
-        let mut hall = Hall::with_viewers(Kind::from(wide_arena()), viewers);
+    for (viewers, profile) in [
+        (1, Profile::Fast),
+        (100, Profile::Fast),
+        (100, Profile::Dense),
+    ] {
+        let mut hall = Hall::with_viewers(Kind::from(wide_arena(profile)), viewers);
         let before = hall.stats();
         hall.viewers.iter_mut().for_each(|v| v.heard.clear());
         hall.run(Duration::from_secs(2), |hall| hall.command(restless));

@@ -6,6 +6,7 @@ mod browser_arena;
 mod browser_lobby;
 mod browser_people;
 mod chat;
+mod crowds;
 mod cuts;
 mod games;
 mod golden;

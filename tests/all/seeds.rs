@@ -3,6 +3,7 @@
 use std::{io::Write, time::Duration};
 
 use arena::{Options, arena};
+use tickwire::prelude::{Game, Profile as CodecProfile};
 use tickwire_client::State;
 use tickwire_lab::{Faults, Lab, Profile, Running, Violation, profile, seeds, storm};
 
@@ -22,12 +23,24 @@ fn number(name: &str, otherwise: u64) -> u64 {
     }
 }
 
-/// The real arena, with its computer players, or the dots of hello; every storm is another.
+/// The real arena, with its computer players, or the dots of hello, with either codec; every storm is another.
 fn weather(seed: u64) -> Lab {
     if seed.is_multiple_of(2) {
-        storm("arena", arena(Options::default()), seed)
+        storm("arena", coded(seed, arena(Options::default())), seed)
     } else {
-        storm("hello", hello, seed)
+        storm("hello", coded(seed, hello), seed)
+    }
+}
+
+/// A game whose updates are coded by either codec, by the seed.
+fn coded(
+    seed: u64,
+    game: impl Fn(&mut Game) + Send + Sync + 'static,
+) -> impl Fn(&mut Game) + Send + Sync + 'static {
+    let profiles = [CodecProfile::Dense, CodecProfile::Fast];
+    move |book| {
+        game(book);
+        book.codec(profiles[(seed / 2 % 2) as usize]);
     }
 }
 
@@ -94,9 +107,9 @@ fn trouble(kind: &str, link: Profile, seed: u64) -> Lab {
         _ => (link, Faults::NONE),
     };
     let lab = if seed.is_multiple_of(2) {
-        Lab::new("arena", arena(Options::default()))
+        Lab::new("arena", coded(seed, arena(Options::default())))
     } else {
-        Lab::new("hello", hello)
+        Lab::new("hello", coded(seed, hello))
     };
     lab.seed(seed).clients(3).link(link).faults(faults)
 }

@@ -10,8 +10,17 @@ use std::{
 
 use crate::{root, target};
 
-/// The binary of a package of this workspace, built first where needed.
+/// The binary of a package of this workspace, built first where needed: as tests are.
 pub fn binary(package: &str) -> PathBuf {
+    built(package, false)
+}
+
+/// The same as people run it: for figures.
+pub fn release(package: &str) -> PathBuf {
+    built(package, true)
+}
+
+fn built(package: &str, release: bool) -> PathBuf {
     static ONE_BUILD: Mutex<()> = Mutex::new(());
     let _one = ONE_BUILD
         .lock()
@@ -20,13 +29,15 @@ pub fn binary(package: &str) -> PathBuf {
     let built = Command::new(cargo)
         .current_dir(root())
         .args(["build", "--quiet", "--package", package, "--bin", package])
+        .args(release.then_some("--release"))
         .args(["--target-dir".as_ref(), target().as_os_str()])
         .status();
     assert!(
         built.is_ok_and(|status| status.success()),
         "{package} does not build"
     );
-    target().join("debug").join(package)
+    let folder = if release { "release" } else { "debug" };
+    target().join(folder).join(package)
 }
 
 /// A server in a process of its own; it is ended when this goes.

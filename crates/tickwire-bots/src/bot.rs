@@ -13,6 +13,8 @@ use crate::{args::Pace, tally::Shared};
 
 /// Commands whose effect a bot still waits for.
 const PENDING_MAX: usize = 256;
+/// Memory that the decoding of a message may take.
+const MESSAGE_MEMORY_MAX: usize = 1 << 20;
 
 /// What the swarm is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -210,12 +212,29 @@ impl Bot {
         }
     }
 
+    /// Messages are decoded like all else that comes: one that cannot be is the server's fault.
+    fn read(&self, room: RoomKey, kind: u32, payload: &[u8]) -> Result<(), String> {
+        let Some(view) = self.connection.client().view(room) else {
+            return Ok(()); // of a room that was left
+        };
+        let schema = view.schema().message(kind);
+        let schema = schema.ok_or_else(|| format!("a message of no known kind came: {kind}"))?;
+        let read = schema.shape.check(payload, MESSAGE_MEMORY_MAX);
+        read.map_err(|error| format!("a message {} was wrong: {error}", schema.name))
+    }
+
     fn hear(&mut self, event: ClientEvent, stage: Stage) -> Result<(), String> {
         match event {
             ClientEvent::Joined { .. } if !self.joined => {
                 self.joined = true;
                 self.shared.lock().playing += 1;
             }
+            ClientEvent::Message {
+                room: Some(room),
+                kind,
+                payload,
+                ..
+            } => self.read(room, kind, &payload)?,
             ClientEvent::Updated { applied, stamp, .. } => self.updated(applied, stamp, stage),
             ClientEvent::JoinRefused { refusal, .. } => {
                 return Err(format!(

@@ -1,10 +1,11 @@
 //! The client as one state machine: link, session, credentials, and the rooms that are wanted.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use litemap::LiteMap;
 use tickwire_proto::{Backoff, ClientSession, Ending, Reason, Retry, SessionConfig, Time};
 use tickwire_snapshot::Schema;
 
@@ -31,6 +32,9 @@ pub struct ClientConfig {
     pub schema: Option<Arc<Schema>>,
     /// The hash of the namespace's messages; 0: generic.
     pub messages_hash: u64,
+    /// 16 bytes of chance by which the server knows this player's seats again, also in a session of another process or page that shows the
+    /// same. A secret.
+    pub seat_key: Option<[u8; 16]>,
     /// Of the session below.
     pub session: SessionConfig,
 }
@@ -42,6 +46,7 @@ impl Default for ClientConfig {
             credentials: None,
             schema: None,
             messages_hash: 0,
+            seat_key: None,
             session: SessionConfig::default(),
         }
     }
@@ -79,24 +84,24 @@ pub struct Client {
     pub(crate) backoff: Backoff,
     pub(crate) attempt: u32,
     pub(crate) chance: u64,
-    pub(crate) rooms: BTreeMap<RoomKey, Room>,
+    pub(crate) rooms: LiteMap<RoomKey, Room>,
     /// The lost link left a session, which the next hello claims.
     pub(crate) resuming: bool,
     /// It does so on a better link, while the one before was still there: nobody need know.
     pub(crate) moving: bool,
     /// The namespaces that are wanted, by the numbers of their attachments.
-    pub(crate) namespaces: BTreeMap<u8, Wanted>,
+    pub(crate) namespaces: LiteMap<u8, Wanted>,
     pub(crate) last_namespace: u8,
     /// The least round trip that was measured last: a resumed session has to measure anew.
     pub(crate) least_rtt: Duration,
     /// The rooms by their numbers in this session.
-    pub(crate) keys: BTreeMap<u32, RoomKey>,
+    pub(crate) keys: LiteMap<u32, RoomKey>,
     /// Questions for the list of rooms that wait for the session.
     pub(crate) questions: Vec<(NamespaceKey, RequestId, String)>,
     /// Those that were asked and are not answered yet.
-    pub(crate) listing: BTreeMap<u32, NamespaceKey>,
+    pub(crate) listing: LiteMap<u32, NamespaceKey>,
     /// Lists of rooms that are watched.
-    pub(crate) lists: BTreeMap<RequestId, List>,
+    pub(crate) lists: LiteMap<RequestId, List>,
     pub(crate) requests: u32,
     pub(crate) statuses: Statuses,
     /// What is asked, on either side.
@@ -110,24 +115,26 @@ impl Client {
     pub fn new(config: ClientConfig, seed: u64, now: Time) -> Self {
         let credentials = config.credentials.clone();
         let main = Wanted::new(&config.namespace, credentials, config.messages_hash);
+        let mut namespaces = LiteMap::new();
+        namespaces.insert(NamespaceKey::MAIN.0, main);
         let mut client = Self {
-            session: ClientSession::new(now, config.session, seed),
+            session: new_session(now, &config, seed),
             config,
             stage: Stage::Over,
             state: State::Connecting,
             backoff: Backoff::new(BACKOFF_FIRST, BACKOFF_CAP),
             attempt: 0,
             chance: seed,
-            rooms: BTreeMap::new(),
+            rooms: LiteMap::new(),
             resuming: false,
             moving: false,
-            namespaces: BTreeMap::from([(NamespaceKey::MAIN.0, main)]),
+            namespaces,
             last_namespace: NamespaceKey::MAIN.0,
             least_rtt: Duration::ZERO,
-            keys: BTreeMap::new(),
+            keys: LiteMap::new(),
             questions: Vec::new(),
-            listing: BTreeMap::new(),
-            lists: BTreeMap::new(),
+            listing: LiteMap::new(),
+            lists: LiteMap::new(),
             requests: 0,
             statuses: Statuses::default(),
             open: Requests::default(),
@@ -196,7 +203,7 @@ impl Client {
             }
             _ => {}
         }
-        for room in self.rooms.values_mut() {
+        for room in self.rooms.iter_mut().map(|(_, room)| room) {
             if matches!(room.phase, Phase::Pause(at) if now >= at) {
                 room.phase = Phase::Wanted;
             }
@@ -262,6 +269,18 @@ impl Client {
         if self.has_link() {
             self.session.bye();
         }
+        self.closed();
+    }
+
+    /// The same for a page that is left and perhaps loaded again: with a [`seat_key`](ClientConfig::seat_key) its seats wait a moment for it.
+    pub fn unload(&mut self) {
+        if self.has_link() {
+            self.session.unload();
+        }
+        self.closed();
+    }
+
+    fn closed(&mut self) {
         self.session.give_up(); // where there is no link
         self.rooms.clear();
         self.keys.clear();
@@ -293,4 +312,13 @@ impl Client {
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     }
+}
+
+/// A session that nothing was said in yet.
+pub(crate) fn new_session(now: Time, config: &ClientConfig, seed: u64) -> ClientSession {
+    let mut session = ClientSession::new(now, config.session, seed);
+    if let Some(key) = config.seat_key {
+        session.set_seat_key(key);
+    }
+    session
 }

@@ -1,7 +1,6 @@
 //! Lists of rooms that are watched: kept whole from the first answer and the changes after it, over lost sessions too.
 
-use std::collections::BTreeMap;
-
+use litemap::LiteMap;
 use tickwire_proto::frame::{Refusal, RoomInfoOwned, code};
 
 use crate::client::{Client, Stage};
@@ -16,7 +15,7 @@ pub(crate) struct List {
     pub(crate) namespace: NamespaceKey,
     kind: String,
     attributes: Vec<(String, String)>,
-    rooms: BTreeMap<String, RoomInfoOwned>,
+    rooms: LiteMap<String, RoomInfoOwned>,
     /// The number of the request in this session.
     asked: Option<u32>,
 }
@@ -46,7 +45,7 @@ impl Client {
             namespace,
             kind: kind.to_owned(),
             attributes: owned(attributes),
-            rooms: BTreeMap::new(),
+            rooms: LiteMap::new(),
             asked: None,
         };
         self.lists.insert(request, list);
@@ -87,7 +86,7 @@ impl Client {
 
     /// The session is gone: what was told stays until the next one tells all of it.
     pub(crate) fn lists_lost(&mut self) {
-        for list in self.lists.values_mut() {
+        for list in self.lists.iter_mut().map(|(_, list)| list) {
             list.asked = None;
         }
     }
@@ -99,8 +98,9 @@ impl Client {
             .partition(|(of, ..)| *of == namespace);
         self.questions = waiting;
         let gone: Vec<(NamespaceKey, RequestId, String)> = gone;
-        let asked = self.listing.extract_if(.., |_, of| *of == namespace);
-        let asked: Vec<u32> = asked.map(|(request, _)| request).collect();
+        let asked = self.listing.iter().filter(|(_, of)| **of == namespace);
+        let asked: Vec<u32> = asked.map(|(request, _)| *request).collect();
+        self.listing.retain(|_, of| *of != namespace);
         for request in gone
             .into_iter()
             .map(|(_, request, _)| request.0)
@@ -108,10 +108,10 @@ impl Client {
         {
             self.lobby_refused(request, refusal.clone());
         }
-        let watched = self
-            .lists
-            .extract_if(.., |_, list| list.namespace == namespace);
-        let watched: Vec<RequestId> = watched.map(|(request, _)| request).collect();
+        let watched = self.lists.iter();
+        let watched = watched.filter(|(_, list)| list.namespace == namespace);
+        let watched: Vec<RequestId> = watched.map(|(request, _)| *request).collect();
+        self.lists.retain(|_, list| list.namespace != namespace);
         for request in watched {
             let refusal = refusal.clone();
             self.event(ClientEvent::RequestRefused { request, refusal });

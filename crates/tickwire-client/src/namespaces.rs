@@ -290,7 +290,7 @@ impl Client {
 
     /// The session is another one: nothing was shown in it.
     pub(crate) fn namespaces_lost(&mut self) {
-        for wanted in self.namespaces.values_mut() {
+        for wanted in self.namespaces.iter_mut().map(|(_, wanted)| wanted) {
             wanted.step = Step::Idle;
             wanted.renewal = false;
             wanted.people.lost();

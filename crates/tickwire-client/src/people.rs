@@ -1,7 +1,6 @@
 //! Identities that one follows, and notices to one's own: asked for again in a new session, and each kept notice told once.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use litemap::LiteMap;
 use tickwire_proto::frame::{CURSORS_MAX, FOLLOWED_MAX, PersonSeenOwned, Presence};
 
 use crate::client::{Client, Stage};
@@ -15,15 +14,15 @@ const DONE_MAX: usize = 1_024;
 #[derive(Debug, Default)]
 pub(crate) struct People {
     /// Whom one follows, and what is known of them.
-    followed: BTreeMap<String, Option<PersonSeenOwned>>,
-    add: BTreeSet<String>,
-    remove: BTreeSet<String>,
+    followed: LiteMap<String, Option<PersonSeenOwned>>,
+    add: LiteMap<String, ()>,
+    remove: LiteMap<String, ()>,
     /// Whose notices these are.
     identity: String,
     /// Kept notices that were told and are not done with.
-    open: BTreeSet<u64>,
+    open: LiteMap<u64, ()>,
     /// The newest of those that are.
-    done: BTreeSet<u64>,
+    done: LiteMap<u64, ()>,
     /// Receipts that are to be sent.
     receipts: Vec<u64>,
 }
@@ -31,10 +30,16 @@ pub(crate) struct People {
 impl People {
     /// A session is lost: the next one knows nothing of it, all are to be followed again, and what they are like is not known until then.
     pub(crate) fn lost(&mut self) {
-        self.add = self.followed.keys().cloned().collect();
+        self.add.clear();
+        for identity in self.followed.keys() {
+            self.add.insert(identity.clone(), ());
+        }
         self.remove.clear();
         self.receipts.clear();
-        let known = self.followed.values_mut().flatten();
+        let known = self
+            .followed
+            .iter_mut()
+            .filter_map(|(_, seen)| seen.as_mut());
         known.for_each(|seen| (seen.presence, seen.gone) = (Presence::Gone, None));
     }
 
@@ -51,32 +56,33 @@ impl People {
         if !self.followed.contains_key(identity) {
             self.followed.insert(identity.to_owned(), None);
             self.remove.remove(identity);
-            self.add.insert(identity.to_owned());
+            self.add.insert(identity.to_owned(), ());
         }
     }
 
     fn unfollow(&mut self, identity: &str) {
-        if self.followed.remove(identity).is_some() && !self.add.remove(identity) {
-            self.remove.insert(identity.to_owned());
+        if self.followed.remove(identity).is_some() && self.add.remove(identity).is_none() {
+            self.remove.insert(identity.to_owned(), ());
         }
     }
 
     fn acknowledge(&mut self, cursor: u64) {
         self.open.remove(&cursor);
-        self.done.insert(cursor);
+        self.done.insert(cursor, ());
         if self.done.len() > DONE_MAX {
-            self.done.pop_first();
+            let oldest = self.done.first().map(|(cursor, ())| *cursor);
+            oldest.map(|oldest| self.done.remove(&oldest));
         }
         self.receipts.push(cursor);
     }
 
     /// Whether the user is to be told. A kept notice comes again where its session ended before the receipt came: it is told once all the same.
     fn is_news(&mut self, cursor: u64) -> bool {
-        if self.done.contains(&cursor) {
+        if self.done.contains_key(&cursor) {
             self.acknowledge(cursor);
             return false;
         }
-        cursor == 0 || self.open.insert(cursor) // else told, and not done with
+        cursor == 0 || self.open.insert(cursor, ()).is_none() // else told, and not done with
     }
 
     fn waits(&self) -> bool {
@@ -102,7 +108,7 @@ impl Within<'_> {
 
     /// A kept notice is done with: it comes to no session again.
     pub fn notice_done(&mut self, cursor: u64) {
-        let open = |people: &&mut People| people.open.contains(&cursor);
+        let open = |people: &&mut People| people.open.contains_key(&cursor);
         if let Some(people) = self.people().filter(open) {
             people.acknowledge(cursor);
         }
@@ -160,8 +166,8 @@ impl Client {
             }
             let add = std::mem::take(&mut people.add);
             let remove = std::mem::take(&mut people.remove);
-            let add: Vec<&str> = add.iter().map(String::as_str).collect();
-            let remove: Vec<&str> = remove.iter().map(String::as_str).collect();
+            let add: Vec<&str> = add.keys().map(String::as_str).collect();
+            let remove: Vec<&str> = remove.keys().map(String::as_str).collect();
             for some in remove.chunks(FOLLOWED_MAX) {
                 self.session.follow(*attachment, &[], some);
             }

@@ -1,10 +1,10 @@
 //! Requests of this client, and the questions that the server asks it: which outcome belongs to which. What goes over the
 //! wire, and how often, is the session's.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use litemap::LiteMap;
 use tickwire_proto::frame::{AskOutcome, Refusal, code};
 use tickwire_proto::{SendError as Unsent, Time};
 use tickwire_snapshot::message::{self, Request};
@@ -21,8 +21,8 @@ type Number = (u32, u32);
 /// What waits for its answer, on either side. The session bounds both.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    asked: BTreeMap<Number, AskId>,
-    questions: BTreeMap<QuestionId, Number>,
+    asked: LiteMap<Number, AskId>,
+    questions: LiteMap<QuestionId, Number>,
 }
 
 impl Client {
@@ -146,11 +146,11 @@ impl Client {
     /// The session is lost, and all that was asked in it: it may have been handled.
     pub(crate) fn requests_lost(&mut self) {
         let Requests { asked, questions } = std::mem::take(&mut self.open);
-        for ask in asked.into_values() {
+        for (_, ask) in asked {
             let outcome = AskOutcome::Ended;
             self.event(ClientEvent::Reply { ask, outcome });
         }
-        for question in questions.into_keys() {
+        for (question, _) in questions {
             self.event(ClientEvent::QuestionOver { question });
         }
     }

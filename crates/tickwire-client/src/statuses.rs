@@ -1,8 +1,8 @@
 //! What one says of oneself, in rooms and outside of them: the newest word goes, no more often than the server takes it, and again with a new session.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tickwire_proto::Time;
 use tickwire_proto::frame::STATUS_MAX;
 use tickwire_proto::session::server::STATUS_MS_MAX;
@@ -32,7 +32,7 @@ enum Place {
 /// All that is said, or waits to be.
 #[derive(Debug, Default)]
 pub(crate) struct Statuses {
-    places: BTreeMap<Place, Words>,
+    places: LiteMap<Place, Words>,
     /// The time that all that was said takes at the pace of one status a pause.
     paid_until: Time,
 }
@@ -80,7 +80,7 @@ impl Words {
 impl Statuses {
     /// A session begins that knows nothing of it: what stands is said again.
     pub(crate) fn begin_anew(&mut self) {
-        for words in self.places.values_mut() {
+        for words in self.places.iter_mut().map(|(_, words)| words) {
             words.unsaid = !words.standing.is_empty();
             words.passing = None;
             words.wants_typing = false;

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tickwire_proto::frame::parts::NO_SEAT;
 use tickwire_proto::frame::{JoinedInfo, Refusal, code};
-use tickwire_proto::{ClientEvent as SessionEvent, ClientSession, Ending, Retry, Tick, Time};
+use tickwire_proto::{ClientEvent as SessionEvent, Ending, Retry, Tick, Time};
 use tickwire_snapshot::Schema;
 
-use crate::client::{Client, Stage};
+use crate::client::{Client, Stage, new_session};
 use crate::event::{ClientEvent, ClientOutput, NamespaceKey, RequestId, RoomKey, State};
 use crate::rooms::{Phase, Room};
 use crate::view::{Entry, View};
@@ -153,7 +153,7 @@ impl Client {
         self.stage = Stage::Opening(now.plus(OPEN_MAX));
         if self.session.is_ended().is_some() {
             let seed = self.random();
-            self.session = ClientSession::new(now, self.config.session, seed);
+            self.session = new_session(now, &self.config, seed);
         }
         self.set_state(State::Connecting);
         let number = self.random() as u32;
@@ -216,13 +216,13 @@ impl Client {
         self.keys.clear();
         self.statuses.begin_anew();
         self.requests_lost();
-        for request in std::mem::take(&mut self.listing).into_keys() {
+        for (request, _) in std::mem::take(&mut self.listing) {
             self.lobby_refused(request, Refusal::new(code::AWAY, SESSION_LOST));
         }
         let away: Vec<RoomKey> = self
             .rooms
-            .values_mut()
-            .filter_map(|room| room.link_lost().then_some(room.key))
+            .iter_mut()
+            .filter_map(|(_, room)| room.link_lost().then_some(room.key))
             .collect();
         for room in away {
             self.event(ClientEvent::RoomAway { room });
@@ -235,7 +235,8 @@ impl Client {
         self.resuming = false;
         let questions = std::mem::take(&mut self.questions);
         let waiting = questions.into_iter().map(|(_, request, _)| request.0);
-        for request in waiting.chain(std::mem::take(&mut self.listing).into_keys()) {
+        let asked = std::mem::take(&mut self.listing).into_iter();
+        for request in waiting.chain(asked.map(|(request, _)| request)) {
             self.lobby_refused(request, Refusal::new(code::AWAY, SESSION_LOST));
         }
         self.set_state(State::Ended {
@@ -261,8 +262,8 @@ impl Client {
         self.resuming = false;
         for view in self
             .rooms
-            .values_mut()
-            .filter_map(|room| room.view.as_mut())
+            .iter_mut()
+            .filter_map(|(_, room)| room.view.as_mut())
         {
             view.resumed(now);
         }
@@ -374,11 +375,8 @@ impl Client {
         if self.listing.remove(&request).is_some() {
             return self.lobby_refused(request, refusal);
         }
-        let Some(room) = self
-            .rooms
-            .values_mut()
-            .find(|room| room.phase == Phase::Asked(request))
-        else {
+        let mut rooms = self.rooms.iter_mut().map(|(_, room)| room);
+        let Some(room) = rooms.find(|room| room.phase == Phase::Asked(request)) else {
             return self.request_refused(request, refusal);
         };
         let key = room.key;

@@ -1,9 +1,9 @@
 //! What one client knows of one room: its areas, its members, and when to show what.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use litemap::LiteMap;
 use tickwire_proto::frame::{AreaDelta, MemberChangeOwned, MemberInfoOwned, ServerFrame};
 use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::{Area, AreaId, Schema};
@@ -51,11 +51,11 @@ pub struct Applied {
 #[derive(Debug)]
 pub struct View {
     entry: Entry,
-    areas: BTreeMap<u32, AreaView>,
+    areas: LiteMap<u32, AreaView>,
     /// When a keyframe of an area was last asked for, while it has not come.
-    asked: BTreeMap<u32, Time>,
+    asked: LiteMap<u32, Time>,
     /// Areas of which nothing came yet since the session was resumed: the pause says nothing of the way.
-    paused: BTreeSet<u32>,
+    paused: LiteMap<u32, ()>,
     newest: Option<Tick>,
     owner: Option<Owner>,
     line: ArrivalLine,
@@ -80,9 +80,9 @@ impl View {
         let interval = f64::from(entry.tick_us) * f64::from(entry.send_every.max(1));
         Self {
             owner: owner(&entry.schema, entry.seat),
-            areas: BTreeMap::new(),
-            asked: BTreeMap::new(),
-            paused: BTreeSet::new(),
+            areas: LiteMap::new(),
+            asked: LiteMap::new(),
+            paused: LiteMap::new(),
             newest: None,
             line: ArrivalLine::new(tick),
             stamps: Earliest::default(),
@@ -190,7 +190,10 @@ impl View {
 
     /// The session goes on over another link: updates go on from what is held, and keyframes that were asked for may be asked for again.
     pub(crate) fn resumed(&mut self, now: Time) {
-        self.paused = self.areas.keys().copied().collect();
+        self.paused.clear();
+        for area in self.areas.keys() {
+            self.paused.insert(*area, ());
+        }
         self.asked.clear();
         self.lead.resumed(now);
     }
@@ -255,8 +258,8 @@ impl View {
         let tick = self.clock.tick();
         let event = self
             .areas
-            .values_mut()
-            .find_map(|area| area.event_due(tick))?;
+            .iter_mut()
+            .find_map(|(_, area)| area.event_due(tick))?;
         Some(ShownEvent {
             schema: self.entry.schema.clone(),
             event,
@@ -364,7 +367,7 @@ impl View {
                 .or_default()
                 .apply(&self.entry.schema, tick, delta)
             {
-                Ok(_) if self.paused.remove(&delta.area) => paused = true,
+                Ok(_) if self.paused.remove(&delta.area).is_some() => paused = true,
                 Ok(_) if mended => {}
                 Ok(ticks) => gap = gap.max(ticks),
                 Err(fault) => self.fault(now, delta.area, fault, outcome),

@@ -54,7 +54,7 @@ use proc_macro::TokenStream;
 /// | `bits = n` | integers | fewer bits than the type has; out of range: clamped |
 /// | `varint` | `u32`, `i32` and smaller | small numbers are cheap, all are possible |
 /// | `unit`, `unit, bits = n` | `[f32; 2]`, `[f32; 3]` | a direction (12) |
-/// | `quat`, `quat, bits = n` | `[f32; 4]` | a rotation (10) |
+/// | `quat`, `quat, bits = n`, `quat, step = s` | `[f32; 4]` | a rotation (10 bits a part) |
 /// | `entity` | a name for `Entity` or `Option<Entity>` | a reference |
 /// | `max = n` | `String`, blobs | bytes at most: longer texts are cut, longer blobs panic |
 /// | `serde` | anything that serde writes | a blob, though the type could do better |

@@ -60,6 +60,8 @@ pub(crate) enum Quant {
     Quat {
         bits: u8,
     },
+    /// The same, by the step of its parts.
+    QuatStep(Box<Expr>),
     Varint,
     Text {
         max: u16,
@@ -96,8 +98,11 @@ pub(crate) fn decide(ty: &Type, attrs: &FieldAttrs) -> Result<(Codec, Quant)> {
             quat,
             "`quat` is for `[f32; 4]`: x, y, z, w of a rotation",
         )?;
-        Quant::Quat {
-            bits: bits(attrs, QUAT_BITS, 2, 20)?,
+        match &attrs.step {
+            None => Quant::Quat {
+                bits: bits(attrs, QUAT_BITS, 2, 20)?,
+            },
+            Some(step) => decide_quat_step(step, attrs)?,
         }
     } else if let Some(varint) = &attrs.varint {
         match kind {
@@ -166,6 +171,7 @@ fn companions(attrs: &FieldAttrs) -> Result<()> {
         FieldAttrs {
             step: Some(step),
             range: None,
+            quat: None,
             ..
         } => at(
             step.span,
@@ -224,6 +230,23 @@ fn bits(attrs: &FieldAttrs, default: u8, least: u8, most: u8) -> Result<u8> {
             format!("{} bits: {least} to {most} are possible here", bits.value),
         )),
     }
+}
+
+fn decide_quat_step(step: &At<Expr>, attrs: &FieldAttrs) -> Result<Quant> {
+    if let Some(bits) = &attrs.bits {
+        return Err(Error::new(
+            bits.span,
+            "`quat` takes `bits = n` or `step = s`: choose one",
+        ));
+    }
+    let size = literal(&step.value);
+    if size.is_some_and(|size| !(2e-6..=0.75).contains(&size)) {
+        return Err(Error::new(
+            step.value.span(),
+            "the parts of a rotation are within ±0.7072: write a step such as 0.001",
+        ));
+    }
+    Ok(Quant::QuatStep(Box::new(step.value.clone())))
 }
 
 fn decide_unit(kind: Kind, unit: &At<()>, bits: u8) -> Result<Quant> {
@@ -400,7 +423,11 @@ impl Quant {
             Self::Bits { bits, signed } => quote!(#quant::Bits { bits: #bits, signed: #signed }),
             Self::Unit2 { bits } => quote!(#quant::Unit2 { bits: #bits }),
             Self::Unit3 { bits } => quote!(#quant::Unit3 { bits: #bits }),
-            Self::Quat { bits } => quote!(#quant::Quat { bits: #bits }),
+            Self::Quat { bits } => quote!(#quant::quat_bits(#bits)),
+            Self::QuatStep(step) => {
+                let step = number(step);
+                quote!(#quant::Quat { step: #step })
+            }
             Self::Varint => quote!(#quant::Varint),
             Self::Text { max } => quote!(#quant::Text { max: #max }),
             Self::Blob { max } => {

@@ -33,7 +33,7 @@ fn good_declarations_expand() {
         "struct Pair(#[net(range = 0..=3)] u8, f32);",
         "struct Dot { #[net(range = 0.0..=800.0, step = 0.1)] x: f32, #[net(range = -1.0..=1.0, step = 0.1)] r#type: f32, hue: u8 }",
         "struct Ship { #[net(range = 0.0..=W, step = STEP, velocity = \"vx\")] x: f32, #[net(range = -4.0..=4.0, step = 0.5)] vx: f32 }",
-        "struct All { #[net(angle)] a: f32, #[net(angle, bits = 8)] b: f32, #[net(bits = 3)] c: i16, #[net(unit)] d: [f32; 2], #[net(unit, bits = 9)] e: [f32; 3], #[net(quat)] f: [f32; 4] }",
+        "struct All { #[net(angle)] a: f32, #[net(angle, bits = 8)] b: f32, #[net(bits = 3)] c: i16, #[net(unit)] d: [f32; 2], #[net(unit, bits = 9)] e: [f32; 3], #[net(quat)] f: [f32; 4], #[net(quat, step = 0.001)] g: [f32; 4] }",
         "struct Rest { #[net(varint)] a: u32, #[net(max = 9)] b: String, c: Option<Entity>, #[net(entity)] d: Handle, e: Weapon, f: Vec<u8>, #[net(max = 99)] g: Bag, h: u64, #[net(serde)] i: u8 }",
         "struct Hidden { #[net(scope = server, lerp = step)] a: f32, #[net(scope = team)] b: bool }",
         "struct Alias { #[net(range = 0.0..=1.0, step = 0.1)] a: Metres, #[net(range = 0..=9)] b: Count }",

@@ -214,7 +214,7 @@ mod tests {
                 ),
                 FieldSchema::new("e", Quant::Angle { bits: 10 }),
                 FieldSchema::new("f", Quant::Unit3 { bits: 9 }),
-                FieldSchema::new("g", Quant::Quat { bits: 9 }),
+                FieldSchema::new("g", Quant::quat_bits(9)),
                 FieldSchema::new(
                     "h",
                     Quant::Enum {

@@ -260,6 +260,7 @@ mod tests {
             schema_hash: 0,
             identity: Identity::new("ann"),
             gauge: Gauge::default(),
+            seat_key: None,
         }))
     }
 

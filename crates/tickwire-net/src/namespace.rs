@@ -212,5 +212,8 @@ fn kind(name: String, game: Arc<dyn GameFn>, told: RoomConfig) -> Result<Arc<Kin
         name,
         error: error.to_string(),
     })?;
+    for advice in game.advice() {
+        tracing::warn!(game = game.name(), "{advice}");
+    }
     Ok(Arc::new(Kind::new(game, options)))
 }

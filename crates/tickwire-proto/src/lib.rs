@@ -22,7 +22,7 @@ pub use backoff::Backoff;
 pub use ending::{Ending, Reason, Retry};
 pub use frame::{ClientFrame, FrameError, ServerFrame};
 pub use session::client::{ClientEvent, ClientSession};
-pub use session::server::{ServerEvent, ServerSession};
+pub use session::server::{ServerEvent, ServerSession, UNLOAD_MS};
 pub use session::{Outgoing, RttEstimate, SendError, SessionConfig, SessionStats};
 pub use time::{Tick, Time};
 

@@ -12,7 +12,7 @@ use bevy_ecs::system::{BoxedSystem, In, IntoSystem, ScheduleSystem};
 use bevy_ecs::world::FromWorld;
 use tickwire_snapshot::message::{Message, Request};
 use tickwire_snapshot::record::Record;
-use tickwire_snapshot::{MessageSchema, RecordSchema, SchemaError, Scope};
+use tickwire_snapshot::{MessageSchema, Profile, RecordSchema, SchemaError, Scope};
 
 use crate::ask::{
     Answer, Answerer, AnswersLater, AnswersNow, Asked, HearsReplies, Replied, ReplyListener,
@@ -113,13 +113,16 @@ pub enum GameError {
 pub struct Game {
     pub(crate) rate: u16,
     pub(crate) send: Option<u32>,
+    pub(crate) profile: Profile,
     pub(crate) seats: u16,
     pub(crate) computers: u16,
     pub(crate) computer_names: Vec<String>,
+    pub(crate) advice: Vec<String>,
     pub(crate) missing: MissingCommand,
     pub(crate) name_any: bool,
     pub(crate) on_demand: bool,
     pub(crate) sleeps: bool,
+    pub(crate) seat_for_each_session: bool,
     pub(crate) watchers: u16,
     pub(crate) watch: u32,
     pub(crate) components: Vec<Box<dyn Column>>,
@@ -151,13 +154,16 @@ impl Game {
         let mut game = Self {
             rate: 30,
             send: None,
+            profile: Profile::default(),
             seats: 16,
             computers: 0,
             computer_names: Vec::new(),
+            advice: Vec::new(),
             missing: MissingCommand::default(),
             name_any: false,
             on_demand: false,
             sleeps: false,
+            seat_for_each_session: false,
             watchers: 0,
             watch: WATCH_HZ,
             components: Vec::new(),
@@ -193,6 +199,13 @@ impl Game {
     /// Updates a second, a divisor of the tick rate; unless said otherwise the greatest one up to 30.
     pub fn send(&mut self, hz: u32) -> &mut Self {
         self.send = Some(hz);
+        self
+    }
+
+    /// How updates are coded: [`Profile::Fast`] unless said otherwise. [`Profile::Dense`] takes about half the bytes and more time, once a room
+    /// and update, however many watch.
+    pub fn codec(&mut self, profile: Profile) -> &mut Self {
+        self.profile = profile;
         self
     }
 
@@ -264,6 +277,14 @@ impl Game {
         self
     }
 
+    /// Each session has a seat of its own, also where several are of one identity: a chat that somebody follows on two devices.
+    ///
+    /// Without it an identity has one seat in a room, and its newest session takes that over.
+    pub fn seat_for_each_session(&mut self) -> &mut Self {
+        self.seat_for_each_session = true;
+        self
+    }
+
     /// Names of computer players, taken in turn.
     pub fn computer_names<N: Into<String>>(
         &mut self,
@@ -276,7 +297,16 @@ impl Game {
     /// Shows a component to viewers. Its entities get a [`NetEntity`](crate::NetEntity) by themselves.
     ///
     /// In this version there is one area, which all may see: fields and components of other scopes are in exact captures only.
+    ///
+    /// A component whose `Component` is not made by `derive(Replicate)` should have `#[component(summary_tick)]`: without it all its
+    /// rows are looked at in each tick, changed or not, and [`GameKind::advice`](crate::GameKind::advice) says so.
     pub fn replicate<C: Record + Component>(&mut self) -> &mut Self {
+        if !C::HAS_SUMMARY_TICK {
+            self.advice.push(format!(
+                "component {}: all its rows are looked at in each tick, changed or not. Derive Replicate for it, or let it have #[component(summary_tick)]",
+                C::schema().name
+            ));
+        }
         self.components.push(Box::new(Components::<C>::new()));
         self
     }

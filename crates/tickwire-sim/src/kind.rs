@@ -33,8 +33,10 @@ pub struct GameKind {
     computers: u16,
     on_demand: bool,
     sleeps: bool,
+    seat_for_each_session: bool,
     watchers: u16,
     watch_every: u8,
+    advice: Vec<String>,
 }
 
 impl GameKind {
@@ -70,8 +72,10 @@ impl GameKind {
             computers: book.computers.min(book.seats),
             on_demand: book.on_demand,
             sleeps: book.sleeps,
+            seat_for_each_session: book.seat_for_each_session,
             watchers: book.watchers,
             watch_every: book.watch_every(book.send_every()?),
+            advice: book.advice,
             make: Arc::new(game),
             name,
         };
@@ -83,6 +87,12 @@ impl GameKind {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What is right and could be better, a text each. A server logs it when it starts.
+    #[must_use]
+    pub fn advice(&self) -> &[String] {
+        &self.advice
     }
 
     /// The sealed schema of what all may see: the one that viewers agree on.
@@ -125,6 +135,12 @@ impl GameKind {
     #[must_use]
     pub fn is_on_demand(&self) -> bool {
         self.on_demand
+    }
+
+    /// Whether several sessions of one identity have a seat each.
+    #[must_use]
+    pub fn seat_for_each_session(&self) -> bool {
+        self.seat_for_each_session
     }
 
     /// Places for spectators in a room.
@@ -242,6 +258,7 @@ fn published(name: &str, book: &Game) -> Result<Schema, GameError> {
         .collect();
     let command = book.command.as_ref();
     schema.command = command.map(|command| command.record().visible());
+    schema.profile = book.profile;
     schema.messages = book.messages.clone();
     let heard = book.listeners.iter().map(|it| it.schema());
     let answered = book.answerers.iter().flat_map(|it| it.schemas());

@@ -31,7 +31,7 @@
 //! }
 //!
 //! let mut room = Simulation::new(&GameKind::new("hello", hello), SimOptions::default());
-//! room.join(PlayerInfo { seat: 0, name: "Ann".into(), computer: false })?;
+//! room.join(PlayerInfo { name: "Ann".into(), ..PlayerInfo::default() })?;
 //! room.step();
 //!
 //! // What Ann's client would send: a row of the schema's command.

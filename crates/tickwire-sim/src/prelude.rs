@@ -15,4 +15,4 @@ pub use crate::task::{Done, TaskFailed, TaskId, Tasks};
 pub use crate::time::CurrentTick;
 pub use tickwire_derive::{NetEnum, NetMessage, PlayerCommand, Replicate, Shaped, TickEvent};
 pub use tickwire_proto::frame::{Presence, Refusal};
-pub use tickwire_snapshot::message::Request;
+pub use tickwire_snapshot::{Profile, message::Request};

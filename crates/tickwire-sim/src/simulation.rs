@@ -103,7 +103,7 @@ pub struct SimDrops {
 ///
 /// let kind = GameKind::new("empty", |game: &mut Game| { game.seats(2); });
 /// let mut simulation = Simulation::new(&kind, SimOptions { seed: 7, ..Default::default() });
-/// simulation.join(PlayerInfo { seat: 0, name: "Ann".into(), computer: false })?;
+/// simulation.join(PlayerInfo { name: "Ann".into(), ..PlayerInfo::default() })?;
 /// simulation.step();
 /// assert_eq!(simulation.roster().name(Player::new(0)), "Ann");
 /// assert_eq!(simulation.capture().tick, simulation.tick());

@@ -254,8 +254,11 @@ fn components_from_elsewhere_are_captured_too() {
     }
 
     let kind = GameKind::new("sparse", |game: &mut Game| {
-        game.replicate::<Sparse>();
+        game.replicate::<Sparse>().replicate::<Glow>();
     });
+    let advice = kind.advice();
+    assert_eq!(advice.len(), 1, "{advice:?}");
+    assert!(advice[0].starts_with("component Sparse: all its rows"));
     let mut simulation = Simulation::new(&kind, SimOptions::default());
     let all_of_them = (0..100).map(|level| Sparse(Glow { level }));
     let sparse: Vec<Entity> = simulation.world_mut().spawn_batch(all_of_them).collect();

@@ -17,6 +17,8 @@ impl Schema {
             &format!("{} us", self.tick_us),
             &format!("{} us", client.tick_us),
         );
+        let codec = |schema: &Self| format!("codec {:?}", schema.profile);
+        differ(&mut all, "game", &codec(self), &codec(client));
         records(&mut all, "component", &self.components, &client.components);
         records(&mut all, "resource", &self.resources, &client.resources);
         records(&mut all, "event", &self.events, &client.events);
@@ -169,7 +171,7 @@ fn describe(quant: &Quant) -> String {
         Quant::Angle { bits } => format!("angle bits {bits}"),
         Quant::Unit2 { bits } => format!("unit (2 parts) bits {bits}"),
         Quant::Unit3 { bits } => format!("unit (3 parts) bits {bits}"),
-        Quant::Quat { bits } => format!("quat bits {bits}"),
+        Quant::Quat { step } => format!("quat step {step}"),
         Quant::Enum { variants } => format!("enum {}", variants.join(" | ")),
         Quant::Varint => "varint".to_owned(),
         Quant::Entity => "entity".to_owned(),

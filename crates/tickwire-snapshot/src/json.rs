@@ -56,7 +56,7 @@ fn quant(quant: &Quant) -> Value {
         Quant::Angle { bits } => json!({ "type": "angle", "bits": bits }),
         Quant::Unit2 { bits } => json!({ "type": "unit2", "bits": bits }),
         Quant::Unit3 { bits } => json!({ "type": "unit3", "bits": bits }),
-        Quant::Quat { bits } => json!({ "type": "quat", "bits": bits }),
+        Quant::Quat { step } => json!({ "type": "quat", "step": step }),
         Quant::Enum { variants } => json!({ "type": "enum", "variants": variants }),
         Quant::Varint => json!({ "type": "varint" }),
         Quant::Entity => json!({ "type": "entity" }),

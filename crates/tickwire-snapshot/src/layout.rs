@@ -1,5 +1,6 @@
 //! The compiled form of a record: its columns, their bounds, what moves them. Made by sealing; never on the wire.
 
+use crate::groups::{Group, groups};
 use crate::quant::Quant;
 use crate::schema::{Predict, RecordSchema};
 use crate::track::{Span, Track};
@@ -12,6 +13,7 @@ pub struct Layout {
     blobs: Vec<u16>,
     moving: Vec<(u16, i32)>,
     tracks: Vec<(u16, u16)>,
+    groups: Vec<Group>,
 }
 
 /// One integer column.
@@ -68,6 +70,7 @@ impl Layout {
             }
         }
         layout.connect(record);
+        layout.groups = groups(record, &layout.columns);
         layout
     }
 
@@ -99,6 +102,11 @@ impl Layout {
     /// Columns that are tracks, each with the column of its velocity.
     pub(crate) fn tracks(&self) -> &[(u16, u16)] {
         &self.tracks
+    }
+
+    /// Columns that are coded together, in the order in which they are.
+    pub(crate) fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
     fn connect(&mut self, record: &RecordSchema) {
@@ -175,6 +183,16 @@ impl Column {
         } else {
             sum & ((1 << self.wrap) - 1)
         }
+    }
+
+    /// `from` and a prediction's difference: never outside the column's bounds.
+    #[inline]
+    pub(crate) fn near(&self, from: i32, difference: i32) -> i32 {
+        if self.wrap != 0 {
+            return self.add(from, difference);
+        }
+        let sum = i64::from(from) + i64::from(difference);
+        sum.clamp(i64::from(self.min), i64::from(self.max)) as i32
     }
 
     /// Where a track will be after a span, never outside the column's bounds.

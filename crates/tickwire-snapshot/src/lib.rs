@@ -5,6 +5,7 @@ mod bits;
 pub mod codec;
 mod compare;
 mod edit;
+mod groups;
 mod hash;
 mod history;
 mod json;
@@ -31,7 +32,8 @@ pub use history::{HISTORY_MAX, History};
 pub use quant::Quant;
 pub use row::{Blob, FieldMut, FieldRef, OwnedRow, Row, RowMut};
 pub use schema::{
-    FieldSchema, Lerp, MessageSchema, Predict, RecordSchema, Schema, SchemaError, Scope, Track,
+    FieldSchema, Lerp, MessageSchema, Predict, Profile, RecordSchema, Schema, SchemaError, Scope,
+    Track,
 };
 pub use slots::SlotAllocator;
 pub use snapshot::Snapshot;

@@ -166,6 +166,16 @@ impl EntityPage {
         mixer.end()
     }
 
+    /// Slots that are the same entity in both.
+    pub(crate) fn same_tenants(&self, other: &Self) -> u64 {
+        let both = self.present & other.present;
+        if self.generations == other.generations {
+            return both;
+        }
+        let pairs = self.generations.iter().zip(&other.generations).enumerate();
+        both & pairs.fold(0, |same, (row, (a, b))| same | u64::from(a == b) << row)
+    }
+
     /// Slots that are an entity in both, and another one.
     pub(crate) fn replaced(&self, next: &Self) -> u64 {
         bits(self.present & next.present)

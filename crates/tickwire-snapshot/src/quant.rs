@@ -12,6 +12,8 @@ use crate::unit;
 pub const STEPS_MAX: u32 = 1 << 30;
 /// Variants of an enum at most.
 pub const VARIANTS_MAX: usize = 256;
+/// Bits of a part of a rotation at most.
+pub const QUAT_BITS_MAX: u8 = 20;
 /// Bytes of a text or blob at most.
 pub const BLOB_MAX: u32 = 4096;
 
@@ -53,8 +55,8 @@ pub enum Quant {
     },
     /// A rotation, as the smallest three of its parts: the number of the largest, and three columns.
     Quat {
-        /// 2 to 20, each part.
-        bits: u8,
+        /// The step of each part, which are within ± the root of 1/2: see [`Quant::quat_bits`].
+        step: f64,
     },
     /// One of named variants.
     Enum {
@@ -102,6 +104,11 @@ pub enum QuantError {
         "a range needs finite min < max, step > 0, and at most {STEPS_MAX} steps: use a larger step"
     )]
     Range,
+    /// A step that is none for the parts of a rotation.
+    #[error(
+        "a rotation needs a step from 2^-{QUAT_BITS_MAX} to 0.75: its parts are within ±0.7072"
+    )]
+    Part,
     /// No variant, or too many.
     #[error("an enum needs 1 to {VARIANTS_MAX} variants of 1 to 64 bytes")]
     Variants,
@@ -114,6 +121,13 @@ pub enum QuantError {
 }
 
 impl Quant {
+    /// A rotation whose parts take so many bits each, 2 to 20.
+    pub fn quat_bits(bits: u8) -> Self {
+        Self::Quat {
+            step: unit::quat_step(bits.clamp(2, QUAT_BITS_MAX)),
+        }
+    }
+
     /// Integer columns of one element.
     pub fn columns(&self) -> usize {
         match self {
@@ -152,7 +166,7 @@ impl Quant {
             Self::Angle { bits } | Self::Unit2 { bits } => (0, top(*bits)),
             Self::Unit3 { bits } => (0, top(*bits) - 1),
             Self::Quat { .. } if column == 0 => (0, 3),
-            Self::Quat { bits } => (0, top(*bits) - 1),
+            Self::Quat { step } => (0, unit::quat_half(*step) as i32 * 2),
             Self::Enum { variants } => (0, variants.len() as i32 - 1),
             Self::Entity if column == 0 => (0, UNSEEN),
             Self::Entity => (0, i32::from(u16::MAX)),
@@ -247,7 +261,7 @@ impl Quant {
         match self {
             Self::Unit2 { bits } => ints[0] = unit::put2(parts, *bits),
             Self::Unit3 { bits } => ints[..2].copy_from_slice(&unit::put3(parts, *bits)),
-            Self::Quat { bits } => ints[..4].copy_from_slice(&unit::put4(parts, *bits)),
+            Self::Quat { step } => ints[..4].copy_from_slice(&unit::put4(parts, *step)),
             _ => self.put_number(parts.first().copied().unwrap_or(0.0), ints),
         }
     }
@@ -257,7 +271,7 @@ impl Quant {
         match (self, ints) {
             (Self::Unit2 { bits }, [a, ..]) => unit::get2(*a, *bits),
             (Self::Unit3 { bits }, [a, b, ..]) => unit::get3([*a, *b], *bits),
-            (Self::Quat { bits }, [a, b, c, d, ..]) => unit::get4([*a, *b, *c, *d], *bits),
+            (Self::Quat { step }, [a, b, c, d, ..]) => unit::get4([*a, *b, *c, *d], *step),
             _ => [self.number(ints), 0.0, 0.0, 0.0],
         }
     }
@@ -293,7 +307,14 @@ impl Quant {
             Self::Bits { bits, .. } => bits_within(*bits, 1, 32),
             Self::Angle { bits } | Self::Unit2 { bits } => bits_within(*bits, 1, 24),
             Self::Unit3 { bits } => bits_within(*bits, 2, 24),
-            Self::Quat { bits } => bits_within(*bits, 2, 20),
+            Self::Quat { step } => {
+                let finest = unit::quat_step(QUAT_BITS_MAX);
+                if (finest * 0.999..=0.75).contains(step) {
+                    Ok(())
+                } else {
+                    Err(QuantError::Part)
+                }
+            }
             Self::Range { min, max, step } => {
                 let steps = (max - min) / step;
                 let good = min.is_finite()

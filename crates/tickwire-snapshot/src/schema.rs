@@ -43,6 +43,18 @@ pub struct Schema {
     pub command: Option<RecordSchema>,
     /// Messages of the game, by name.
     pub messages: Vec<MessageSchema>,
+    /// How deltas of its areas are coded.
+    pub profile: Profile,
+}
+
+/// A way to code deltas. Both lead to the same areas; what differs is bytes and time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Profile {
+    /// Packed bits: the least time.
+    #[default]
+    Fast,
+    /// A range coder over what the past of each row does not tell: the fewest bytes.
+    Dense,
 }
 
 impl Schema {

@@ -80,7 +80,7 @@ impl Schema {
             for record in records.iter_mut() {
                 record.seal(self.tick_us)?;
             }
-            records.sort_by(|a, b| a.name.cmp(&b.name));
+            records.sort_unstable_by(|a, b| a.name.cmp(&b.name));
             no_twins(records.iter().map(|r| (r.name.as_str(), r.id)), what)?;
         }
         if let Some(command) = &mut self.command {
@@ -91,7 +91,7 @@ impl Schema {
             check_name(&message.name)?;
             message.kind = name_id(&message.name);
         }
-        self.messages.sort_by(|a, b| a.name.cmp(&b.name));
+        self.messages.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         let messages = self.messages.iter().map(|m| (m.name.as_str(), m.kind));
         no_twins(messages, "message")?;
         let kinds: Vec<u32> = self.messages.iter().map(|message| message.kind).collect();
@@ -146,7 +146,7 @@ impl RecordSchema {
             FIELDS_MAX,
         )?;
         self.name_velocities();
-        self.fields.sort_by(|a, b| a.name.cmp(&b.name));
+        self.fields.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         for field in &mut self.fields {
             check_name(&field.name)?;
             field.id = name_id(&field.name);

@@ -87,21 +87,31 @@ fn octahedral(v: [f64; 4], bits: u8) -> [i32; 2] {
 }
 
 /// A rotation to the number of its largest part and the other three.
-pub(crate) fn put4(v: &[f64], bits: u8) -> [i32; 4] {
+pub(crate) fn put4(v: &[f64], step: f64) -> [i32; 4] {
     let v = parts(v);
-    settle(smallest_three(v, bits), |columns| {
-        smallest_three(get4(columns, bits), bits)
+    settle(smallest_three(v, step), |columns| {
+        smallest_three(get4(columns, step), step)
     })
 }
 
+/// The column of a part that is 0: steps up to the greatest part there is, half the root of 2.
+pub(crate) fn quat_half(step: f64) -> f64 {
+    (1.0 / (SQRT_2 * step)).round()
+}
+
+/// The step with which a part fills its bits, but for one integer: the middle is a column.
+pub(crate) fn quat_step(bits: u8) -> f64 {
+    2.0 / (even_top(bits) * SQRT_2)
+}
+
 /// The rotation of four columns.
-pub(crate) fn get4(columns: [i32; 4], bits: u8) -> [f64; 4] {
-    let half = even_top(bits) / 2.0;
+pub(crate) fn get4(columns: [i32; 4], step: f64) -> [f64; 4] {
+    let half = quat_half(step);
     let largest = columns[0].clamp(0, 3) as usize;
     let mut v = [0.0; 4];
     let mut rest = 1.0;
     for (i, &column) in (0..4).filter(|&i| i != largest).zip(&columns[1..]) {
-        v[i] = (f64::from(column) - half) / half / SQRT_2;
+        v[i] = (f64::from(column) - half) * step;
         rest -= v[i] * v[i];
     }
     v[largest] = libm::sqrt(f64::max(rest, 0.0));
@@ -109,7 +119,7 @@ pub(crate) fn get4(columns: [i32; 4], bits: u8) -> [f64; 4] {
     v.map(|p| p / length)
 }
 
-fn smallest_three(v: [f64; 4], bits: u8) -> [i32; 4] {
+fn smallest_three(v: [f64; 4], step: f64) -> [i32; 4] {
     let length = libm::sqrt(v.iter().map(|p| p * p).sum());
     let v = if length > 0.0 {
         v.map(|p| p / length)
@@ -120,13 +130,11 @@ fn smallest_three(v: [f64; 4], bits: u8) -> [i32; 4] {
         .rev()
         .max_by(|&a, &b| v[a].abs().total_cmp(&v[b].abs()))
         .unwrap_or(3);
-    let half = even_top(bits) / 2.0;
+    let half = quat_half(step);
     let flip = sign(v[largest]);
     let mut columns = [largest as i32; 4];
     for (i, column) in (0..4).filter(|&i| i != largest).zip(&mut columns[1..]) {
-        *column = (v[i] * flip * SQRT_2 * half + half)
-            .round()
-            .clamp(0.0, half * 2.0) as i32;
+        *column = (v[i] * flip / step + half).round().clamp(0.0, half * 2.0) as i32;
     }
     columns
 }

@@ -23,7 +23,7 @@ const SLEPT_MS = 3000
 const FIRST_TRIES = 3
 /** The browser carries so much of requests whose page has gone. */
 const KEEPALIVE = 32 * 1024
-const KEPT = 'tickwire.rooms', RELOADED = 'tickwire.reloaded'
+const KEPT = 'tickwire.rooms', RELOADED = 'tickwire.reloaded', SEATS = 'tickwire.seats'
 
 /** An error with a code for programs, and advice for people. */
 export class TickwireError extends Error {
@@ -221,7 +221,7 @@ class Net {
       const [low, high] = crypto.getRandomValues(new Uint32Array(2))
       this.#memory = wasm.memory
       const main = this.#main
-      this.#core = new Core(main.name, low, high, now(), this.#options.link ?? 'auto')
+      this.#core = new Core(main.name, low, high, now(), this.#options.link ?? 'auto', seatKey())
       main._number = 0
       for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
       globalThis.addEventListener?.('pagehide', e => { if (!e.persisted) this.#goodbye() })
@@ -335,12 +335,12 @@ class Net {
     this.#pump()
   }
 
-  /** The page goes for good: the server hears it, so that the seat is free at once. Nobody is left to tell. */
+  /** The page goes: the server hears it, so that the seats wait only as long as a reload takes. Nobody is left to tell. */
   #goodbye() {
     const core = this.#core
     if (!core) return
     clearTimeout(this.#timer)
-    core.close()
+    core.unload()
     this.#hangUp(core)
     while (core.poll(now()) !== undefined);
   }
@@ -622,6 +622,31 @@ class Net {
     this.#rooms.delete(it.room)
     room?._ended(it.code, it.message)
   }
+}
+
+/** Secrets by which the server knows the seats of this page's connections again: the first connection's, the second's, and so on. @type {string[] | undefined} */
+let seatKeys
+let seatKeysUsed = 0
+
+/**
+ * The next connection's. A page that is loaded again takes those that it left behind as it went; a tab that was duplicated
+ * finds none, because the first one is still there.
+ */
+function seatKey() {
+  if (!seatKeys) {
+    try {
+      seatKeys = JSON.parse(sessionStorage.getItem(SEATS) ?? '[]')
+      sessionStorage.removeItem(SEATS)
+    } catch { /* no storage: no seat is known again */ }
+    if (!Array.isArray(seatKeys)) seatKeys = []
+    globalThis.addEventListener?.('pagehide', () => { try { sessionStorage.setItem(SEATS, JSON.stringify(seatKeys)) } catch { /* as above */ } })
+    globalThis.addEventListener?.('pageshow', () => { try { sessionStorage.removeItem(SEATS) } catch { /* as above */ } })
+  }
+  const known = seatKeys[seatKeysUsed]
+  const bytes = typeof known === 'string' && /^[0-9a-f]{32}$/.test(known)
+    ? Uint8Array.from({ length: 16 }, (_, i) => parseInt(known.slice(2 * i, 2 * i + 2), 16)) : crypto.getRandomValues(new Uint8Array(16))
+  seatKeys[seatKeysUsed++] = [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join('')
+  return bytes
 }
 
 /** The id of the room that this page was in before it reloaded itself, or ''. @param {string} kind @param {string} text */

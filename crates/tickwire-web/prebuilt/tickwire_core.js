@@ -380,23 +380,27 @@ export class Core {
      * @param {number} seed_high
      * @param {number} now
      * @param {string} link
+     * @param {Uint8Array | number[]} seat_key
      */
-    constructor(namespace, seed_low, seed_high, now, link) {
-        const val3 = +seed_low;
-        const val4 = +seed_high;
-        const val5 = +now;
-        let ptr0, len0, ptr1, len1;
+    constructor(namespace, seed_low, seed_high, now, link, seat_key) {
+        const val4 = +seed_low;
+        const val5 = +seed_high;
+        const val6 = +now;
+        let ptr0, len0, ptr1, len1, ptr2, len2;
         try {
             ptr0 = passStringToWasm0(namespace, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
             len0 = WASM_VECTOR_LEN;
             ptr1 = passStringToWasm0(link, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
             len1 = WASM_VECTOR_LEN;
+            ptr2 = passArray8ToWasm0(seat_key, wasm.__wbindgen_malloc);
+            len2 = WASM_VECTOR_LEN;
         } catch (e) {
+            if (ptr2) { wasm.__wbindgen_free(ptr2, len2 * 1, 1); }
             if (ptr1) { wasm.__wbindgen_free(ptr1, len1 * 1, 1); }
             if (ptr0) { wasm.__wbindgen_free(ptr0, len0 * 1, 1); }
             throw e;
         }
-        const ret = wasm.core_new(ptr0, len0, val3, val4, val5, ptr1, len1);
+        const ret = wasm.core_new(ptr0, len0, val4, val5, val6, ptr1, len1, ptr2, len2);
         this.__wbg_ptr = ret;
         CoreFinalization.register(this, this.__wbg_ptr, this);
         return this;
@@ -685,6 +689,12 @@ export class Core {
     typing(room, typing) {
         const ret = wasm.core_typing(this.__wbg_ptr, room, typing);
         return ret !== 0;
+    }
+    /**
+     * Ends it with the page, which perhaps comes again in a moment.
+     */
+    unload() {
+        wasm.core_unload(this.__wbg_ptr);
     }
     /**
      * Watches it no more.

@@ -47,10 +47,18 @@ impl Core {
     /// A client that wants to connect at once, to a main namespace; two halves of a random seed; the links that it may use: "auto", "ws" or
     /// "poll".
     #[cfg_attr(target_arch = "wasm32", wasm_bindgen(constructor))]
-    pub fn new(namespace: &str, seed_low: u32, seed_high: u32, now: f64, link: &str) -> Core {
+    pub fn new(
+        namespace: &str,
+        seed_low: u32,
+        seed_high: u32,
+        now: f64,
+        link: &str,
+        seat_key: &[u8],
+    ) -> Core {
         let seed = u64::from(seed_high) << 32 | u64::from(seed_low);
         let config = ClientConfig {
             namespace: namespace.to_owned(),
+            seat_key: seat_key.try_into().ok(),
             ..ClientConfig::default()
         };
         Core {
@@ -186,6 +194,11 @@ impl Core {
     /// Ends it all.
     pub fn close(&mut self) {
         self.client.close();
+    }
+
+    /// Ends it with the page, which perhaps comes again in a moment.
+    pub fn unload(&mut self) {
+        self.client.unload();
     }
 
     /// Wants a room of a kind; attributes as a JSON object of texts. `again`: the id of the room one was in, or "".

@@ -33,7 +33,7 @@ mod files {
     const JS: &str = "text/javascript; charset=utf-8";
     const WASM: &str = "application/wasm";
 
-    /// What a server serves: path, type, content. What ends in `.gz` is the same file for those who take it compressed.
+    /// What a server serves: path, type, content. What ends in `.gz` or `.br` is the same file for those who take it so compressed.
     pub const FILES: &[(&str, &str, &[u8])] = &[
         (
             "/tickwire.js",
@@ -46,6 +46,11 @@ mod files {
             include_bytes!("../prebuilt/tickwire.js.gz"),
         ),
         (
+            "/tickwire.js.br",
+            JS,
+            include_bytes!("../prebuilt/tickwire.js.br"),
+        ),
+        (
             "/tickwire_core.js",
             JS,
             include_bytes!("../prebuilt/tickwire_core.js"),
@@ -56,6 +61,11 @@ mod files {
             include_bytes!("../prebuilt/tickwire_core.js.gz"),
         ),
         (
+            "/tickwire_core.js.br",
+            JS,
+            include_bytes!("../prebuilt/tickwire_core.js.br"),
+        ),
+        (
             "/tickwire_core_bg.wasm",
             WASM,
             include_bytes!("../prebuilt/tickwire_core_bg.wasm"),
@@ -64,6 +74,11 @@ mod files {
             "/tickwire_core_bg.wasm.gz",
             WASM,
             include_bytes!("../prebuilt/tickwire_core_bg.wasm.gz"),
+        ),
+        (
+            "/tickwire_core_bg.wasm.br",
+            WASM,
+            include_bytes!("../prebuilt/tickwire_core_bg.wasm.br"),
         ),
         (
             "/tickwire.d.ts",

@@ -1,10 +1,10 @@
 //! Requests of a page and the questions that rooms ask it: by name and as JSON. When they are over is the client's to say.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use litemap::LiteMap;
 use serde_json::{Value as Json, json};
 use tickwire_client::{ASK_TIMEOUT, AskId, Client, ClientEvent, Place, QuestionId};
 use tickwire_proto::Time;
@@ -19,8 +19,8 @@ type ReplyOf = (Arc<Schema>, u32);
 /// What waits, with what its answer is read or written by.
 #[derive(Default)]
 pub(crate) struct Requests {
-    asked: BTreeMap<AskId, ReplyOf>,
-    questions: BTreeMap<QuestionId, ReplyOf>,
+    asked: LiteMap<AskId, ReplyOf>,
+    questions: LiteMap<QuestionId, ReplyOf>,
 }
 
 impl Requests {

@@ -41,7 +41,7 @@ impl Page {
     fn new() -> Self {
         let server = ServerSession::new(Time(0), SessionConfig::default(), 1, [1; 32]);
         Self {
-            core: Core::new("/", 1, 2, 0.0, "ws"),
+            core: Core::new("/", 1, 2, 0.0, "ws", &[7; 16]),
             server,
             now: 1_000.0,
             told: Vec::new(),
@@ -457,7 +457,7 @@ fn everything() -> RecordSchema {
                 },
             )
             .with_len(2),
-            field("quat", Quant::Quat { bits: 12 }),
+            field("quat", Quant::quat_bits(12)),
             field("target", Quant::Entity),
             field("text", Quant::Text { max: 10 }),
             field("unit", Quant::Unit2 { bits: 12 }),

@@ -67,6 +67,7 @@ pub fn chat(game: &mut Game) {
     game.on_demand()
         .rate(5)
         .seats(500)
+        .seat_for_each_session()
         .message::<Line>()
         .on_start(|mut commands: Commands| commands.init_resource::<Talk>())
         .on_message(say)

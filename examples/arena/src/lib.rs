@@ -81,6 +81,7 @@ pub fn arena(options: Options) -> impl Fn(&mut Game) + Send + Sync + 'static {
         game.rate(HZ)
             .send(30)
             .seats(u32::from(options.seats))
+            .seat_for_each_session() // two windows of one browser are two ships
             .computer_players(u32::from(options.players))
             .computer_names(computer::NAMES)
             .command::<Steer>()

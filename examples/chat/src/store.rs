@@ -95,28 +95,29 @@ impl Store {
         Ok(free)
     }
 
-    /// Gives a line its number and its time.
-    pub fn append(&self, room: &str, by: &str, text: &str) -> Result<Line, redb::Error> {
+    /// Gives lines (who, what) their numbers and their time, and keeps them: all of them or none.
+    pub fn append(&self, room: &str, said: &[(String, String)]) -> Result<Vec<Line>, redb::Error> {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+        let at = since_1970.map_or(0, |span| span.as_secs() as u32);
         let transaction = self.0.begin_write()?;
-        let line = {
+        let mut kept = Vec::new();
+        {
             let mut lines = transaction.open_table(LINES)?;
             let last = lines.range((room, 0)..=(room, u32::MAX))?.next_back();
-            let last = last.transpose()?.map_or(0, |(key, _)| key.value().1);
-            let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-            let line = Line {
-                id: last + 1,
-                by: by.to_owned(),
-                text: text.to_owned(),
-                at: since_1970.map_or(0, |span| span.as_secs() as u32),
-            };
-            let json = serde_json::to_vec(&line).unwrap_or_default();
-            lines.insert((room, line.id), &json[..])?;
-            let old = line.id.saturating_sub(LINES_MAX);
+            let mut id = last.transpose()?.map_or(0, |(key, _)| key.value().1);
+            for (by, text) in said {
+                id += 1;
+                let (by, text) = (by.clone(), text.clone());
+                let line = Line { id, by, text, at };
+                let json = serde_json::to_vec(&line).unwrap_or_default();
+                lines.insert((room, id), &json[..])?;
+                kept.push(line);
+            }
+            let old = id.saturating_sub(LINES_MAX);
             lines.retain_in((room, 0)..=(room, old), |_, _| false)?;
-            line
-        };
+        }
         transaction.commit()?;
-        Ok(line)
+        Ok(kept)
     }
 
     /// The last lines before one, the oldest first.
@@ -139,8 +140,12 @@ mod tests {
     fn only_so_many_lines_of_a_room_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path()).unwrap();
-        let first = store.append("tea", "Ann", "first").unwrap();
-        store.append("coffee", "Ann", "elsewhere").unwrap();
+        let append = |room, text: &str| {
+            let said = [("Ann".to_owned(), text.to_owned())];
+            store.append(room, &said).unwrap().remove(0)
+        };
+        let first = append("tea", "first");
+        append("coffee", "elsewhere");
         // As if so many had been said since.
         let last = Line {
             id: LINES_MAX,
@@ -158,7 +163,7 @@ mod tests {
             lines.into_iter().map(|line| line.id).collect::<Vec<_>>()
         };
         assert_eq!(ids("tea"), [1, LINES_MAX]);
-        store.append("tea", "Ann", "one more").unwrap();
+        append("tea", "one more");
         assert_eq!(ids("tea"), [LINES_MAX, LINES_MAX + 1], "the first is gone");
         assert_eq!(ids("coffee"), [1]);
     }
@@ -170,11 +175,13 @@ mod tests {
         let secret = store.secret().unwrap();
         assert!(store.add_user("Ann", "hash").unwrap());
         assert!(!store.add_user("ANN", "other").unwrap(), "the same name");
-        for n in 1..=5 {
-            let line = store.append("tea", "Ann", &format!("line {n}")).unwrap();
-            assert_eq!(line.id, n);
+        let said = [1, 2, 3, 4, 5].map(|n| ("Ann".to_owned(), format!("line {n}")));
+        for (begin, end) in [(0, 2), (2, 5)] {
+            let lines = store.append("tea", &said[begin..end]).unwrap();
+            let ids: Vec<usize> = lines.iter().map(|line| line.id as usize).collect();
+            assert_eq!(ids, (begin + 1..=end).collect::<Vec<_>>());
         }
-        assert_eq!(store.append("coffee", "Ann", "mine").unwrap().id, 1);
+        assert_eq!(store.append("coffee", &said[..1]).unwrap()[0].id, 1);
         drop(store);
         let store = Store::open(folder.path()).unwrap();
         assert_eq!(store.secret().unwrap(), secret);

@@ -1,6 +1,6 @@
 //! A room of the chat: a game without a world, stepped when somebody says something. What takes its time (the disk) is a task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,8 @@ use crate::store::{Line, Store};
 
 /// Lines of history that are given at once.
 const PAGE: usize = 50;
+/// Lines that are written to disk at once.
+const BATCH: usize = 16;
 
 /// A request: answered when the line is on disk, and told to all.
 #[derive(NetMessage, Serialize, Deserialize, Debug)]
@@ -41,10 +43,11 @@ pub struct Lines {
     pub lines: Vec<Line>,
 }
 
-/// What the disk has done; no client hears of it. `None`: it failed, and the log says why.
+/// What the disk has done; no client hears of it. Without lines: it failed, and the log says why.
 #[derive(NetMessage, Serialize, Deserialize, Debug)]
 struct Written {
-    line: Option<Line>,
+    #[net(max = 16)]
+    lines: Vec<Line>,
 }
 
 #[derive(NetMessage, Serialize, Deserialize, Debug)]
@@ -52,41 +55,42 @@ struct Found {
     lines: Option<Lines>,
 }
 
-/// Who waits for which task.
+/// Something said that is not on disk yet.
+struct Said {
+    by: String,
+    text: String,
+    /// Who is in the room, and needs no notice.
+    here: Vec<String>,
+}
+
+/// Who waits for what. Lines are written by one task at a time, so that they are kept and told in the order in which they were said.
 #[derive(Resource, Default)]
 struct Waiting {
-    said: BTreeMap<TaskId, Ticket<Say>>,
+    said: VecDeque<(Ticket<Say>, Said)>,
+    writing: Vec<Ticket<Say>>,
     asked: BTreeMap<TaskId, Ticket<History>>,
+}
+
+/// What a room needs to write.
+#[derive(Resource, Clone)]
+struct Desk {
+    store: Arc<Store>,
+    server: Broadcaster,
 }
 
 /// The kind of room. Its attribute `name` is the room's name, which its history goes by.
 pub fn talk(store: Arc<Store>, server: Broadcaster) -> impl Fn(&mut Game) + Send + Sync + 'static {
     move |game| {
-        let (disk, history) = (Arc::clone(&store), Arc::clone(&store));
-        let server = server.clone();
+        let history = Arc::clone(&store);
+        let (store, server) = (Arc::clone(&store), server.clone());
+        let desk = Desk { store, server };
         game.on_demand().rate(20).seats(200).message::<Line>();
-        game.on_start(|mut commands: Commands| commands.init_resource::<Waiting>());
-        game.on_request_later(
-            move |In(asked): In<Asked<Say>>,
-                  room: Res<RoomAttributes>,
-                  roster: Res<Roster>,
-                  mut tasks: ResMut<Tasks>,
-                  mut waiting: ResMut<Waiting>,
-                  mut answers: ResMut<Answers>| {
-                let text = asked.request.text.trim().to_owned();
-                if text.is_empty() {
-                    let refusal = Refusal::new("Empty", "say something");
-                    return answers.give(asked.ticket, Err(refusal));
-                }
-                let here = roster.players();
-                let here = here.filter(|(_, it)| it.presence == Presence::Online);
-                let here = here.map(|(_, it)| it.name.clone()).collect();
-                let by = roster.name(asked.player).to_owned();
-                let name = room.get("name").unwrap_or_default().to_owned();
-                let write = write(Arc::clone(&disk), server.clone(), name, by, text, here);
-                waiting.said.insert(tasks.spawn(write), asked.ticket);
-            },
-        );
+        game.seat_for_each_session(); // the same person on two devices
+        game.on_start(move |mut commands: Commands| {
+            commands.init_resource::<Waiting>();
+            commands.insert_resource(desk.clone());
+        });
+        game.on_request_later(say);
         game.on_done(written);
         game.on_request_later(
             move |In(asked): In<Asked<History>>,
@@ -110,58 +114,100 @@ pub fn talk(store: Arc<Store>, server: Broadcaster) -> impl Fn(&mut Game) + Send
     }
 }
 
+fn say(
+    In(asked): In<Asked<Say>>,
+    (room, desk): (Res<RoomAttributes>, Res<Desk>),
+    roster: Res<Roster>,
+    mut tasks: ResMut<Tasks>,
+    mut waiting: ResMut<Waiting>,
+    mut answers: ResMut<Answers>,
+) {
+    let text = asked.request.text.trim().to_owned();
+    if text.is_empty() {
+        let refusal = Refusal::new("Empty", "say something");
+        return answers.give(asked.ticket, Err(refusal));
+    }
+    let here = roster.players();
+    let here = here.filter(|(_, it)| it.presence == Presence::Online);
+    let here = here.map(|(_, it)| it.name.clone()).collect();
+    let by = roster.name(asked.player).to_owned();
+    let said = Said { by, text, here };
+    waiting.said.push_back((asked.ticket, said));
+    write_next(&room, &desk, &mut waiting, &mut tasks);
+}
+
+/// Begins to write what waits, unless something is being written.
+fn write_next(room: &RoomAttributes, desk: &Desk, waiting: &mut Waiting, tasks: &mut Tasks) {
+    if !waiting.writing.is_empty() || waiting.said.is_empty() {
+        return;
+    }
+    let batch = waiting.said.len().min(BATCH);
+    let (tickets, said) = waiting.said.drain(..batch).unzip();
+    waiting.writing = tickets;
+    let name = room.get("name").unwrap_or_default().to_owned();
+    tasks.spawn(write(desk.clone(), name, said));
+}
+
 /// On disk first, so that what is told is kept; and a notice to each who is called by name and not here, which waits for them.
-async fn write(
-    store: Arc<Store>,
-    server: Broadcaster,
-    room: String,
-    by: String,
-    text: String,
-    here: Vec<String>,
-) -> Written {
-    let called: Vec<String> = text
-        .split(|c: char| !c.is_alphanumeric() && !"@_-".contains(c))
-        .filter_map(|word| word.strip_prefix('@'))
-        .filter(|name| !here.iter().any(|other| other.eq_ignore_ascii_case(name)))
-        .map(str::to_lowercase)
-        .take(8)
-        .collect();
-    let notice = json!({ "room": room, "by": by, "text": text });
+async fn write(desk: Desk, room: String, said: Vec<Said>) -> Written {
+    let Desk { store, server } = desk;
     let written = tokio::task::spawn_blocking(move || {
-        let line = store.append(&room, &by, &text)?;
-        let known = called.into_iter();
-        let known = known.filter(|name| store.user(name).is_ok_and(|user| user.is_some()));
-        Ok::<_, redb::Error>((line, known.collect::<Vec<String>>()))
+        let lines = said.iter().map(|it| (it.by.clone(), it.text.clone()));
+        let lines = store.append(&room, &lines.collect::<Vec<_>>())?;
+        let mut notices = Vec::new();
+        for it in &said {
+            let notice = json!({ "room": room, "by": it.by, "text": it.text });
+            for name in called(it) {
+                if store.user(&name)?.is_some() {
+                    notices.push((name, notice.clone()));
+                }
+            }
+        }
+        Ok::<_, redb::Error>((lines, notices))
     });
-    let (line, called) = match written.await {
+    let (lines, notices) = match written.await {
         Ok(Ok(written)) => written,
         Ok(Err(error)) => {
-            eprintln!("a line could not be kept: {error}");
-            return Written { line: None };
+            eprintln!("lines could not be kept: {error}");
+            return Written { lines: Vec::new() };
         }
-        Err(_) => return Written { line: None },
+        Err(_) => return Written { lines: Vec::new() },
     };
-    for name in called {
+    for (name, notice) in notices {
         if let Some(people) = server.people("/") {
             let _ = people.keep(&name, "called", &notice); // a full box says so in the metrics
         }
     }
-    Written { line: Some(line) }
+    Written { lines }
+}
+
+/// The names after an @ of those who are not here, in small letters: 8 at most.
+fn called(said: &Said) -> impl Iterator<Item = String> {
+    let words = said
+        .text
+        .split(|c: char| !c.is_alphanumeric() && !"@_-".contains(c));
+    words
+        .filter_map(|word| word.strip_prefix('@'))
+        .filter(|name| !said.here.iter().any(|it| it.eq_ignore_ascii_case(name)))
+        .map(str::to_lowercase)
+        .take(8)
 }
 
 fn written(
     In(done): In<Done<Written>>,
+    (room, desk): (Res<RoomAttributes>, Res<Desk>),
+    mut tasks: ResMut<Tasks>,
     mut waiting: ResMut<Waiting>,
     mut answers: ResMut<Answers>,
     mut outbox: ResMut<Outbox>,
 ) {
-    let line = done.result.ok().and_then(|written| written.line);
-    if let Some(line) = &line {
-        outbox.all(line);
-    }
-    if let Some(ticket) = waiting.said.remove(&done.task) {
+    let lines = done.result.map(|written| written.lines).unwrap_or_default();
+    let mut lines = lines.into_iter();
+    for ticket in std::mem::take(&mut waiting.writing) {
+        let line = lines.next().inspect(|line| outbox.all(line));
         answers.give(ticket, line.ok_or_else(broken));
     }
+    write_next(&room, &desk, &mut waiting, &mut tasks);
 }
 
 fn found(In(done): In<Done<Found>>, mut waiting: ResMut<Waiting>, mut answers: ResMut<Answers>) {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tickwire_benches::{
-    game::{parts, workload},
+    game::{dense_workload, parts},
     row::Row,
 };
 use tickwire_proto::{ServerFrame, Tick, frame::AreaDelta};
@@ -188,7 +188,7 @@ struct Run {
 
 impl Run {
     fn new(config: Config) -> Self {
-        let kind = GameKind::new("workload", workload(config, 64));
+        let kind = GameKind::new("workload", dense_workload(config, 64));
         let sim = Simulation::new(
             &kind,
             SimOptions {

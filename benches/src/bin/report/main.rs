@@ -1,14 +1,18 @@
 //! `report`: prints every figure with its goal beside it, as a table or as lines of JSON. Each part measures in a file of its own.
 
+mod bots;
 mod codec;
 mod cpu;
 mod crowds;
 mod fanout;
 mod first;
 mod idle;
+mod picture;
 mod raw;
 mod realtime;
+mod recorded;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -20,7 +24,7 @@ use tickwire_benches::row::{Row, head};
 #[derive(Parser)]
 #[command(name = "report", version)]
 struct Cli {
-    /// Parts or rows to run: codec (C4 C4w C7), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), first. All if none is named
+    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), first. All if none is named
     #[arg(value_name = "PART")]
     parts: Vec<String>,
     /// One line of JSON a row
@@ -29,6 +33,18 @@ struct Cli {
     /// Seeds of the workload
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
     seeds: Vec<u64>,
+    /// Another recording of cubes (benches/data/README.md tells the format)
+    #[arg(long, value_name = "FILE")]
+    cubes: Option<PathBuf>,
+    /// Another recording of asteroids
+    #[arg(long, value_name = "FILE")]
+    asteroids: Option<PathBuf>,
+    /// Seed of the made-up scenes, of losses and of skips
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Entity-snapshots that C8 compares
+    #[arg(long, default_value_t = 2_000_000)]
+    exact: u64,
     /// WebSocket clients of the fan-out rows
     #[arg(long, default_value_t = 1000)]
     clients: u16,
@@ -77,6 +93,18 @@ fn main() -> ExitCode {
         ok &= row.ok;
         row.print(cli.json);
     };
+    let asked = recorded::Asked {
+        cubes: cli.cubes.clone(),
+        asteroids: cli.asteroids.clone(),
+        seed: cli.seed,
+        exact: cli.exact,
+    };
+    if wanted(&["recorded", "codec", "C1", "C2", "C3", "G1", "G2"]) {
+        recorded::rows(&asked, &mut print);
+    }
+    if wanted(&["exact", "C8"]) {
+        recorded::exact(&asked, &mut print);
+    }
     if wanted(&["codec", "C4", "C4w", "C7"]) {
         codec::rows(&cli.seeds, &mut print);
     }
@@ -106,6 +134,12 @@ fn main() -> ExitCode {
     if wanted(&["realtime", "RT1", "RT2", "RT3", "F7"]) {
         realtime::rows(cli.seconds, &mut print);
     }
+    if wanted(&["bots", "B1", "B2"]) {
+        bots::rows(cli.seconds, &mut print);
+    }
+    if wanted(&["picture", "P1"]) {
+        picture::rows(cli.seconds, &mut print);
+    }
     if wanted(&["first"]) {
         first::rows(&mut print);
     }
@@ -116,7 +150,8 @@ fn main() -> ExitCode {
     }
 }
 
-const KNOWN: [&str; 22] = [
-    "codec", "C4", "C4w", "C7", "idle", "C6", "fanout", "F1a", "F1b", "F2", "F3", "F4", "F6", "F8",
-    "F10", "realtime", "RT1", "RT2", "RT3", "F7", "first", "all",
+const KNOWN: [&str; 35] = [
+    "recorded", "C1", "C2", "C3", "G1", "G2", "exact", "C8", "codec", "C4", "C4w", "C7", "idle",
+    "C6", "fanout", "F1a", "F1b", "F2", "F3", "F4", "F6", "F8", "F10", "realtime", "RT1", "RT2",
+    "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "all",
 ];

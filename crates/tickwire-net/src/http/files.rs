@@ -17,13 +17,49 @@ const FILES_BYTES_MAX: u64 = 128 << 20;
 /// The bound is counted in such pieces.
 const PIECE: u64 = 1024;
 
+/// How the bytes of a file are packed, the smallest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Packing {
+    Plain,
+    Gzip,
+    Brotli,
+}
+
+impl Packing {
+    /// What a file's name ends in, and what `Content-Encoding` says.
+    const PACKED: [(Packing, &'static str, &'static str); 2] =
+        [(Packing::Brotli, "br", "br"), (Packing::Gzip, "gz", "gzip")];
+
+    /// The smallest that an `Accept-Encoding` (RFC 9110, 12.5.3) takes: what it names, unless with `q=0`.
+    pub(crate) fn best(accepted: &str) -> Packing {
+        let takes = |name: &str| {
+            accepted.split(',').any(|one| {
+                let mut parts = one.split(';').map(str::trim);
+                let named = parts.next().is_some_and(|it| it.eq_ignore_ascii_case(name));
+                let weight = parts.find_map(|part| part.strip_prefix("q="));
+                named && weight.is_none_or(|q| q.parse::<f32>().is_ok_and(|q| q > 0.0))
+            })
+        };
+        let best = Packing::PACKED.iter().find(|(.., name)| takes(name));
+        best.map_or(Packing::Plain, |(packing, ..)| *packing)
+    }
+
+    /// What `Content-Encoding` says of it.
+    pub(crate) fn name(self) -> Option<&'static str> {
+        let mut packed = Packing::PACKED.iter();
+        packed
+            .find(|(packing, ..)| *packing == self)
+            .map(|(.., name)| *name)
+    }
+}
+
 /// A file as it goes out.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct File {
     pub(crate) mime: &'static str,
     pub(crate) bytes: Bytes,
     pub(crate) etag: String,
-    pub(crate) gzip: bool,
+    pub(crate) packing: Packing,
 }
 
 impl File {
@@ -36,7 +72,7 @@ impl File {
             mime,
             bytes,
             etag: format!("\"{hash:016x}\""),
-            gzip: false,
+            packing: Packing::Plain,
         }
     }
 }
@@ -105,23 +141,22 @@ impl Files {
         Ok(())
     }
 
-    /// The file at a path of a URL, `gzip`: the browser takes it compressed.
-    pub(crate) async fn find(&self, path: &str, gzip: bool) -> Result<File, Missing> {
+    /// The file at a path of a URL, packed at most as `best` says.
+    pub(crate) async fn find(&self, path: &str, best: Packing) -> Result<File, Missing> {
         let path = if path == "/" { "/index.html" } else { path };
         if let Some(file) = self.embedded.get(path) {
-            let small = if gzip {
-                self.embedded.get(format!("{path}.gz").as_str())
-            } else {
-                None
-            };
-            return Ok(match small {
-                Some(small) => File {
+            let packed = Packing::PACKED
+                .into_iter()
+                .filter(|(packing, ..)| *packing <= best);
+            let mut packed = packed.filter_map(|(packing, ending, _)| {
+                let small = self.embedded.get(format!("{path}.{ending}").as_str())?;
+                Some(File {
                     mime: file.mime,
-                    gzip: true,
+                    packing,
                     ..small.clone()
-                },
-                None => file.clone(),
+                })
             });
+            return Ok(packed.next().unwrap_or_else(|| file.clone()));
         }
         let relative = relative(path).ok_or(Missing::NotFound)?;
         for folder in &self.folders {
@@ -250,23 +285,44 @@ mod tests {
         files.embed(&[
             ("/a.wasm", "application/wasm", b"large"),
             ("/a.wasm.gz", "application/gzip", b"small"),
+            ("/a.wasm.br", "application/octet-stream", b"tiny"),
+            ("/b.js", "text/javascript", b"large"),
+            ("/b.js.gz", "text/javascript", b"small"),
         ]);
         files.embed(&[("/a.wasm", "text/plain", b"later")]);
-        assert_eq!(files.find("/", false).await.unwrap().bytes, "<p>hi");
-        let plain = files.find("/a.wasm", false).await.unwrap();
-        let small = files.find("/a.wasm", true).await.unwrap();
         assert_eq!(
-            (plain.bytes, plain.gzip, small.bytes, small.gzip, small.mime),
-            (
-                "large".into(),
-                false,
-                "small".into(),
-                true,
-                "application/wasm"
-            )
+            files.find("/", Packing::Brotli).await.unwrap().bytes,
+            "<p>hi"
         );
-        assert_ne!(plain.etag, small.etag);
-        assert_eq!(files.find("/b", false).await, Err(Missing::NotFound));
+        for (path, best, bytes, packing) in [
+            ("/a.wasm", Packing::Plain, "large", Packing::Plain),
+            ("/a.wasm", Packing::Gzip, "small", Packing::Gzip),
+            ("/a.wasm", Packing::Brotli, "tiny", Packing::Brotli),
+            ("/b.js", Packing::Brotli, "small", Packing::Gzip),
+        ] {
+            let file = files.find(path, best).await.unwrap();
+            assert_eq!((file.bytes, file.packing), (bytes.into(), packing));
+            let plain = files.find(path, Packing::Plain).await.unwrap();
+            assert_eq!(file.mime, plain.mime);
+            assert_eq!(file.etag == plain.etag, packing == Packing::Plain);
+        }
+        let missing = files.find("/b", Packing::Plain).await;
+        assert_eq!(missing, Err(Missing::NotFound));
+    }
+
+    #[test]
+    fn a_browser_gets_the_smallest_that_it_takes() {
+        for (accepted, best) in [
+            ("", Packing::Plain),
+            ("identity", Packing::Plain),
+            ("gzip, deflate", Packing::Gzip),
+            ("gzip, deflate, br, zstd", Packing::Brotli),
+            ("br;q=0, GZIP;q=0.5", Packing::Gzip),
+            ("gzip; q=0", Packing::Plain),
+            ("brotli, gzippo", Packing::Plain),
+        ] {
+            assert_eq!(Packing::best(accepted), best, "{accepted}");
+        }
     }
 
     #[tokio::test]
@@ -280,16 +336,34 @@ mod tests {
             let file = std::fs::File::create(root.join(name)).unwrap();
             file.set_len(len).unwrap();
         }
-        let most = files.find("/most", false).await.expect("it just fits");
+        let most = files
+            .find("/most", Packing::Plain)
+            .await
+            .expect("it just fits");
         assert_eq!(most.bytes.len() as u64, FILE_BYTES_MAX);
-        assert_eq!(files.find("/more", false).await, Err(Missing::NotFound));
+        assert_eq!(
+            files.find("/more", Packing::Plain).await,
+            Err(Missing::NotFound)
+        );
         // Of all who fetch together so much at once, and again when one is done.
-        let another = files.find("/most", false).await.expect("there is room");
-        assert_eq!(files.find("/most", false).await, Err(Missing::Busy));
+        let another = files
+            .find("/most", Packing::Plain)
+            .await
+            .expect("there is room");
+        assert_eq!(
+            files.find("/most", Packing::Plain).await,
+            Err(Missing::Busy)
+        );
         std::fs::write(root.join("small"), "small").unwrap();
-        assert_eq!(files.find("/small", false).await, Err(Missing::Busy));
+        assert_eq!(
+            files.find("/small", Packing::Plain).await,
+            Err(Missing::Busy)
+        );
         drop(another);
-        assert_eq!(files.find("/small", false).await.unwrap().bytes, "small");
+        assert_eq!(
+            files.find("/small", Packing::Plain).await.unwrap().bytes,
+            "small"
+        );
         std::fs::remove_dir_all(&root).unwrap();
     }
 
@@ -303,8 +377,11 @@ mod tests {
         std::os::unix::fs::symlink(root.join("secret.txt"), root.join("www/link.txt")).unwrap();
         let mut files = Files::default();
         files.folder(&root.join("www")).unwrap();
-        assert_eq!(files.find("/sub", false).await.unwrap().bytes, "sub");
-        let led_out = files.find("/link.txt", false).await;
+        assert_eq!(
+            files.find("/sub", Packing::Plain).await.unwrap().bytes,
+            "sub"
+        );
+        let led_out = files.find("/link.txt", Packing::Plain).await;
         assert_eq!(led_out, Err(Missing::NotFound));
         assert!(matches!(
             files.folder(&root.join("none")),

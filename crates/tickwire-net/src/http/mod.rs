@@ -33,7 +33,7 @@ use crate::metrics::Metrics;
 use crate::stream::Stream;
 use crate::tls::Tls;
 pub(crate) use files::Files;
-use files::Missing;
+use files::{Missing, Packing};
 pub(crate) use operators::Exposed;
 pub(crate) use poll::{Entry, OnPoll, PollRefused, Polled};
 pub use proxies::Net;
@@ -312,10 +312,8 @@ async fn file(request: &Request<Incoming>, site: &Site) -> Response {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
     };
-    let gzip = said(header::ACCEPT_ENCODING)
-        .split(',')
-        .any(|one| one.trim().split(';').next() == Some("gzip"));
-    let file = match site.files.find(request.uri().path(), gzip).await {
+    let packing = Packing::best(said(header::ACCEPT_ENCODING));
+    let file = match site.files.find(request.uri().path(), packing).await {
         Ok(file) => file,
         Err(Missing::NotFound) => return text(StatusCode::NOT_FOUND, "not found\n"),
         Err(Missing::Busy) => {
@@ -336,8 +334,8 @@ async fn file(request: &Request<Incoming>, site: &Site) -> Response {
     let headers = response.headers_mut();
     set(headers, header::ETAG, &file.etag);
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    if file.gzip {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    if let Some(name) = file.packing.name() {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
     }
     // Public files without credentials: a page elsewhere may load the client from its game's server.
     headers.insert(

@@ -29,6 +29,8 @@ const BYE: u8 = 0x0f;
 const STATUS: u8 = 0x18;
 const FOLLOW: u8 = 0x19;
 const NOTICES_DONE: u8 = 0x1a;
+pub(crate) const SEAT_KEY: u8 = 0x1b;
+const UNLOAD: u8 = 0x1c;
 const CREDENTIALS: u8 = 0x13;
 const ASK: u8 = 0x10;
 const REPLY: u8 = 0x11;
@@ -66,6 +68,11 @@ pub enum ClientFrame<'a> {
         credentials: &'a [u8],
         /// The hash of the client's messages; 0: a generic client.
         messages_hash: u64,
+    },
+    /// A secret of the client's own, before its first join: an older session that has shown the same gives its seats to this one.
+    SeatKey {
+        /// 16 bytes of chance.
+        key: [u8; 16],
     },
     /// Gives up the part in a namespace.
     Detach {
@@ -195,6 +202,8 @@ pub enum ClientFrame<'a> {
     },
     /// Ends the session.
     Bye,
+    /// The page goes, and perhaps comes again in a moment with the same seat key: a goodbye that leaves the seats for so long.
+    Unload,
     /// A request of the client's.
     Ask(Ask<'a>),
     /// The reply to a request of the server's.
@@ -247,6 +256,7 @@ impl<'a> ClientFrame<'a> {
             ClientFrame::Hello { .. } => HELLO,
             ClientFrame::Attach { .. } => ATTACH,
             ClientFrame::Detach { .. } => DETACH,
+            ClientFrame::SeatKey { .. } => SEAT_KEY,
             ClientFrame::Join { .. } => JOIN,
             ClientFrame::Leave { .. } => LEAVE,
             ClientFrame::Command { .. } => COMMAND,
@@ -262,6 +272,7 @@ impl<'a> ClientFrame<'a> {
             ClientFrame::Follow { .. } => FOLLOW,
             ClientFrame::NoticesDone { .. } => NOTICES_DONE,
             ClientFrame::Bye => BYE,
+            ClientFrame::Unload => UNLOAD,
             ClientFrame::Credentials { .. } => CREDENTIALS,
             ClientFrame::Ask(_) => ASK,
             ClientFrame::Reply(_) => REPLY,
@@ -306,6 +317,7 @@ impl<'a> ClientFrame<'a> {
                 out.u64_le(messages_hash);
             }
             ClientFrame::Detach { attachment } => out.u8(attachment),
+            ClientFrame::SeatKey { ref key } => out.raw(key),
             ClientFrame::Credentials {
                 attachment,
                 credentials,
@@ -406,7 +418,7 @@ impl<'a> ClientFrame<'a> {
                 out.u8(attachment);
                 write_cursors(cursors, out);
             }
-            ClientFrame::Bye => {}
+            ClientFrame::Bye | ClientFrame::Unload => {}
             ClientFrame::Ask(ref ask) => ask.write(out),
             ClientFrame::Reply(ref reply) => reply.write(out),
             ClientFrame::Cancel(ref cancel) => cancel.write(out),
@@ -473,12 +485,13 @@ impl ClientFrame<'_> {
     pub fn is_control(&self) -> bool {
         use ClientFrame::{
             Attach, Credentials, Detach, Follow, HostAsk, Join, KeyframeWanted, Leave, Lobby,
-            LobbyUnwatch, LobbyWatch, NoticesDone, Ready, Report, Status,
+            LobbyUnwatch, LobbyWatch, NoticesDone, Ready, Report, SeatKey, Status,
         };
         matches!(
             self,
             Attach { .. }
                 | Detach { .. }
+                | SeatKey { .. }
                 | Credentials { .. }
                 | Join { .. }
                 | Leave { .. }
@@ -600,6 +613,10 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireError> {
             cursors: read_cursors(reader)?,
         },
         BYE => ClientFrame::Bye,
+        UNLOAD => ClientFrame::Unload,
+        SEAT_KEY => ClientFrame::SeatKey {
+            key: reader.at("key").array()?,
+        },
         CREDENTIALS => ClientFrame::Credentials {
             attachment: reader.at("attachment").u8()?,
             credentials: reader.at("credentials").bytes(CREDENTIALS_MAX)?,
@@ -650,6 +667,7 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         HELLO => "Hello",
         ATTACH => "Attach",
         DETACH => "Detach",
+        SEAT_KEY => "SeatKey",
         JOIN => "Join",
         LEAVE => "Leave",
         COMMAND => "Command",
@@ -665,6 +683,7 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         FOLLOW => "Follow",
         NOTICES_DONE => "NoticesDone",
         BYE => "Bye",
+        UNLOAD => "Unload",
         CREDENTIALS => "Credentials",
         ASK => "Ask",
         REPLY => "Reply",

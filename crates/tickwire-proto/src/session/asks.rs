@@ -7,7 +7,7 @@ use crate::frame::ask::Outcome;
 use crate::frame::{Ask, Cancel, Refusal, code};
 use crate::time::Time;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use litemap::LiteMap;
 use std::time::Duration;
 
 /// Requests of one direction that wait for their reply.
@@ -32,7 +32,7 @@ pub(crate) fn timeout_ms(timeout: Duration) -> u32 {
 /// What this side asked.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
-    open: BTreeMap<Key, Waiting>,
+    open: LiteMap<Key, Waiting>,
     /// The last number given out by this side's session.
     number: u32,
 }
@@ -157,7 +157,7 @@ impl Asked {
 /// What the peer asked and has no reply to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Owed {
-    open: BTreeMap<Key, u8>,
+    open: LiteMap<Key, u8>,
 }
 
 /// What a request of the peer turned out to be.
@@ -197,8 +197,9 @@ impl Owed {
     pub fn end_room(&mut self, room: u32) -> Vec<(u32, u8)> {
         let numbers: Vec<u32> = self
             .open
-            .range((room, 0)..=(room, u32::MAX))
-            .map(|((_, number), _)| *number)
+            .keys()
+            .filter(|(of, _)| *of == room)
+            .map(|(_, number)| *number)
             .collect();
         let end = |number| Some((number, self.open.remove(&(room, number))?));
         numbers.into_iter().filter_map(end).collect()

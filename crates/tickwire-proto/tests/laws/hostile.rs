@@ -46,6 +46,7 @@ fn in_room() -> ServerSession {
 
 /// Feeds frames and lets the owner answer as it would; checks what must hold after each of them.
 fn survive(server: &mut ServerSession, frames: &[Bytes]) -> Result<(), TestCaseError> {
+    let mut away = false;
     for (i, frame) in frames.iter().enumerate() {
         let now = Time::from_millis(i as u64 * 3);
         let before = server.stats().frames_after_end;
@@ -53,7 +54,7 @@ fn survive(server: &mut ServerSession, frames: &[Bytes]) -> Result<(), TestCaseE
         server.handle_frame(now, frame);
         prop_assert_eq!(
             server.stats().frames_after_end - before,
-            u64::from(was_ended)
+            u64::from(was_ended || away)
         );
         let mut events = 0;
         while let Some(event) = server.poll_event() {
@@ -67,6 +68,7 @@ fn survive(server: &mut ServerSession, frames: &[Bytes]) -> Result<(), TestCaseE
                     server.joined(now, joined_info(request, request % 3 + 1))
                 }
                 ServerEvent::LobbyWanted { request, .. } => server.lobby_list(request, vec![]),
+                ServerEvent::LinkLost => away = true, // by Unload: nothing is heard after it
                 _ => {}
             }
         }

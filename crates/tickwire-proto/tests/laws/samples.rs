@@ -176,6 +176,10 @@ impl Pool {
                 cursors: vec![self.longs[0], self.longs[2]],
             },
             ClientFrame::Bye,
+            ClientFrame::Unload,
+            ClientFrame::SeatKey {
+                key: [attachment; 16],
+            },
             join(JoinHow::Private {
                 kind: self.text(0),
                 attributes: self.attributes(),

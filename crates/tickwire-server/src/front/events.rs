@@ -101,6 +101,7 @@ impl Front {
                     schema_hash,
                     identity,
                     gauge,
+                    seat_key: slot.session.seat_key(),
                 };
                 self.tell_lobby(LobbyInput::Join(Box::new(join)));
             }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tickwire_proto::Time;
-use tickwire_proto::frame::{Identity, JoinHowOwned, Refusal, RoomEnd, code};
+use tickwire_proto::frame::{JoinHowOwned, Refusal, RoomEnd, code};
 
-use super::rooms::{Entry, Inside};
+use super::rooms::{Entry, Inside, Seeker};
 use super::{Lobby, LobbyJoin, LobbyOutput};
 use crate::front::FrontInput;
 use crate::gauge::Gauge;
@@ -116,8 +116,8 @@ impl Lobby {
         };
         let room = entry.spec.no;
         let kept = self.kept_for(room, &join.identity.id);
-        let who = (join.session, &join.identity, join.schema_hash);
-        self.may_enter(now, room, who, watches, kept.is_some())?;
+        let hash = join.schema_hash;
+        self.may_enter(now, room, Seeker::of(join), hash, watches, kept.is_some())?;
         Ok(Found {
             room,
             watches,
@@ -134,8 +134,8 @@ impl Lobby {
             let message = "no seat is kept for this token: its time has passed, or all of its seats are taken. Ask for another one";
             return Err(Refusal::new(code::NOT_FOUND, message));
         };
-        let who = (join.session, &join.identity, join.schema_hash);
-        self.may_enter(now, room, who, false, true)?;
+        let hash = join.schema_hash;
+        self.may_enter(now, room, Seeker::of(join), hash, false, true)?;
         Ok(Found {
             room,
             watches: false,
@@ -148,7 +148,8 @@ impl Lobby {
         &self,
         now: Time,
         room: u32,
-        (session, identity, schema_hash): (SessionKey, &Identity, u64),
+        seeker: Seeker<'_>,
+        schema_hash: u64,
         watches: bool,
         kept: bool,
     ) -> Result<(), Refusal> {
@@ -157,13 +158,13 @@ impl Lobby {
         };
         let id = &entry.spec.id;
         entry.spec.kind.check_schema(schema_hash)?;
-        if entry.members.contains_key(&session) {
+        if entry.members.contains_key(&seeker.session) {
             return Err(Refusal::new(
                 code::FORBIDDEN,
                 format!("this session is in room {id} already"),
             ));
         }
-        if entry.bans(now, &identity.id) {
+        if entry.bans(now, &seeker.identity.id) {
             return Err(Refusal::new(
                 code::FORBIDDEN,
                 format!("you were sent away from room {id}. Try another room"),
@@ -175,7 +176,7 @@ impl Lobby {
                 false => Err(no_place(entry)),
             };
         }
-        if entry.seat_of(session, identity).is_some() {
+        if entry.seat_of(seeker).is_some() {
             return Ok(()); // its own seat: that of an older session
         }
         if entry.locked && !kept {
@@ -203,15 +204,14 @@ impl Lobby {
         attributes: &[(String, String)],
     ) -> Result<Found, Refusal> {
         let (kind, attributes) = check(&join.namespace, join.schema_hash, kind, attributes)?;
-        let who = (join.session, &join.identity);
-        self.match_or_make(now, who, &join.namespace, &kind, attributes)
+        self.match_or_make(now, Seeker::of(join), &join.namespace, &kind, attributes)
             .map(Found::seat)
     }
 
     pub(super) fn match_or_make(
         &mut self,
         now: Time,
-        who: (SessionKey, &Identity),
+        seeker: Seeker<'_>,
         namespace: &Arc<NamespaceSpec>,
         kind: &Arc<Kind>,
         attributes: Vec<(String, String)>,
@@ -219,7 +219,7 @@ impl Lobby {
         let here = namespace.name();
         let found = self
             .rooms
-            .match_for(now, who, here, kind.name(), &attributes);
+            .match_for(now, seeker, here, kind.name(), &attributes);
         match found {
             Some(room) => Ok(room),
             None => self.make(namespace, kind, attributes, RoomKind::Open),
@@ -297,7 +297,7 @@ impl Lobby {
             kept,
         } = found;
         let entry = self.rooms.get(room).filter(|_| !watches);
-        let own = entry.and_then(|entry| entry.seat_of(join.session, &join.identity));
+        let own = entry.and_then(|entry| entry.seat_of(Seeker::of(&join)));
         if let Some(token) = kept.filter(|_| own.is_none()) {
             self.use_kept(&token, &join.identity.id);
         }
@@ -307,6 +307,7 @@ impl Lobby {
             generic: join.schema_hash == 0,
             watches,
             moving: false,
+            seat_key: join.seat_key,
         };
         self.stats.joins += 1;
         self.seat(room, join.session, join.request, inside, Err(join.gauge));
@@ -383,7 +384,11 @@ impl Lobby {
         inside: &Inside,
     ) -> Option<(MemberId, bool)> {
         let entry = self.rooms.get_mut(room).filter(|_| !inside.watches)?;
-        let older = entry.seat_of(newer, &inside.identity)?;
+        let older = entry.seat_of(Seeker {
+            session: newer,
+            identity: &inside.identity,
+            seat_key: inside.seat_key,
+        })?;
         let was_host = entry.host.take();
         let (gone, _) = entry.let_go(older)?;
         let is_host = was_host == Some(gone.member);

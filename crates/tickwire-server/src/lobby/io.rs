@@ -28,6 +28,8 @@ pub struct LobbyJoin {
     pub identity: Identity,
     /// What lies between a room and its socket.
     pub gauge: Gauge,
+    /// The secret that it has shown, if any: the seat of an older session that has shown the same is its own.
+    pub seat_key: Option<[u8; 16]>,
 }
 
 /// Which room is meant.

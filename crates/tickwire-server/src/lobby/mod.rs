@@ -89,7 +89,7 @@ pub struct LobbyStats {
 /// let mut lobby = Lobby::new(LobbyConfig::default());
 /// let how = JoinHowOwned::Quick { kind: "dots".into(), attributes: vec![] };
 /// lobby.handle(Time(0), LobbyInput::Join(Box::new(LobbyJoin {
-///     session: SessionKey(1), request: 1, namespace, how, schema_hash: 0, identity: Identity::new("ann"), gauge: Gauge::default(),
+///     session: SessionKey(1), request: 1, namespace, how, schema_hash: 0, identity: Identity::new("ann"), gauge: Gauge::default(), seat_key: None,
 /// })));
 /// assert!(matches!(lobby.poll(), Some(LobbyOutput::CreateRoom(spec)) if spec.no == 8));
 /// assert!(matches!(lobby.poll(), Some(LobbyOutput::ToFront { input: FrontInput::Entered { room: 8, .. }, .. })));

@@ -7,7 +7,7 @@ use tickwire_sim::MoveTo;
 
 use super::Lobby;
 use super::enter::check;
-use super::rooms::Inside;
+use super::rooms::{Inside, Seeker};
 use super::rule::{no_member, no_room};
 use crate::key::SessionKey;
 
@@ -33,6 +33,11 @@ impl Lobby {
         // What the client was built with fits both, or it takes what it is given.
         let hash = if inside.generic { 0 } else { schema };
         let identity = inside.identity.clone();
+        let seeker = Seeker {
+            session,
+            identity: &identity,
+            seat_key: inside.seat_key,
+        };
         let (room, kept) = match to {
             MoveTo::Room(id) => {
                 let found = self
@@ -41,18 +46,17 @@ impl Lobby {
                     .filter(|entry| !entry.ending && entry.spec.namespace == *namespace.name());
                 let room = found.ok_or_else(no_room)?.spec.no;
                 let kept = self.kept_for(room, &identity.id);
-                self.may_enter(now, room, (session, &identity, hash), false, kept.is_some())?;
+                self.may_enter(now, room, seeker, hash, false, kept.is_some())?;
                 (room, kept)
             }
             MoveTo::Quick { kind, attributes } => {
                 let (kind, attributes) = check(&namespace, hash, kind, attributes)?;
-                let who = (session, &identity);
-                let room = self.match_or_make(now, who, &namespace, &kind, attributes)?;
+                let room = self.match_or_make(now, seeker, &namespace, &kind, attributes)?;
                 (room, None)
             }
         };
         let entry = self.rooms.get(room);
-        let own = entry.and_then(|entry| entry.seat_of(session, &identity));
+        let own = entry.and_then(|entry| entry.seat_of(seeker));
         if let Some(token) = kept.filter(|_| own.is_none()) {
             self.use_kept(&token, &identity.id);
         }

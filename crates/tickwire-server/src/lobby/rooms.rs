@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tickwire_proto::Time;
 use tickwire_proto::frame::{Identity, ROOM_FIRST, RoomInfoOwned};
 
+use super::LobbyJoin;
 use crate::key::{MemberId, SessionKey};
 use crate::namespace::NamespaceSpec;
 use crate::room::{RoomSpec, Who};
@@ -47,6 +48,25 @@ pub(crate) struct Inside {
     pub watches: bool,
     /// It is on its way to another room, and here until it is there.
     pub moving: bool,
+    pub seat_key: Option<[u8; 16]>,
+}
+
+/// Who looks for a seat.
+#[derive(Clone, Copy)]
+pub(crate) struct Seeker<'a> {
+    pub session: SessionKey,
+    pub identity: &'a Identity,
+    pub seat_key: Option<[u8; 16]>,
+}
+
+impl<'a> Seeker<'a> {
+    pub fn of(join: &'a LobbyJoin) -> Seeker<'a> {
+        Seeker {
+            session: join.session,
+            identity: &join.identity,
+            seat_key: join.seat_key,
+        }
+    }
 }
 
 impl Entry {
@@ -147,13 +167,25 @@ impl Entry {
         found.filter_map(move |(session, inside)| is(session, inside).then_some(*session))
     }
 
-    /// The older session with a seat here of an identity that has come with a newer one. Guests may be called the same and be two.
-    pub fn seat_of(&self, newer: SessionKey, identity: &Identity) -> Option<SessionKey> {
+    /// The older session with a seat here of an identity that has come with a newer one, where the game knows one seat for both.
+    /// Guests may be called the same and be two.
+    ///
+    /// Whoever has shown the same secret is the same, whatever the game says and guest or not.
+    pub fn seat_of(&self, seeker: Seeker<'_>) -> Option<SessionKey> {
+        let Seeker {
+            session: newer,
+            identity,
+            seat_key,
+        } = seeker;
+        let each = self.spec.kind.game().seat_for_each_session();
         let is = |(session, inside): &(&SessionKey, &Inside)| {
             let other = &inside.identity;
-            **session != newer && !inside.watches && !other.guest && other.id == identity.id
+            let same = other.guest == identity.guest && (other.guest || other.id == identity.id);
+            let shown = seat_key.is_some() && inside.seat_key == seat_key;
+            let proven = !identity.guest && !each;
+            **session != newer && !inside.watches && same && (shown || proven)
         };
-        let found = self.members.iter().filter(|_| !identity.guest).find(is);
+        let found = self.members.iter().find(is);
         found.map(|(session, _)| *session)
     }
 
@@ -258,7 +290,7 @@ impl Rooms {
     pub fn match_for(
         &self,
         now: Time,
-        (session, identity): (SessionKey, &Identity),
+        seeker: Seeker<'_>,
         namespace: &str,
         kind: &str,
         attributes: &[(String, String)],
@@ -266,11 +298,11 @@ impl Rooms {
         let may = |entry: &&Entry| {
             !entry.ending
                 && entry.spec.attributes == attributes
-                && !entry.members.contains_key(&session)
-                && !entry.bans(now, &identity.id)
+                && !entry.members.contains_key(&seeker.session)
+                && !entry.bans(now, &seeker.identity.id)
         };
         let mut rooms = self.of_kind(namespace, kind).filter(may);
-        if let Some(own) = rooms.find(|entry| entry.seat_of(session, identity).is_some()) {
+        if let Some(own) = rooms.find(|entry| entry.seat_of(seeker).is_some()) {
             return Some(own.spec.no);
         }
         let fits = |entry: &&Entry| entry.is_open() && may(entry);

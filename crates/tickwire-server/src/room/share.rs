@@ -17,6 +17,8 @@ pub const ENCODES_PER_TICK_MAX: usize = 16;
 #[derive(Debug)]
 struct Entry {
     need: Need,
+    /// Versions before the basis that are in step with this one: the dense codec looks at them too.
+    in_step: usize,
     frame: Bytes,
     after: Basis,
 }
@@ -55,8 +57,13 @@ impl Share {
         basis: Option<&Basis>,
         stats: &mut RoomStats,
     ) -> Option<usize> {
+        let in_step = match need {
+            Need::Delta(_) => basis.map_or(0, |basis| basis.in_step(subject.area.tick())),
+            _ => 0,
+        };
         // Nearly always the first: all who are in step have one basis.
-        if let Some(at) = self.entries.iter().position(|entry| entry.need == need) {
+        let same = |entry: &Entry| entry.need == need && entry.in_step == in_step;
+        if let Some(at) = self.entries.iter().position(same) {
             return Some(at);
         }
         let encodes = self
@@ -67,7 +74,8 @@ impl Share {
         if matches!(need, Need::Delta(_)) && encodes >= ENCODES_PER_TICK_MAX {
             return None;
         }
-        let entry = self.make(subject, need, basis, stats);
+        let mut entry = self.make(subject, need, basis, stats);
+        entry.in_step = in_step;
         self.entries.push(entry);
         Some(self.entries.len() - 1)
     }
@@ -112,7 +120,12 @@ impl Share {
             areas: vec![area],
         }
         .encode();
-        Entry { need, frame, after }
+        Entry {
+            need,
+            in_step: 0,
+            frame,
+            after,
+        }
     }
 
     fn encode(

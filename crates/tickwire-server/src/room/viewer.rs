@@ -97,11 +97,13 @@ impl Viewer {
             self.keyframe_sent = Some(now);
         }
         let still = matches!(need, Need::Still(_));
+        // What came before its basis is its own, though others hear the same "still".
+        let own = self.basis().filter(|_| still).cloned();
         self.sent.push_back(Sent {
             tick: now,
             version: area.tick(),
             still,
-            basis: basis.clone(),
+            basis: own.unwrap_or_else(|| basis.clone()),
         });
         self.told = now;
     }

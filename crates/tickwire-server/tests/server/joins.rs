@@ -438,7 +438,7 @@ proptest! {
             let ids: Vec<(u32, String)> = rooms.iter().map(|(no, (id, _))| (*no, id.clone())).collect();
             let nth = |at: usize| ids.get(at).cloned().unwrap_or((999, "NONE".into()));
             let join = |who: u64, how: JoinHowOwned| LobbyInput::Join(Box::new(LobbyJoin {
-                session: SessionKey(who), request, namespace: Arc::clone(&namespace), how, schema_hash: 0, identity: Identity::new(format!("x{who}")), gauge: Gauge::default(),
+                session: SessionKey(who), request, namespace: Arc::clone(&namespace), how, schema_hash: 0, identity: Identity::new(format!("x{who}")), gauge: Gauge::default(), seat_key: None,
             }));
             let reason = LeaveReason::Left;
             let (input, answers) = match step {

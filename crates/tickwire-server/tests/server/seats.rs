@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use bevy_ecs::prelude::*;
 use proptest::prelude::*;
+use tickwire_proto::UNLOAD_MS;
 use tickwire_proto::frame::{
     HostAsk, Identity, JoinHow, LeaveReason, MemberChangeOwned, MemberFlags, Presence, RoomEnd,
 };
 use tickwire_server::{
-    Auth, AuthAnswer, AuthRequest, FrontConfig, Kind, LobbyConfig, Loopback, ReserveAsk, ReserveIn,
+    AcceptAll, Auth, AuthAnswer, AuthRequest, FrontConfig, Kind, LobbyConfig, Loopback, ReserveAsk,
+    ReserveIn,
 };
 use tickwire_sim::GameKind;
 use tickwire_sim::prelude::*;
@@ -67,6 +69,91 @@ fn come(world: &mut World, name: &str, how: &JoinHow) -> usize {
 fn told(world: &World, room: u32) -> Vec<(bool, String)> {
     let room = world.server.room(room).unwrap();
     room.simulation().world().resource::<Told>().0.clone()
+}
+
+/// A chat on two devices: nobody takes anything from anybody.
+#[test]
+fn where_each_session_has_a_seat_two_of_one_person_are_two_members() {
+    let front = FrontConfig::default();
+    let chat = |game: &mut Game| {
+        two_seats(game);
+        game.seat_for_each_session();
+    };
+    let kinds = vec![Kind::from(GameKind::new("hello", chat))];
+    let lobby = LobbyConfig::default();
+    let mut world = World::new(Loopback::with(kinds, Named, front, lobby));
+    let phone = come(&mut world, "ann", &QUICK);
+    let desk = come(&mut world, "ann", &QUICK);
+    let room = world.peers[phone].joined[0].room;
+    assert_eq!(world.peers[desk].joined[0].room, room);
+    assert!(world.peers[phone].ended.is_empty());
+    let joined = (true, "ann".to_owned());
+    assert_eq!(told(&world, room), [joined.clone(), joined]);
+}
+
+/// A guest, whose name says nothing, with a page that has such a secret.
+fn come_with(world: &mut World, key: [u8; 16]) -> usize {
+    let mut peer = Peer::open(&mut world.server, world.now);
+    peer.session.set_seat_key(key);
+    peer.session.attach(0, "/", b"", 0);
+    peer.join(&QUICK);
+    world.peers.push(peer);
+    world.run(100);
+    world.peers.len() - 1
+}
+
+fn guests(resume_ms: u32) -> World {
+    let mut front = FrontConfig::default();
+    front.session.limits.resume_window_ms = resume_ms;
+    let kinds = vec![Kind::from(GameKind::new("hello", two_seats))];
+    let lobby = LobbyConfig::default();
+    World::new(Loopback::with(kinds, AcceptAll, front, lobby))
+}
+
+#[test]
+fn a_page_that_is_loaded_again_has_the_same_seat_and_another_page_has_not() {
+    let mut world = guests(30_000);
+    let first = come_with(&mut world, [7; 16]);
+    let (room, seat) = {
+        let joined = &world.peers[first].joined[0];
+        (joined.room, joined.seat)
+    };
+    world.peers[first].session.unload();
+    world.run(1_000);
+    assert_eq!(told(&world, room).len(), 1, "the seat waits");
+    // A duplicated tab has a secret of its own.
+    let other = come_with(&mut world, [8; 16]);
+    assert_ne!(world.peers[other].joined[0].seat, seat);
+    // Both seats are taken: the page is let in all the same.
+    let again = come_with(&mut world, [7; 16]);
+    let joined = &world.peers[again].joined[0];
+    assert_eq!((joined.room, joined.seat), (room, seat));
+    world.run(u64::from(UNLOAD_MS) + 1_000);
+    assert_eq!(
+        told(&world, room).len(),
+        2,
+        "nobody left: {:?}",
+        told(&world, room)
+    );
+}
+
+#[test]
+fn the_seat_of_a_page_that_is_not_loaded_again_is_free_before_the_window_has_passed() {
+    let mut world = guests(30_000);
+    let first = come_with(&mut world, [7; 16]);
+    let other = come_with(&mut world, [8; 16]);
+    let room = world.peers[first].joined[0].room;
+    world.peers[first].session.unload();
+    world.run(u64::from(UNLOAD_MS) - 500);
+    assert_eq!(told(&world, room).len(), 2);
+    world.run(1_000);
+    assert_eq!(told(&world, room).len(), 3, "it has left");
+    let left = &world.peers[other].members;
+    let gone = MemberChangeOwned::Left {
+        member: 1,
+        reason: LeaveReason::Left,
+    };
+    assert!(left.contains(&gone), "{left:?}");
 }
 
 #[test]

@@ -217,7 +217,7 @@ impl Decoder<'_> {
 }
 
 /// Moves the tracks of rows by the velocities that they had.
-fn advance(layout: &Layout, before: &Page, after: &mut Page, rows: u64, span: Span) {
+pub(super) fn advance(layout: &Layout, before: &Page, after: &mut Page, rows: u64, span: Span) {
     for (number, column) in layout.columns().iter().enumerate() {
         let Some((velocity, track)) = &column.track else {
             continue;

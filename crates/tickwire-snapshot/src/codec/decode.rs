@@ -13,7 +13,7 @@ use crate::area::{Area, AreaId, ENTITIES_MAX, EVENTS_MAX, TickEvent};
 use crate::bits::{BitReader, OutOfBits};
 use crate::page::{EntityPage, PAGE_ROWS, Table, bits};
 use crate::quant::Quant;
-use crate::schema::Schema;
+use crate::schema::{Profile, Schema};
 use crate::track::Span;
 
 /// Why bytes are no delta from this basis. The peer's fault, or the basis is another one than the peer's.
@@ -62,6 +62,9 @@ pub fn decode(
     if base.id != area || !same_schema {
         return Err(DecodeError::Wrong("the basis is of another area"));
     }
+    if schema.profile == Profile::Dense {
+        return super::dense::decode(schema, basis, &base, tick, payload);
+    }
     let next = Area::clone(&base);
     let mut decoder = Decoder {
         schema,
@@ -87,10 +90,7 @@ pub fn decode(
     }
     let next = Arc::new(decoder.next);
     Ok(Decoded {
-        basis: Basis {
-            area: Some(next),
-            codebook: CODEBOOK_PACKED,
-        },
+        basis: basis.followed_by(&next),
         events,
     })
 }

@@ -16,7 +16,7 @@ use crate::area::{Area, TickEvent};
 use crate::bits::BitWriter;
 use crate::layout::Layout;
 use crate::page::{Page, Table, bits};
-use crate::schema::Schema;
+use crate::schema::{Profile, Schema};
 use crate::track::Span;
 
 /// Makes deltas. Holds buffers that are used again, and nothing that the bytes depend on.
@@ -87,6 +87,10 @@ impl Encoder {
                 &empty
             }
         };
+        if self.schema.profile == Profile::Dense {
+            let bytes = super::dense::encode(&self.schema, basis, base, next, tick);
+            return (bytes, basis.followed_by(next));
+        }
         self.out.clear();
         let span = self.put_header(basis.area.is_some(), base, next, tick);
         self.put_entities(base, next);
@@ -104,13 +108,7 @@ impl Encoder {
             self.put_events(&schema, base, next, tick);
         }
         let bytes = Bytes::copy_from_slice(self.out.finish());
-        (
-            bytes,
-            Basis {
-                area: Some(next.clone()),
-                codebook: CODEBOOK_PACKED,
-            },
-        )
+        (bytes, basis.followed_by(next))
     }
 
     fn put_header(&mut self, from_basis: bool, base: &Area, next: &Area, tick: Tick) -> Span {

@@ -31,6 +31,7 @@
 
 mod apply;
 mod decode;
+mod dense;
 mod encode;
 mod residual;
 mod rows;
@@ -40,10 +41,12 @@ mod tests;
 
 use std::sync::Arc;
 
+use tickwire_proto::Tick;
+
 use crate::area::{Area, TickEvent};
 use crate::layout::Layout;
 use crate::page::Table;
-use crate::schema::Schema;
+use crate::schema::{Profile, Schema};
 
 pub use decode::{DecodeError, decode};
 pub use encode::Encoder;
@@ -61,6 +64,8 @@ const LIFETIME_K: u32 = 4;
 pub struct Basis {
     /// The area as the client has it; `None`: a keyframe comes.
     pub area: Option<Arc<Area>>,
+    /// The versions that it was led to from, the newest first: each the basis of the one before it in this list. The dense profile keeps some.
+    pub before: Option<Arc<[Arc<Area>]>>,
     /// The number of the codebook.
     pub codebook: u16,
 }
@@ -84,7 +89,42 @@ impl Basis {
     pub fn of(area: &Arc<Area>) -> Self {
         Self {
             area: Some(area.clone()),
+            before: None,
             codebook: CODEBOOK_PACKED,
+        }
+    }
+
+    /// The versions before it, the newest first.
+    pub fn before(&self) -> &[Arc<Area>] {
+        self.before.as_deref().unwrap_or(&[])
+    }
+
+    /// How many of the versions before it are in step with a next one of tick `next`: each as many ticks older than the one after it as the
+    /// basis is older than the next. Two clients with a basis of one tick and as many versions in step take the same deltas.
+    pub fn in_step(&self, next: Tick) -> usize {
+        let Some(area) = &self.area else { return 0 };
+        let gap = next.since(area.tick);
+        let mut newer = area.tick;
+        let fits = |older: &&Arc<Area>| {
+            let fits = older.tick < newer && newer.since(older.tick) == gap;
+            newer = older.tick;
+            fits
+        };
+        self.before().iter().take_while(fits).count()
+    }
+
+    /// The basis that a delta from this one leads to. Of the versions before, those out of step are forgotten.
+    pub fn followed_by(&self, next: &Arc<Area>) -> Self {
+        let keeps = next.schema.profile == Profile::Dense;
+        let in_step = self.in_step(next.tick).min(dense::PAST_MAX - 1);
+        let before = self.area.as_ref().filter(|_| keeps).map(|area| {
+            let older = &self.before()[..in_step];
+            std::iter::once(area).chain(older).cloned().collect()
+        });
+        Self {
+            area: Some(next.clone()),
+            before,
+            codebook: self.codebook,
         }
     }
 }

@@ -8,7 +8,7 @@ use tickwire_snapshot::{
     Area, AreaEdit, AreaId, Basis, Decoded, ENTITIES_MAX, Encoder, NetId, Schema, TickEvent, decode,
 };
 
-use crate::world::{schema, steps, versions};
+use crate::world::{schema, schemas, steps, versions};
 
 /// A server and a client that hold the same version, each in its own memory.
 struct Pair {
@@ -37,13 +37,13 @@ impl Pair {
         assert_eq!(bytes, again);
         let decoded = decode(&self.schema, &self.theirs, AreaId::ALL, tick, &bytes);
         let decoded = decoded.expect("our own delta");
-        let area = check(&decoded, &self.theirs, next, tick);
+        check(&decoded, &self.theirs, next, tick);
         self.ours = sent;
-        self.theirs = Basis::of(&area);
+        self.theirs = decoded.basis;
     }
 }
 
-fn check(decoded: &Decoded, base: &Basis, next: &Area, tick: Tick) -> Arc<Area> {
+fn check(decoded: &Decoded, base: &Basis, next: &Area, tick: Tick) {
     let area = decoded.basis.area.clone().expect("an area");
     assert!(area.same(next), "the content is equal");
     assert_eq!(area.hash(), next.hash());
@@ -72,44 +72,46 @@ fn check(decoded: &Decoded, base: &Basis, next: &Area, tick: Tick) -> Arc<Area> 
         };
         assert_eq!((area.before(), area.previous()), (held, base.tick()));
     }
-    area
 }
 
 proptest! {
     #[test]
     fn a_delta_leads_from_the_last_version_to_the_next(steps in steps(1..14)) {
-        let schema = schema();
-        let mut pair = Pair::of(&schema, Basis::nothing());
-        for next in &versions(&schema, &steps) {
-            pair.send(next, next.tick());
+        for schema in schemas() {
+            let mut pair = Pair::of(&schema, Basis::nothing());
+            for next in &versions(&schema, &steps) {
+                pair.send(next, next.tick());
+            }
         }
     }
 
     #[test]
     fn a_delta_leads_from_any_older_version_to_the_newest(steps in steps(1..14), late in 0..7_u32) {
-        let schema = schema();
-        let versions = versions(&schema, &steps);
-        let newest = versions.last().expect("never empty");
-        for base in versions.iter().map(Basis::of).chain([Basis::nothing()]) {
-            Pair::of(&schema, base).send(newest, newest.tick().plus(late));
+        for schema in schemas() {
+            let versions = versions(&schema, &steps);
+            let newest = versions.last().expect("never empty");
+            for base in versions.iter().map(Basis::of).chain([Basis::nothing()]) {
+                Pair::of(&schema, base).send(newest, newest.tick().plus(late));
+            }
         }
     }
 
     #[test]
     fn skipping_updates_and_taking_all_come_to_the_same(steps in steps(4..12), keep in any::<u16>()) {
-        let schema = schema();
-        let nothing = || Pair::of(&schema, Basis::nothing());
-        let (mut all, mut some) = (nothing(), nothing());
-        let versions = versions(&schema, &steps);
-        for (index, next) in versions.iter().enumerate() {
-            all.send(next, next.tick());
-            if keep >> (index % 16) & 1 == 1 || index + 1 == versions.len() {
-                some.send(next, next.tick());
+        for schema in schemas() {
+            let nothing = || Pair::of(&schema, Basis::nothing());
+            let (mut all, mut some) = (nothing(), nothing());
+            let versions = versions(&schema, &steps);
+            for (index, next) in versions.iter().enumerate() {
+                all.send(next, next.tick());
+                if keep >> (index % 16) & 1 == 1 || index + 1 == versions.len() {
+                    some.send(next, next.tick());
+                }
             }
+            let (all, some) = (all.theirs.area.unwrap(), some.theirs.area.unwrap());
+            prop_assert!(all.same(&some));
+            prop_assert_eq!(all.hash(), some.hash());
         }
-        let (all, some) = (all.theirs.area.unwrap(), some.theirs.area.unwrap());
-        prop_assert!(all.same(&some));
-        prop_assert_eq!(all.hash(), some.hash());
     }
 }
 
@@ -117,8 +119,8 @@ proptest! {
 fn an_unknown_codebook_is_told() {
     let schema = schema();
     let basis = Basis {
-        area: None,
         codebook: 7,
+        ..Basis::nothing()
     };
     let error = decode(&schema, &basis, AreaId::ALL, Tick(1), &[0]).unwrap_err();
     assert_eq!(error.to_string(), "codebook 7 is unknown");
@@ -126,7 +128,10 @@ fn an_unknown_codebook_is_told() {
 
 #[test]
 fn a_keyframe_is_no_delta_and_a_delta_is_no_keyframe() {
-    let schema = schema();
+    schemas().into_iter().for_each(no_other_kind);
+}
+
+fn no_other_kind(schema: Arc<Schema>) {
     let area = Arc::new(Area::empty(AreaId::ALL, &schema));
     let mut encoder = Encoder::new(&schema);
     let (keyframe, basis) = encoder.encode(&Basis::nothing(), &area, Tick(3));
@@ -166,7 +171,12 @@ fn full(schema: &Arc<Schema>) -> Arc<Area> {
 
 #[test]
 fn an_area_with_every_slot_taken_comes_and_goes() {
-    let schema = schema();
+    schemas()
+        .into_iter()
+        .for_each(an_area_with_every_slot_taken_comes_and_goes_in);
+}
+
+fn an_area_with_every_slot_taken_comes_and_goes_in(schema: Arc<Schema>) {
     let (full, empty) = (full(&schema), Arc::new(Area::empty(AreaId::ALL, &schema)));
     assert_eq!(full.len(), ENTITIES_MAX - 1);
     let mut pair = Pair::of(&schema, Basis::nothing());
@@ -189,7 +199,12 @@ fn an_area_with_every_slot_taken_comes_and_goes() {
 
 #[test]
 fn a_track_may_lie_half_a_step_beyond_its_range() {
-    let schema = schema();
+    schemas()
+        .into_iter()
+        .for_each(a_track_may_lie_half_a_step_beyond_its_range_in);
+}
+
+fn a_track_may_lie_half_a_step_beyond_its_range_in(schema: Arc<Schema>) {
     let mut pair = Pair::of(&schema, Basis::nothing());
     let mut area = Arc::new(Area::empty(AreaId::ALL, &schema));
     let mut ends = [0, 0];
@@ -213,7 +228,12 @@ fn a_track_may_lie_half_a_step_beyond_its_range() {
 
 #[test]
 fn what_an_encoder_did_before_is_forgotten() {
-    let schema = schema();
+    schemas()
+        .into_iter()
+        .for_each(what_an_encoder_did_before_is_forgotten_in);
+}
+
+fn what_an_encoder_did_before_is_forgotten_in(schema: Arc<Schema>) {
     let mut pair = Pair::of(&schema, Basis::nothing());
     let mut edit = AreaEdit::new(
         &Arc::new(Area::empty(AreaId::ALL, &schema)),
@@ -244,12 +264,17 @@ fn what_an_encoder_did_before_is_forgotten() {
 
 #[test]
 fn what_did_not_change_costs_no_bytes() {
-    let schema = schema();
+    schemas()
+        .into_iter()
+        .for_each(what_did_not_change_costs_no_bytes_in);
+}
+
+fn what_did_not_change_costs_no_bytes_in(schema: Arc<Schema>) {
     let mut encoder = Encoder::new(&schema);
     let full = full(&schema);
     let (bytes, _) = encoder.encode(&Basis::of(&full), &full, Tick(9));
     assert!(
-        bytes.len() <= 3,
+        bytes.len() <= 4,
         "{} bytes say that nothing changed",
         bytes.len()
     );
@@ -311,4 +336,37 @@ fn the_bytes_are_golden() {
     assert_eq!(hex(&delta), "532121800601a5380580104ff090d8db5b1b");
     assert_eq!(first.hash(), 9_072_244_802_141_429_238);
     assert_eq!(second.hash(), 4_433_764_112_572_622_717);
+}
+
+/// Who skips updates, now and then or regularly, and who joins late, hold what their bases say.
+#[test]
+fn a_client_that_lost_step_takes_part_again() {
+    let [_, schema] = schemas();
+    let mut area = Arc::new(Area::empty(AreaId::ALL, &schema));
+    let mut pairs = [(); 3].map(|()| Pair::of(&schema, Basis::nothing()));
+    for tick in 1..60 {
+        let mut edit = AreaEdit::new(&area, Tick(tick), &schema);
+        for slot in 1..9 {
+            edit.spawn(NetId {
+                slot,
+                generation: 0,
+            });
+            let turn = f64::from(tick * slot % 40) / 7.0;
+            put(&mut edit, slot, [turn, turn - 3.0, 0.5, turn + 9.0, turn]);
+        }
+        area = edit.finish().unwrap_or(area);
+        for (every, pair) in (1..).zip(&mut pairs) {
+            if tick % every == 0 && tick % 11 != every {
+                pair.send(&area, Tick(tick));
+            }
+        }
+    }
+    let mut late = Pair::of(&schema, Basis::nothing());
+    let steps: Vec<usize> = pairs
+        .iter()
+        .map(|pair| pair.ours.in_step(Tick(60)))
+        .collect();
+    assert_eq!(steps, [2, 5, 6]);
+    late.send(&area, Tick(59));
+    assert_eq!(late.ours.in_step(Tick(60)), 0);
 }

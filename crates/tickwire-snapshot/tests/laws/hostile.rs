@@ -9,7 +9,7 @@ use tickwire_snapshot::{
     decode, values,
 };
 
-use crate::world::{odds, random_row, schema, steps, versions};
+use crate::world::{odds, random_row, schema, schemas, steps, versions};
 
 /// Decodes what may be anything; what comes out must be a proper area.
 fn try_bytes(schema: &Arc<Schema>, basis: &Basis, tick: Tick, bytes: &[u8]) -> bool {
@@ -70,15 +70,35 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_bit_is_an_error_or_another_proper_area(steps in steps(1..6)) {
-        let schema = schema();
+    fn a_dense_delta_cut_or_longer_is_an_error_or_another_proper_area(steps in steps(1..6)) {
+        // Zeros at its end go without saying, so that its length alone tells little.
+        let [_, schema] = schemas();
         let versions = versions(&schema, &steps);
         let (basis, next) = last_two(&versions);
-        let (bytes, _) = Encoder::new(&schema).encode(&basis, next, next.tick());
-        for bit in 0..bytes.len() * 8 {
-            let mut wrong = bytes.to_vec();
-            wrong[bit / 8] ^= 1 << (bit % 8);
-            try_bytes(&schema, &basis, next.tick(), &wrong);
+        for basis in [basis, Basis::nothing()] {
+            let (bytes, _) = Encoder::new(&schema).encode(&basis, next, next.tick());
+            for length in 0..bytes.len() {
+                try_bytes(&schema, &basis, next.tick(), &bytes[..length]);
+            }
+            for more in [&[0][..], &[1], &[255, 255], &[0, 0, 0, 0, 0, 7]] {
+                try_bytes(&schema, &basis, next.tick(), &[&bytes[..], more].concat());
+            }
+            let zero = [&bytes[..], &[0]].concat();
+            prop_assert!(decode(&schema, &basis, AreaId::ALL, next.tick(), &zero).is_err());
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_an_error_or_another_proper_area(steps in steps(1..6)) {
+        for schema in schemas() {
+            let versions = versions(&schema, &steps);
+            let (basis, next) = last_two(&versions);
+            let (bytes, _) = Encoder::new(&schema).encode(&basis, next, next.tick());
+            for bit in 0..bytes.len() * 8 {
+                let mut wrong = bytes.to_vec();
+                wrong[bit / 8] ^= 1 << (bit % 8);
+                try_bytes(&schema, &basis, next.tick(), &wrong);
+            }
         }
     }
 
@@ -87,11 +107,12 @@ proptest! {
         steps in steps(1..6),
         chance in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..96), 64),
     ) {
-        let schema = schema();
-        let versions = versions(&schema, &steps);
-        for bytes in &chance {
-            try_bytes(&schema, &Basis::nothing(), Tick(70), bytes);
-            try_bytes(&schema, &Basis::of(versions.last().unwrap()), Tick(70), bytes);
+        for schema in schemas() {
+            let versions = versions(&schema, &steps);
+            for bytes in &chance {
+                try_bytes(&schema, &Basis::nothing(), Tick(70), bytes);
+                try_bytes(&schema, &Basis::of(versions.last().unwrap()), Tick(70), bytes);
+            }
         }
     }
 
@@ -123,7 +144,10 @@ proptest! {
 #[test]
 fn the_smallest_bomb_makes_no_more_than_the_slots_there_are() {
     // Pages announced far beyond the end, every length of ones: the longest numbers that fit.
-    let schema = schema();
+    schemas().into_iter().for_each(smallest_bombs);
+}
+
+fn smallest_bombs(schema: Arc<Schema>) {
     for ones in 0..64 {
         let mut bytes = vec![0xff; ones];
         bytes.extend([0x55; 40]);

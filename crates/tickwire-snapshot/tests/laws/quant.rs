@@ -70,7 +70,7 @@ proptest! {
 
     #[test]
     fn directions_and_rotations_are_quantised_to_the_same_again(v in prop::array::uniform4(any_number()), bits in 2..=20_u8) {
-        for quant in [Quant::Unit2 { bits }, Quant::Unit3 { bits }, Quant::Quat { bits }] {
+        for quant in [Quant::Unit2 { bits }, Quant::Unit3 { bits }, Quant::quat_bits(bits)] {
             let (mut once, mut twice) = ([0; 4], [0; 4]);
             quant.put_vector(&v, &mut once);
             for column in 0..quant.columns() {
@@ -86,7 +86,7 @@ proptest! {
 
     #[test]
     fn every_valid_column_stands_for_a_vector_of_length_one(a in any::<[u16; 4]>(), bits in 2..=16_u8) {
-        for quant in [Quant::Unit2 { bits }, Quant::Unit3 { bits }, Quant::Quat { bits }] {
+        for quant in [Quant::Unit2 { bits }, Quant::Unit3 { bits }, Quant::quat_bits(bits)] {
             let mut ints = [0; 4];
             for (column, int) in ints.iter_mut().enumerate() {
                 *int = i32::from(a[column]).rem_euclid(quant.bounds(column.min(quant.columns() - 1)).1 + 1);
@@ -100,7 +100,7 @@ proptest! {
     fn a_rotation_errs_little(v in prop::array::uniform4(-1.0..1.0_f64)) {
         let length = v.iter().map(|p| p * p).sum::<f64>().sqrt();
         prop_assume!(length > 0.1);
-        let quant = Quant::Quat { bits: 10 };
+        let quant = Quant::quat_bits(10);
         let mut ints = [0; 4];
         quant.put_vector(&v, &mut ints);
         let back = quant.vector(&ints);

@@ -7,8 +7,8 @@ use tickwire_proto::Tick;
 use tickwire_snapshot::shape::Shaped;
 use tickwire_snapshot::track::Span;
 use tickwire_snapshot::{
-    Area, AreaEdit, AreaId, FieldSchema, Lerp, NetId, OwnedRow, Quant, RecordSchema, RowMut,
-    Schema, TickEvent,
+    Area, AreaEdit, AreaId, FieldSchema, Lerp, NetId, OwnedRow, Profile, Quant, RecordSchema,
+    RowMut, Schema, TickEvent,
 };
 
 pub fn range(min: f64, max: f64, step: f64) -> Quant {
@@ -58,7 +58,7 @@ pub fn odds() -> RecordSchema {
             ),
             FieldSchema::new("aim", Quant::Unit2 { bits: 9 }),
             FieldSchema::new("normal", Quant::Unit3 { bits: 7 }),
-            FieldSchema::new("turn", Quant::Quat { bits: 9 }),
+            FieldSchema::new("turn", Quant::quat_bits(9)),
             FieldSchema::new("colour", Quant::Enum { variants }),
             FieldSchema::new("any", Quant::Varint),
             FieldSchema::new("target", Quant::Entity),
@@ -77,6 +77,15 @@ pub fn odds() -> RecordSchema {
 }
 
 pub fn schema() -> Arc<Schema> {
+    schema_of(Profile::Fast)
+}
+
+/// The same game with either codec.
+pub fn schemas() -> [Arc<Schema>; 2] {
+    [Profile::Fast, Profile::Dense].map(schema_of)
+}
+
+pub fn schema_of(profile: Profile) -> Arc<Schema> {
     let mut schema = Schema::new("laws", 33_333);
     schema.components = vec![body(), odds(), RecordSchema::new("Tag", vec![])];
     schema.resources = vec![RecordSchema::new(
@@ -89,6 +98,7 @@ pub fn schema() -> Arc<Schema> {
         RecordSchema::new("Boom", vec![at, say]),
         RecordSchema::new("Ping", vec![]),
     ];
+    schema.profile = profile;
     schema.seal().expect("a good schema");
     Arc::new(schema)
 }

@@ -12,6 +12,11 @@ use crate::time::Tick;
 use bytes::Bytes;
 
 impl ClientSession {
+    /// A secret that each session shows from here on, before it joins anything: the seats of an older one that has shown it become its own.
+    pub fn set_seat_key(&mut self, key: [u8; 16]) {
+        self.seat_key = Some(key);
+    }
+
     /// Wants a part in a namespace; the frame goes right behind the hello. An attachment in use stays as it is.
     pub fn attach(
         &mut self,
@@ -38,6 +43,11 @@ impl ClientSession {
                 format!("credentials have at most {CREDENTIALS_MAX} bytes: show a token instead"),
             )
         } else {
+            if self.attachments.is_empty()
+                && let Some(key) = self.seat_key
+            {
+                self.push_control(&ClientFrame::SeatKey { key });
+            }
             let frame = ClientFrame::Attach {
                 attachment,
                 namespace,

@@ -15,7 +15,8 @@ use crate::frame::client::ATTACH;
 use crate::frame::{ClientFrame, Limits, ResumeClaim};
 use crate::time::{Tick, Time};
 use bytes::Bytes;
-use std::collections::{BTreeMap, VecDeque};
+use litemap::LiteMap;
+use std::collections::VecDeque;
 
 mod ask;
 mod call;
@@ -58,8 +59,11 @@ pub struct ClientSession {
     seed: u64,
     stage: Stage,
     /// For each attachment that was asked for whether it is accepted.
-    attachments: BTreeMap<u8, bool>,
-    rooms: BTreeMap<u32, RoomView>,
+    seat_key: Option<[u8; 16]>,
+    /// The goodbye is one of a page that perhaps comes again.
+    unloads: bool,
+    attachments: LiteMap<u8, bool>,
+    rooms: LiteMap<u32, RoomView>,
     /// It goes before all else.
     hello: Option<Bytes>,
     /// What brings this session back on another link.
@@ -134,8 +138,10 @@ impl ClientSession {
             limits: cfg.limits,
             seed,
             stage: Stage::NoLink,
-            attachments: BTreeMap::new(),
-            rooms: BTreeMap::new(),
+            seat_key: None,
+            unloads: false,
+            attachments: LiteMap::new(),
+            rooms: LiteMap::new(),
             hello: None,
             token: None,
             claims: false,
@@ -336,6 +342,12 @@ impl ClientSession {
     /// Ends the session: what waits still goes, then the goodbye.
     pub fn bye(&mut self) {
         self.finish(Ending::new(Reason::Left, "said goodbye"), true);
+    }
+
+    /// The same of a page that goes, and perhaps comes again in a moment: with a seat key its seats wait for it, for [`UNLOAD_MS`](crate::UNLOAD_MS) at most.
+    pub fn unload(&mut self) {
+        self.unloads = self.seat_key.is_some();
+        self.bye();
     }
 
     /// Whether some attachment is accepted: before it nothing of a game may be said.

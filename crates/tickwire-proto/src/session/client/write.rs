@@ -1,7 +1,7 @@
 //! What a client writes next: hello and attach, pong and ping, receipts, commands, control and messages, within its pace.
 
 use super::{ClientSession, Stage};
-use crate::frame::client::{ATTACH, DETACH};
+use crate::frame::client::{ATTACH, DETACH, SEAT_KEY};
 use crate::frame::{ClientFrame, ROOMS_PER_SESSION_MAX};
 use crate::time::{Tick, Time};
 use bytes::Bytes;
@@ -236,11 +236,14 @@ impl ClientSession {
         if let Stage::Ended { bye, .. } = &mut self.stage {
             *bye = false;
         }
-        Some(ClientFrame::Bye.encode())
+        Some(match self.unloads {
+            true => ClientFrame::Unload.encode(),
+            false => ClientFrame::Bye.encode(),
+        })
     }
 }
 
-/// Whether a frame asks for an attachment or gives one up.
+/// Whether a frame asks for an attachment or gives one up, or goes before the first.
 fn opens(frame: &[u8]) -> bool {
-    matches!(frame.first(), Some(&(ATTACH | DETACH)))
+    matches!(frame.first(), Some(&(ATTACH | DETACH | SEAT_KEY)))
 }

@@ -41,6 +41,8 @@ pub use status::{STATUS_MS_MAX, STATUSES_AT_ONCE_MAX, STATUSES_PER_S_MAX};
 pub const ATTACH_REFUSALS_MAX: u32 = 8;
 /// For how long the owner may check credentials that came in time.
 pub const AUTH_MS_MAX: u64 = 10_000;
+/// How long the seats of a page that was left wait for it to be loaded again, in milliseconds; never longer than the resume window.
+pub const UNLOAD_MS: u32 = 8_000;
 /// Joins and lists that wait for their answer.
 pub const REQUESTS_PENDING_MAX: usize = 16;
 /// Joins and lists a second; saved up for five.
@@ -109,6 +111,9 @@ pub struct ServerSession {
     /// When the time of some passing status is over, at the earliest.
     status_due: Option<Time>,
     asks: Bucket,
+    seat_key: Option<[u8; 16]>,
+    /// The page is gone, and perhaps comes again in a moment.
+    unloads: bool,
     refusals: u32,
     /// The last attachment was ended from here: its client may not know that yet.
     bared: bool,
@@ -179,6 +184,8 @@ impl ServerSession {
             follows: Bucket::new(now, FOLLOWS_PER_S_MAX, FOLLOWS_AT_ONCE_MAX),
             status_due: None,
             asks: Bucket::new(now, ASKS_PER_S_MAX, ASKS_PER_S_MAX * 5),
+            seat_key: None,
+            unloads: false,
             attachments: BTreeMap::new(),
             refusals: 0,
             bared: false,
@@ -204,6 +211,12 @@ impl ServerSession {
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The secret by which the client knows its seats again, if it has shown one.
+    #[must_use]
+    pub fn seat_key(&self) -> Option<[u8; 16]> {
+        self.seat_key
     }
 
     /// Who the client is in an accepted attachment.
@@ -345,7 +358,8 @@ impl ServerSession {
             Stage::Away { .. } => {}
             Stage::Hello | Stage::Open => {
                 self.drop_unwritten();
-                let window = u64::from(self.cfg.limits.resume_window_ms);
+                let longest = if self.unloads { UNLOAD_MS } else { u32::MAX };
+                let window = u64::from(self.cfg.limits.resume_window_ms.min(longest));
                 if window == 0 || !self.is_attached() {
                     self.expire("the link was lost");
                 } else {
@@ -359,7 +373,10 @@ impl ServerSession {
     }
 
     fn expire(&mut self, message: &str) {
-        self.finish(Ending::new(Reason::Expired, message));
+        self.finish(match self.unloads {
+            true => Ending::new(Reason::Left, "the page was closed"),
+            false => Ending::new(Reason::Expired, message),
+        });
         if let Stage::Ended { owed, .. } = &mut self.stage {
             *owed = false;
         }

@@ -110,6 +110,11 @@ impl ServerSession {
                 self.accept_attach(now, attachment, namespace, credentials, messages_hash)?;
             }
             ClientFrame::Detach { attachment } => self.accept_detach(now, attachment),
+            ClientFrame::SeatKey { key } => {
+                if self.seat_key.replace(key).is_some() {
+                    return Err(violation("a second SeatKey in one session"));
+                }
+            }
             ClientFrame::Credentials {
                 attachment,
                 credentials,
@@ -207,6 +212,10 @@ impl ServerSession {
                 self.accept_host_ask(now, request, room, &ask)?
             }
             ClientFrame::Bye => return Err(Ending::new(Reason::Left, "the client said goodbye")),
+            ClientFrame::Unload => {
+                self.unloads = true;
+                self.link_lost(now);
+            }
         }
         Ok(())
     }
@@ -339,9 +348,16 @@ impl ServerSession {
 }
 
 fn is_allowed_before_attach(frame: &ClientFrame<'_>) -> bool {
-    use ClientFrame::{Attach, Bye, Detach, Hello, Ping, Pong};
+    use ClientFrame::{Attach, Bye, Detach, Hello, Ping, Pong, SeatKey, Unload};
     matches!(
         frame,
-        Hello { .. } | Attach { .. } | Detach { .. } | Ping { .. } | Pong { .. } | Bye
+        Hello { .. }
+            | Attach { .. }
+            | Detach { .. }
+            | SeatKey { .. }
+            | Ping { .. }
+            | Pong { .. }
+            | Bye
+            | Unload
     )
 }

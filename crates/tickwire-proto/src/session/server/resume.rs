@@ -44,6 +44,7 @@ impl ServerSession {
     pub fn resume(&mut self, now: Time, claim: &ResumeClaim, token: [u8; 32]) {
         self.drop_unwritten();
         self.stage = Stage::Open;
+        self.unloads = false;
         self.tokens.rotate(&claim.token, &token);
         let seed = u64::from_le_bytes(std::array::from_fn(|at| token[at + 8]));
         self.heartbeat = Heartbeat::new(now, &self.cfg.limits, seed);

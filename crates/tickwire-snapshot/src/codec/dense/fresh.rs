@@ -1,0 +1,205 @@
+//! Rows that were not there: like the new row before them, or like the entity that they come from. Rows that deviate are `rows`'s matter.
+
+use super::super::decode::DecodeError;
+use super::coder::{Coder, Model};
+use super::course::{keep_speed, nearest_root};
+use super::number::{NUMBER, signed};
+use super::rows::Table;
+use super::turn;
+use crate::groups::{Group, Heading, Kind};
+use crate::layout::{Layout, bits_for};
+use crate::page::Page;
+
+/// Models of a column of new rows: three flags, and a number in two contexts.
+pub(super) const NEW: usize = 4 + 2 * NUMBER;
+
+impl Table<'_> {
+    /// A row that came in the last update: new ones may be like it.
+    pub(super) fn newest(&mut self, page: &Page, young: u64) {
+        if self.fresh.is_empty() && young != 0 {
+            let row = young.trailing_zeros() as usize;
+            let columns = 0..self.layout.columns().len();
+            self.fresh
+                .extend(columns.map(|column| page.int(column, row)));
+        }
+    }
+
+    /// Codes a row that was not there, `from` being the row of the entity that it comes from.
+    pub(super) fn new_row<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        from: Option<&[i32]>,
+        ints: &mut [i32],
+    ) -> Result<(), DecodeError> {
+        let layout = self.layout;
+        if self.fresh.is_empty() {
+            self.fresh.extend(
+                layout
+                    .columns()
+                    .iter()
+                    .map(|column| 0.clamp(column.min, column.max)),
+            );
+        }
+        let begin = self.begins[self.begins.len() - 1];
+        let mut new = New {
+            coder,
+            models: &mut self.models[begin..],
+            layout,
+            like: &self.fresh,
+            from,
+        };
+        for group in layout.groups() {
+            match &group.kind {
+                Kind::Course(rest) => new.course(group, *rest, ints)?,
+                Kind::Heading(heading) => new.heading(group, heading, ints)?,
+                Kind::Track if from.is_some() => new.place(group, ints)?,
+                _ => group
+                    .columns
+                    .iter()
+                    .try_for_each(|&column| new.column(usize::from(column), ints))?,
+            }
+        }
+        self.fresh.copy_from_slice(ints);
+        Ok(())
+    }
+}
+
+/// A new row on its way.
+struct New<'a, C> {
+    coder: &'a mut C,
+    models: &'a mut [Model],
+    layout: &'a Layout,
+    /// The new row before it.
+    like: &'a [i32],
+    from: Option<&'a [i32]>,
+}
+
+impl<C: Coder> New<'_, C> {
+    /// A column that is as in the new row before, as where it comes from, or anything.
+    fn column(&mut self, index: usize, ints: &mut [i32]) -> Result<(), DecodeError> {
+        let column = &self.layout.columns()[index];
+        let int = &mut ints[index];
+        let models = &mut self.models[index * NEW..][..NEW];
+        let known = [Some(self.like[index]), self.from.map(|from| from[index])];
+        for (model, known) in models.iter_mut().zip(known) {
+            if let Some(known) = known
+                && self.coder.bit(model, *int == known)
+            {
+                *int = known;
+                return Ok(());
+            }
+        }
+        let cell = column
+            .track
+            .as_ref()
+            .map_or(1, |(_, track)| track.cell as i32);
+        let whole = cell > 1 && self.coder.bit(&mut models[2], *int % cell == 0);
+        let (unit, min) = if whole { (cell, 0) } else { (1, column.min) };
+        let bits = u32::from(bits_for(min, column.max / unit));
+        let code = self.coder.raw((*int / unit).wrapping_sub(min) as u32, bits);
+        let value = (i64::from(min) + i64::from(code)) * i64::from(unit);
+        *int = i32::try_from(value)
+            .ok()
+            .filter(|&value| column.valid(value))
+            .ok_or(DecodeError::Range)?;
+        Ok(())
+    }
+
+    /// A column near to what is expected, in units of `unit`.
+    fn near(
+        &mut self,
+        index: usize,
+        expected: i32,
+        unit: i32,
+        ints: &mut [i32],
+    ) -> Result<(), DecodeError> {
+        let column = &self.layout.columns()[index];
+        let (a, b) = self.models[index * NEW..][..NEW].split_at_mut(4 + NUMBER);
+        let off = column.difference(expected, ints[index]) / unit;
+        let off = signed(self.coder, [&mut a[4..], b], off);
+        ints[index] = column.add(expected, off.wrapping_mul(unit));
+        if column.valid(ints[index]) {
+            Ok(())
+        } else {
+            Err(DecodeError::Range)
+        }
+    }
+
+    /// Tracks: near to those that it comes from, in whole cells.
+    fn place(&mut self, group: &Group, ints: &mut [i32]) -> Result<(), DecodeError> {
+        for &index in &group.columns {
+            let index = usize::from(index);
+            let (Some(from), Some((_, track))) = (self.from, &self.layout.columns()[index].track)
+            else {
+                continue;
+            };
+            let cell = track.cell as i32;
+            let expected = from[index].wrapping_add(cell / 2).div_euclid(cell) * cell;
+            let whole = self
+                .coder
+                .bit(&mut self.models[index * NEW + 2], ints[index] % cell == 0);
+            self.near(index, expected, if whole { cell } else { 1 }, ints)?;
+        }
+        Ok(())
+    }
+
+    /// Velocities: with the speed of the new row before, in the direction of where it comes from.
+    fn course(&mut self, group: &Group, rest: i32, ints: &mut [i32]) -> Result<(), DecodeError> {
+        let parts = |of: &[i32]| {
+            let mut parts = [0; 3];
+            for (part, &index) in parts.iter_mut().zip(&group.columns) {
+                *part = of[usize::from(index)].wrapping_sub(rest);
+            }
+            parts
+        };
+        let like = parts(self.like);
+        let mut expected = [0; 3];
+        if let Some(from) = self.from {
+            let from = parts(from);
+            let length = |parts: &[i32; 3]| {
+                nearest_root(parts.iter().map(|&p| i64::from(p) * i64::from(p)).sum())
+            };
+            let (speed, own) = (length(&like), length(&from).max(1));
+            expected = from.map(|part| (i64::from(part) * speed / own) as i32);
+        }
+        let count = group.columns.len().min(3);
+        let mut order = [0, 1, 2];
+        order[..count].sort_by_key(|&number| expected[number].unsigned_abs());
+        for (at, &number) in order[..count].iter().enumerate() {
+            let index = usize::from(group.columns[number]);
+            if at + 1 == count {
+                let next = parts(ints);
+                let kept = keep_speed(
+                    like.into_iter(),
+                    next.into_iter().take(count),
+                    number,
+                    expected[number],
+                );
+                let column = &self.layout.columns()[index];
+                self.near(index, column.near(rest, kept), 1, ints)?;
+            } else if self.from.is_some() {
+                let column = &self.layout.columns()[index];
+                self.near(index, column.near(rest, expected[number]), 1, ints)?;
+            } else {
+                self.column(index, ints)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An angle: most likely the direction of the course.
+    fn heading(
+        &mut self,
+        group: &Group,
+        heading: &Heading,
+        ints: &mut [i32],
+    ) -> Result<(), DecodeError> {
+        let index = usize::from(group.columns[0]);
+        let [x, y] = heading
+            .course
+            .map(|column| ints[usize::from(column)].wrapping_sub(heading.rest));
+        let expected =
+            turn::heading(x, y).wrapping_add(1 << (31 - heading.bits)) >> (32 - heading.bits);
+        self.near(index, expected as i32, 1, ints)
+    }
+}

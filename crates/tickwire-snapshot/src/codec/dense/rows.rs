@@ -1,0 +1,375 @@
+//! One row that deviates: its columns group by group, each against what its past lets expect. Which rows do is `walk`'s matter.
+
+use super::super::decode::DecodeError;
+use super::coder::{Coder, Model};
+use super::course::Lag;
+use super::fresh::NEW;
+use super::number::{NUMBER, signed};
+use super::predict::{DEPTH, RULES, Scores, Way, expect, size};
+use super::turn;
+use crate::groups::{Group, Kind, Turn};
+use crate::layout::Layout;
+use crate::page::PAGE_ROWS;
+use crate::track::Span;
+
+/// Classes of how wrong the past was.
+pub(super) const WRONGS: usize = 10;
+/// Classes of how wrong the columns before this one were.
+const STIRS: usize = 4;
+
+pub(super) const EXPECTED: [[Model; NUMBER]; 8] = {
+    let mut all = [[Model::NEW; NUMBER]; 8];
+    let mut bits = 0;
+    while bits < 8 {
+        all[bits] = super::number::expected(bits);
+        bits += 1;
+    }
+    all
+};
+
+/// The models of a table: one piece for each group, and where each begins.
+pub(super) struct Table<'a> {
+    pub(super) layout: &'a Layout,
+    pub(super) span: Span,
+    pub(super) models: Vec<Model>,
+    pub(super) begins: Vec<usize>,
+    /// Of each group: how wrong each rule was on rows so far that had no more than two versions.
+    young: Vec<[u32; RULES]>,
+    /// Of each group: how far an angle comes of the way to its course.
+    lags: Vec<Lag>,
+    /// The new row before this one.
+    pub(super) fresh: Vec<i32>,
+}
+
+/// A row on its way: what it is or will be, and what it was, the newest first.
+pub(super) struct RowPast<'a> {
+    pub(super) ints: [&'a [i32]; DEPTH],
+    pub(super) depth: usize,
+    pub(super) row: usize,
+}
+
+impl RowPast<'_> {
+    #[inline]
+    pub(super) fn int(&self, version: usize, column: usize) -> i32 {
+        self.ints[version][column * PAGE_ROWS + self.row]
+    }
+
+    #[inline]
+    pub(super) fn way(&self, layout: &Layout, column: usize) -> Way {
+        let of = &layout.columns()[column];
+        let now = self.int(0, column);
+        let mut way = [0; DEPTH];
+        let at = column * PAGE_ROWS + self.row;
+        for (off, ints) in way.iter_mut().zip(&self.ints).take(self.depth).skip(1) {
+            *off = of.difference(now, ints[at]);
+        }
+        way
+    }
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn new(layout: &'a Layout, span: Span) -> Self {
+        let mut begins = Vec::new();
+        let mut all = 0;
+        for group in layout.groups() {
+            begins.push(all);
+            all += (WRONGS * STIRS + group.columns.len() * STIRS + 1) * NUMBER;
+        }
+        // Of new rows: each column.
+        begins.push(all);
+        all += layout.columns().len() * NEW;
+        let mut models = vec![Model::NEW; all];
+        for (index, group) in layout.groups().iter().enumerate() {
+            let own = &mut models[begins[index]..begins[index + 1]];
+            if matches!(
+                group.kind,
+                Kind::Motion | Kind::Course(_) | Kind::Heading(_) | Kind::Turn(_)
+            ) {
+                for (at, own) in own
+                    .chunks_exact_mut(NUMBER)
+                    .enumerate()
+                    .take(WRONGS * STIRS)
+                {
+                    let (wrong, stir) = (at / STIRS, at % STIRS);
+                    let bits = match wrong {
+                        0 | 2 => 2,
+                        1 => 1,
+                        wrong => wrong.saturating_sub(4),
+                    };
+                    let least = [0, 0, 1, 3][stir];
+                    own.copy_from_slice(&EXPECTED[if bits < least { least } else { bits }]);
+                }
+            }
+        }
+        for own in models[begins[begins.len() - 1]..].chunks_exact_mut(NEW) {
+            own[2] = Model::likely(97);
+            own[4..4 + NUMBER].copy_from_slice(&EXPECTED[1]);
+            own[4 + NUMBER..].copy_from_slice(&EXPECTED[1]);
+        }
+        Self {
+            layout,
+            span,
+            models,
+            young: vec![[0; RULES]; layout.groups().len()],
+            lags: vec![Lag::default(); layout.groups().len()],
+            fresh: Vec::new(),
+            begins,
+        }
+    }
+
+    /// Codes a row of the basis that deviates. `ints` is what it is; a reader fills it in.
+    pub(super) fn row<C: Coder>(
+        &mut self,
+        coder: &mut C,
+        past: &RowPast,
+        ints: &mut [i32],
+    ) -> Result<(), DecodeError> {
+        let layout = self.layout;
+        let mut stir = 0;
+        for (index, group) in layout.groups().iter().enumerate() {
+            let models = &mut self.models[self.begins[index]..self.begins[index + 1]];
+            let mut at = Place {
+                coder,
+                models,
+                stir: &mut stir,
+                wrong: 0,
+            };
+            match &group.kind {
+                Kind::Small | Kind::Alone => at.alone(layout, group, past, ints)?,
+                Kind::Motion => at.motion(layout, group, past, ints, &mut self.young[index])?,
+                Kind::Course(rest) => {
+                    at.course(layout, group, *rest, past, ints, &mut self.young[index])?
+                }
+                Kind::Heading(heading) => at.heading(
+                    layout,
+                    group,
+                    heading,
+                    past,
+                    ints,
+                    (&mut self.young[index], &mut self.lags[index]),
+                )?,
+                Kind::Turn(turn) => at.turn(group, turn, past, ints, &mut self.young[index])?,
+                Kind::Track => at.track(layout, group, past, ints, self.span)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rules that are tried on rows of two versions.
+const YOUNG: usize = 3;
+
+/// Where in the models the coder is.
+pub(super) struct Place<'a, C> {
+    coder: &'a mut C,
+    models: &'a mut [Model],
+    /// How wrong the columns before were.
+    stir: &'a mut usize,
+    /// How wrong the past was.
+    pub(super) wrong: usize,
+}
+
+impl<C: Coder> Place<'_, C> {
+    /// A difference of the n-th column of the group.
+    #[inline]
+    pub(super) fn difference(&mut self, number: usize, value: i32) -> i32 {
+        let stir = *self.stir;
+        let (by_past, by_column) = self.models.split_at_mut(WRONGS * STIRS * NUMBER);
+        let a = &mut by_past[(self.wrong * STIRS + stir) * NUMBER..][..NUMBER];
+        let b = &mut by_column[(number * STIRS + stir) * NUMBER..][..NUMBER];
+        let value = signed(self.coder, [a, b], value);
+        *self.stir = stir.max(size(value.unsigned_abs(), STIRS - 1));
+        value
+    }
+
+    fn alone(
+        &mut self,
+        layout: &Layout,
+        group: &Group,
+        past: &RowPast,
+        ints: &mut [i32],
+    ) -> Result<(), DecodeError> {
+        for (number, &index) in group.columns.iter().enumerate() {
+            let index = usize::from(index);
+            let column = &layout.columns()[index];
+            let now = past.int(0, index);
+            self.wrong = usize::from(past.depth > 1 && past.int(1, index) != now);
+            let difference = self.difference(number, column.difference(now, ints[index]));
+            ints[index] = now.wrapping_add(difference);
+            if !column.valid(ints[index]) {
+                return Err(DecodeError::Range);
+            }
+        }
+        Ok(())
+    }
+
+    fn motion(
+        &mut self,
+        layout: &Layout,
+        group: &Group,
+        past: &RowPast,
+        ints: &mut [i32],
+        young: &mut [u32; RULES],
+    ) -> Result<(), DecodeError> {
+        let rule = self.choose(
+            past,
+            young,
+            0,
+            group
+                .columns
+                .iter()
+                .map(|&index| past.way(layout, usize::from(index))),
+        );
+        for (number, &index) in group.columns.iter().enumerate() {
+            let index = usize::from(index);
+            let column = &layout.columns()[index];
+            let (now, way) = (past.int(0, index), past.way(layout, index));
+            let all = expect(&way, 0, past.depth);
+            let expected = column.near(now, all[rule]);
+            let difference = self.difference(number, column.difference(expected, ints[index]));
+            ints[index] = column.add(expected, difference);
+            if !column.valid(ints[index]) {
+                return Err(DecodeError::Range);
+            }
+            if past.depth == 2 {
+                learn(young, &all, column.difference(now, ints[index]), 0);
+            }
+        }
+        Ok(())
+    }
+
+    /// The rule for a group, and in `wrong` how well it did.
+    #[inline]
+    pub(super) fn choose(
+        &mut self,
+        past: &RowPast,
+        young: &[u32; RULES],
+        shift: u32,
+        ways: impl Iterator<Item = Way>,
+    ) -> usize {
+        let mut scores = Scores::default();
+        let mut went = 0_u32;
+        for way in ways {
+            scores.add(&way, past.depth, shift);
+            went = went.saturating_add(way[1].unsigned_abs() >> shift);
+        }
+        match past.depth {
+            0 | 1 => {
+                self.wrong = 0;
+                0
+            }
+            2 => {
+                self.wrong = 1 + usize::from(went > 0);
+                (0..YOUNG).min_by_key(|&rule| young[rule]).unwrap_or(0)
+            }
+            _ => {
+                let (rule, wrong) = scores.best();
+                self.wrong = 3 + size(wrong, WRONGS - 4);
+                rule
+            }
+        }
+    }
+
+    fn turn(
+        &mut self,
+        group: &Group,
+        turn: &Turn,
+        past: &RowPast,
+        ints: &mut [i32],
+        young: &mut [u32; RULES],
+    ) -> Result<(), DecodeError> {
+        let first = usize::from(group.columns[0]);
+        let mut ways = [[0; DEPTH]; 4];
+        let parts = |version: usize| {
+            let int = |i: usize| past.int(version, first + i);
+            turn::parts(turn, [int(0), int(1), int(2), int(3)])
+        };
+        let now = parts(0);
+        for version in 1..past.depth {
+            let then = turn::aligned(parts(version), &now);
+            for (way, (then, now)) in ways.iter_mut().zip(then.iter().zip(now)) {
+                way[version] = then - now;
+            }
+        }
+        let rule = self.choose(past, young, turn.shift, ways.iter().copied());
+        let mut expected = now;
+        for (part, way) in expected.iter_mut().zip(&ways) {
+            *part += expect(way, 0, past.depth)[rule];
+        }
+        let expected = turn::normal(turn, expected);
+        let likely = turn::largest(&expected);
+        let here = &mut ints[first..first + 4];
+        let model = self.models.len() - NUMBER;
+        if self.coder.bit(
+            &mut self.models[model + self.wrong],
+            here[0] == likely as i32,
+        ) {
+            here[0] = likely as i32;
+        } else {
+            here[0] = self.coder.raw(here[0] as u32, 2) as i32;
+        }
+        let columns = turn::columns(turn, expected, here[0] as usize);
+        for (number, (int, expected)) in here[1..].iter_mut().zip(columns).enumerate() {
+            let difference = self.difference(number + 1, int.wrapping_sub(expected));
+            *int = expected.wrapping_add(difference);
+            if !(0..=turn.half * 2).contains(int) {
+                return Err(DecodeError::Range);
+            }
+        }
+        if past.depth == 2 {
+            let got = turn::aligned(
+                turn::parts(turn, [here[0], here[1], here[2], here[3]]),
+                &now,
+            );
+            for ((way, got), now) in ways.iter().zip(got).zip(now) {
+                learn(young, &expect(way, 0, 2), got - now, turn.shift);
+            }
+        }
+        Ok(())
+    }
+
+    fn track(
+        &mut self,
+        layout: &Layout,
+        group: &Group,
+        past: &RowPast,
+        ints: &mut [i32],
+        span: Span,
+    ) -> Result<(), DecodeError> {
+        for (number, &index) in group.columns.iter().enumerate() {
+            let index = usize::from(index);
+            let column = &layout.columns()[index];
+            let Some((velocity, track)) = &column.track else {
+                continue;
+            };
+            let velocity = usize::from(*velocity);
+            let velocities = [past.int(0, velocity), ints[velocity]];
+            let expected = column.moved(track, past.int(0, index), velocities, span);
+            let difference = ints[index].wrapping_sub(expected);
+            let cell = track.cell as i32;
+            let model = self.models.len() - NUMBER;
+            self.wrong = usize::from(velocities[0] != velocities[1]);
+            // Mostly it is on its track, or off by whole steps.
+            let whole = self
+                .coder
+                .bit(&mut self.models[model + self.wrong], difference % cell == 0);
+            let unit = if whole { cell } else { 1 };
+            self.wrong += 2 * usize::from(!whole);
+            let units = self.difference(number, difference / unit);
+            ints[index] = expected.wrapping_add(units.wrapping_mul(unit));
+            if !column.valid(ints[index]) {
+                return Err(DecodeError::Range);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Notes how wrong each rule was.
+#[inline]
+pub(super) fn learn(young: &mut [u32; RULES], expected: &[i32; RULES], was: i32, shift: u32) {
+    for (sum, expected) in young.iter_mut().zip(expected).take(YOUNG) {
+        let off = was.wrapping_sub(*expected).unsigned_abs() >> shift;
+        *sum = sum.saturating_add(off.min(255));
+    }
+}
