@@ -14,6 +14,11 @@ pub mod relay;
 #[doc = include_str!("../../docs/from-socket-io.md")]
 pub struct FromSocketIo;
 
+/// The Rust of the chapter on interest, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/interest.md")]
+pub struct Interest;
+
 use std::path::{Path, PathBuf};
 
 /// The repository's root.

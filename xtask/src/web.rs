@@ -51,11 +51,9 @@ pub fn build_web(root: &Path) -> Result<(), String> {
 #[cfg(feature = "web")]
 mod built {
     use std::fs;
-    use std::io::Write;
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
-    use flate2::{Compression, GzBuilder};
     use wasm_bindgen_cli_support::Bindgen;
 
     use crate::run::run;
@@ -129,14 +127,13 @@ mod built {
         Ok(())
     }
 
-    /// The same bytes for the same input: no time stamp, no name.
+    /// As small as gzip gets; the same bytes for the same input: no time stamp, no name.
     fn gzip(bytes: &[u8]) -> Result<Vec<u8>, String> {
-        let mut out = GzBuilder::new()
-            .mtime(0)
-            .write(Vec::new(), Compression::best());
-        out.write_all(bytes)
-            .and_then(|()| out.finish())
-            .map_err(|e| e.to_string())
+        let mut out = Vec::new();
+        let options = zopfli::Options::default();
+        zopfli::compress(options, zopfli::Format::Gzip, bytes, &mut out)
+            .map_err(|e| e.to_string())?;
+        Ok(out)
     }
 
     /// At its best, which takes seconds: it is done once and served for ever.

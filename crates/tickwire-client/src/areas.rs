@@ -13,6 +13,8 @@ use crate::event::Fault;
 const BASES_MAX: usize = 16;
 /// Decoded areas that wait to be drawn: two seconds at 30 updates a second. A page that does not draw keeps the newest.
 const HELD_MAX: usize = 64;
+/// Ticks after which an area that is out of sight is forgotten, whether a picture has reached that tick or not.
+const GONE_TICKS_MAX: u32 = 128;
 /// Tick events that wait for their tick.
 const EVENTS_MAX: usize = 256;
 
@@ -25,6 +27,8 @@ pub(crate) struct Held {
     pub(crate) from: Tick,
     pub(crate) until: Tick,
     pub(crate) area: Arc<Area>,
+    /// From there on the area is out of sight.
+    gone: bool,
 }
 
 /// What a picture at some time is made of: one held area, or two and how far it is between them.
@@ -47,14 +51,24 @@ pub(crate) struct AreaView {
 }
 
 impl AreaView {
-    /// Takes a delta in; returns over how many ticks the picture will slide into it. On an error nothing has changed.
+    /// Takes a delta in; returns over how many ticks the picture will slide into it. On an error nothing has changed. `at_once`: before a
+    /// picture has begun, all is shown.
     pub(crate) fn apply(
         &mut self,
         schema: &Arc<Schema>,
         tick: Tick,
         delta: &AreaDelta<'_>,
+        at_once: bool,
     ) -> Result<u32, Fault> {
+        if delta.flags & AreaDelta::GONE != 0 {
+            self.go(schema, tick, delta.area);
+            return Ok(0);
+        }
         let basis = match delta.basis {
+            Some(basis) if delta.flags & AreaDelta::BORN != 0 => {
+                let empty = Area::empty_at(AreaId(delta.area), schema, basis);
+                Basis::of(&Arc::new(empty))
+            }
             None => Basis::default(),
             Some(basis) => self.basis(basis).cloned().ok_or(Fault::NoBasis {
                 area: delta.area,
@@ -91,12 +105,24 @@ impl AreaView {
         }
         self.remember(tick, decoded.basis);
         self.queue(decoded.events);
-        Ok(self.hold(tick, area))
+        Ok(self.hold(tick, area, at_once))
     }
 
-    /// Slots in use in the newest area.
+    /// What is held, if it is in sight.
     pub(crate) fn newest(&self) -> Option<&Held> {
-        self.held.back()
+        self.held.back().filter(|held| !held.gone)
+    }
+
+    /// Whether a picture at `tick` shows nothing of it, and it is out of sight: or `age` ticks after that, where no picture is drawn.
+    pub(crate) fn is_over(&self, tick: Option<f64>, newest: Tick) -> bool {
+        match self.held.back() {
+            None => true,
+            Some(held) if !held.gone => false,
+            Some(held) => {
+                tick.is_some_and(|tick| tick >= f64::from(held.from.0))
+                    || newest.since(held.from) > GONE_TICKS_MAX
+            }
+        }
     }
 
     /// The tick up to which all is known; `None` if nothing is held, or nothing changes until something is said.
@@ -118,6 +144,9 @@ impl AreaView {
             self.held.pop_front();
         }
         let here = self.held.front()?;
+        if here.gone || f64::from(here.from.0) > tick {
+            return None;
+        }
         let until = f64::from(here.until.0);
         let next = self.held.get(1).filter(|_| tick > until);
         let part = next.map_or(0.0, |next| {
@@ -147,6 +176,24 @@ impl AreaView {
         }
     }
 
+    /// From which tick on a picture shows the newest that is held, or that it is out of sight.
+    pub(crate) fn begins(&self) -> Option<Tick> {
+        self.held.back().map(|held| held.from)
+    }
+
+    /// A picture shows the newest from this tick on, if that is later.
+    pub(crate) fn begin_at(&mut self, tick: Tick) {
+        if let Some(newest) = self.held.back_mut() {
+            newest.from = newest.from.max(tick.min(newest.until));
+        }
+    }
+
+    /// Whether anything that is held has this entity.
+    pub(crate) fn knows(&self, slot: u32, generation: u16) -> bool {
+        let mut held = self.held.iter();
+        held.any(|held| held.area.generation(slot) == Some(generation))
+    }
+
     fn basis(&self, tick: Tick) -> Option<&Basis> {
         self.bases
             .iter()
@@ -173,26 +220,49 @@ impl AreaView {
         gap
     }
 
-    fn hold(&mut self, tick: Tick, area: Arc<Area>) -> u32 {
+    /// The area is out of sight from this tick on.
+    fn go(&mut self, schema: &Arc<Schema>, tick: Tick, area: u32) {
+        self.bases.clear();
+        self.still = true;
+        let Some(newest) = self.held.back() else {
+            return;
+        };
+        if newest.gone || tick <= newest.until {
+            return;
+        }
+        let empty = Area::empty_at(AreaId(area), schema, tick);
+        self.held.push_back(Held {
+            from: tick,
+            until: tick,
+            area: Arc::new(empty),
+            gone: true,
+        });
+    }
+
+    fn hold(&mut self, tick: Tick, area: Arc<Area>, at_once: bool) -> u32 {
         let mut gap = 0;
         if let Some(newest) = self.held.back_mut() {
             if tick <= newest.until {
                 return 0; // older than what is held: a copy on a datagram lane
             }
-            newest.until = newest
-                .until
-                .max(area.before())
-                .min(area.tick().minus(1))
-                .max(newest.from);
-            gap = tick.since(newest.until);
+            if !newest.gone {
+                newest.until = newest
+                    .until
+                    .max(area.before())
+                    .min(area.tick().minus(1))
+                    .max(newest.from);
+                gap = tick.since(newest.until);
+            }
         }
         if self.held.len() == HELD_MAX {
             self.held.pop_front();
         }
+        let from = if at_once { Tick(0) } else { area.tick() };
         self.held.push_back(Held {
-            from: area.tick().min(tick),
+            from: from.min(tick),
             until: tick,
             area,
+            gone: false,
         });
         self.still = false;
         gap

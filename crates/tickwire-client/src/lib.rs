@@ -32,6 +32,7 @@ mod figures;
 mod ladder;
 mod lead;
 mod lists;
+mod moves;
 mod namespaces;
 mod people;
 mod picture;

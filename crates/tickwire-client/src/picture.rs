@@ -6,6 +6,7 @@ use tickwire_proto::Tick;
 use tickwire_snapshot::{Area, AreaId, Lerp, NetId, RecordSchema, Schema, TickEvent, Value};
 
 use crate::areas::Between;
+use crate::moves::Moves;
 
 /// A sample of a view at the picture's time. It holds what it shows, so it may be kept.
 #[derive(Clone, Debug)]
@@ -14,6 +15,7 @@ pub struct Picture {
     pub(crate) tick: f64,
     pub(crate) layers: Vec<Layer>,
     pub(crate) owner: Option<Owner>,
+    pub(crate) moves: Moves,
 }
 
 /// An area's part of a picture.
@@ -95,6 +97,12 @@ impl Picture {
 
     /// One entity by its [`Row::id`], seen through one component; `None` if the picture does not show it.
     pub fn entity(&self, id: u64, component: usize) -> Option<Row<'_>> {
+        self.moves
+            .all_of(id)
+            .find_map(|id| self.entity_here(id, component))
+    }
+
+    fn entity_here(&self, id: u64, component: usize) -> Option<Row<'_>> {
         let (area, generation, slot) = split_id(id);
         let layer = self.layers.iter().find(|layer| layer.area == area)?;
         let held = &layer.between.from;
@@ -119,9 +127,19 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// One number for area, slot and generation; below 2^53, the same for as long as the entity lives in its area.
+    /// One number for the entity; below 2^53, the same for as long as it lives and is in sight, whichever area it is in.
     pub fn id(&self) -> u64 {
+        self.picture.moves.name(self.id_here())
+    }
+
+    /// Made of its area, slot and generation.
+    fn id_here(&self) -> u64 {
         join_id(self.layer.area, self.generation, self.slot)
+    }
+
+    /// The area that it is in.
+    pub fn area(&self) -> AreaId {
+        AreaId(self.layer.area)
     }
 
     /// Its slot in its area.
@@ -136,7 +154,8 @@ impl<'a> Row<'a> {
 
     /// The [`id`](Self::id) of an entity that a field of this one refers to.
     pub fn id_of(&self, other: NetId) -> u64 {
-        join_id(self.layer.area, other.generation, other.slot)
+        let id = join_id(self.layer.area, other.generation, other.slot);
+        self.picture.moves.name(id)
     }
 
     /// Whether the viewer's seat owns it.
@@ -172,7 +191,7 @@ impl<'a> Row<'a> {
             .number(self.component, self.slot, field)?;
         let there = self
             .towards()
-            .and_then(|to| to.number(self.component, self.slot, field));
+            .and_then(|(to, slot)| to.number(self.component, slot, field));
         Some(match there {
             Some(there) => blend(self.lerp(field), here, there, self.layer.between.part),
             None => here,
@@ -188,7 +207,7 @@ impl<'a> Row<'a> {
             .value(self.component, self.slot, field)?;
         let there = self
             .towards()
-            .and_then(|to| to.value(self.component, self.slot, field));
+            .and_then(|(to, slot)| to.value(self.component, slot, field));
         Some(match there {
             Some(there) => blend_values(self.lerp(field), here, there, self.layer.between.part),
             None => here,
@@ -201,11 +220,18 @@ impl<'a> Row<'a> {
             .map_or(Lerp::Step, |field| field.lerp)
     }
 
-    /// The area that the picture slides into, if the same entity is there with the component.
-    fn towards(&self) -> Option<&'a Area> {
+    /// The area that the picture slides into and the entity's slot there, if it is there with the component: the same area, or another one.
+    fn towards(&self) -> Option<(&'a Area, u32)> {
         let to = self.layer.between.to.as_deref()?;
-        (to.generation(self.slot) == Some(self.generation) || self.slot == 0).then_some(())?;
-        to.has(self.component, self.slot).then_some(to)
+        if to.generation(self.slot) == Some(self.generation) || self.slot == 0 {
+            return to.has(self.component, self.slot).then_some((to, self.slot));
+        }
+        let crossing = self
+            .picture
+            .moves
+            .after(self.id_here(), self.picture.tick)?;
+        let (to, slot) = (&crossing.area, crossing.slot);
+        to.has(self.component, slot).then_some((to, slot))
     }
 }
 
@@ -213,13 +239,21 @@ impl<'a> Row<'a> {
 #[derive(Clone, Debug)]
 pub struct ShownEvent {
     pub(crate) schema: Arc<Schema>,
+    pub(crate) area: u32,
     pub(crate) event: TickEvent,
+    pub(crate) moves: Moves,
 }
 
 impl ShownEvent {
     /// The tick at which it happened.
     pub fn tick(&self) -> Tick {
         self.event.tick
+    }
+
+    /// The [`Row::id`] of an entity that a field of it refers to.
+    pub fn id_of(&self, other: NetId) -> u64 {
+        let id = join_id(self.area, other.generation, other.slot);
+        self.moves.name(id)
     }
 
     /// Its schema: name and fields.
@@ -248,7 +282,7 @@ impl ShownEvent {
     }
 }
 
-/// One number for an entity of an area, as [`Row::id`] gives it.
+/// One number for an entity of an area, as [`Row::id`] gives it to one that did not come from another area.
 pub fn entity_id(area: AreaId, id: NetId) -> u64 {
     join_id(area.0, id.generation, id.slot)
 }
@@ -262,13 +296,13 @@ pub fn slot_and_generation(id: u64) -> (u32, u16) {
 const SLOT_BITS: u32 = 17;
 const GENERATION_BITS: u32 = 16;
 
-fn join_id(area: u32, generation: u16, slot: u32) -> u64 {
+pub(crate) fn join_id(area: u32, generation: u16, slot: u32) -> u64 {
     u64::from(area) << (SLOT_BITS + GENERATION_BITS)
         | u64::from(generation) << SLOT_BITS
         | u64::from(slot)
 }
 
-fn split_id(id: u64) -> (u32, u16, u32) {
+pub(crate) fn split_id(id: u64) -> (u32, u16, u32) {
     let slot = (id & ((1 << SLOT_BITS) - 1)) as u32;
     (
         (id >> (SLOT_BITS + GENERATION_BITS)) as u32,

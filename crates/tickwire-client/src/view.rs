@@ -6,7 +6,7 @@ use std::time::Duration;
 use litemap::LiteMap;
 use tickwire_proto::frame::{AreaDelta, MemberChangeOwned, MemberInfoOwned, ServerFrame};
 use tickwire_proto::{Tick, Time};
-use tickwire_snapshot::{Area, AreaId, Schema};
+use tickwire_snapshot::{AREA_IDS_MAX, Area, AreaId, ENTITIES_MAX, NetId, Schema};
 
 use crate::areas::AreaView;
 use crate::clock::{ArrivalLine, Earliest, SteadyClock};
@@ -14,10 +14,11 @@ use crate::delay::{DELAY_MAX, Delay};
 use crate::event::Fault;
 use crate::figures::{Figures, Meter};
 use crate::lead::CommandLead;
-use crate::picture::{Layer, Owner, Picture, ShownEvent};
+use crate::moves::{Crossing, Moves};
+use crate::picture::{Layer, Owner, Picture, ShownEvent, join_id, split_id};
 
-/// Areas of one view.
-const AREAS_MAX: usize = 64;
+/// Areas of one view, those that just went out of sight among them. Together they have as many entities as one may have.
+const AREAS_MAX: usize = 2_048;
 /// A keyframe that was asked for and does not come is asked for again after this long.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// The component that says whose an entity is, and its field.
@@ -52,6 +53,7 @@ pub struct Applied {
 pub struct View {
     entry: Entry,
     areas: LiteMap<u32, AreaView>,
+    moves: Moves,
     /// When a keyframe of an area was last asked for, while it has not come.
     asked: LiteMap<u32, Time>,
     /// Areas of which nothing came yet since the session was resumed: the pause says nothing of the way.
@@ -81,6 +83,7 @@ impl View {
         Self {
             owner: owner(&entry.schema, entry.seat),
             areas: LiteMap::new(),
+            moves: Moves::default(),
             asked: LiteMap::new(),
             paused: LiteMap::new(),
             newest: None,
@@ -161,14 +164,26 @@ impl View {
             .map(|held| (held.until, &held.area))
     }
 
-    /// The areas of which something is held.
+    /// The areas that are in sight and of which something is held.
     pub fn areas(&self) -> impl Iterator<Item = AreaId> {
-        self.areas.keys().map(|area| AreaId(*area))
+        let seen = self.areas.iter();
+        seen.filter(|(_, view)| view.newest().is_some())
+            .map(|(area, _)| AreaId(*area))
     }
 
     /// The last command that the room said it had applied.
     pub fn last_applied(&self) -> Option<Tick> {
         self.applied
+    }
+
+    /// Where an entity is now that a picture shows by this [`id`](crate::Row::id): its area, slot and generation in the newest that is held.
+    pub fn place_of(&self, id: u64) -> Option<(AreaId, NetId)> {
+        self.moves.all_of(id).find_map(|id| {
+            let (area, generation, slot) = split_id(id);
+            let held = self.areas.get(&area)?.newest()?;
+            let id = NetId { slot, generation };
+            held.area.contains(id).then_some((AreaId(area), id))
+        })
     }
 
     /// Takes in the shared frame of an update. What is wrong with it is told; the view stays right.
@@ -235,6 +250,8 @@ impl View {
         );
         self.wait_for_the_unknown();
         let tick = self.clock.tick();
+        self.moves.reached(tick);
+        self.forget_what_is_over();
         let layers = self
             .areas
             .iter_mut()
@@ -250,19 +267,20 @@ impl View {
             tick,
             layers,
             owner: self.owner,
+            moves: self.moves.clone(),
         })
     }
 
     /// The next tick event whose moment has come in the picture drawn last: each once, in the order of ticks.
     pub fn event_due(&mut self) -> Option<ShownEvent> {
         let tick = self.clock.tick();
-        let event = self
-            .areas
-            .iter_mut()
-            .find_map(|(_, area)| area.event_due(tick))?;
+        let mut areas = self.areas.iter_mut();
+        let (area, event) = areas.find_map(|(area, view)| Some((*area, view.event_due(tick)?)))?;
         Some(ShownEvent {
             schema: self.entry.schema.clone(),
+            area,
             event,
+            moves: self.moves.clone(),
         })
     }
 
@@ -353,28 +371,49 @@ impl View {
         outcome: &mut Applied,
     ) {
         let (mut gap, mut paused) = (0, false);
+        let first = self.newest.is_none();
+        // A picture slides over the time between two updates, even into an area that was left out of some.
+        let between = self.newest.map_or(u32::MAX, |newest| tick.since(newest));
+        let entities = |view: &AreaView| view.newest().map_or(0, |held| held.area.len());
+        let mut total: usize = self.areas.values().map(entities).sum();
         for delta in deltas {
-            if !self.areas.contains_key(&delta.area) && self.areas.len() >= AREAS_MAX {
-                outcome
-                    .faults
-                    .push(Fault::Frame(format!("more than {AREAS_MAX} areas")));
+            if delta.flags == AreaDelta::MOVED {
+                continue; // when all is held that this is about
+            }
+            let known = self.areas.contains_key(&delta.area);
+            if !known && (self.areas.len() >= AREAS_MAX || delta.area >= AREA_IDS_MAX) {
+                let text = format!("more than {AREAS_MAX} areas, or one beyond {AREA_IDS_MAX}");
+                outcome.faults.push(Fault::Frame(text));
                 continue;
             }
             let mended = delta.basis.is_none() && self.asked.remove(&delta.area).is_some();
-            match self
-                .areas
-                .entry(delta.area)
-                .or_default()
-                .apply(&self.entry.schema, tick, delta)
-            {
+            let area = self.areas.entry(delta.area).or_default();
+            total -= entities(area);
+            let applied = area.apply(&self.entry.schema, tick, delta, first);
+            total += entities(area);
+            if total > ENTITIES_MAX {
+                total -= entities(area);
+                self.areas.remove(&delta.area);
+                outcome
+                    .faults
+                    .push(Fault::Frame(format!("more than {ENTITIES_MAX} entities")));
+                continue;
+            }
+            match applied {
                 Ok(_) if self.paused.remove(&delta.area).is_some() => paused = true,
                 Ok(_) if mended => {}
-                Ok(ticks) => gap = gap.max(ticks),
+                Ok(ticks) => gap = gap.max(ticks.min(between)),
                 Err(fault) => self.fault(now, delta.area, fault, outcome),
             }
         }
-        self.areas.retain(|_, area| area.newest().is_some());
+        if let Err(fault) = self.apply_moves(deltas) {
+            outcome.faults.push(fault);
+        }
+        if paused {
+            self.paused.clear();
+        }
         self.newest = self.newest.max(Some(tick));
+        self.forget_what_is_over();
         let (known, before) = (!self.line.is_empty(), self.line.tick_at(now));
         let on_the_line = match paused {
             true => self.line.arrived_after_pause(now, tick),
@@ -400,6 +439,55 @@ impl View {
         }
     }
 
+    /// Notes who crossed from area to area: the same entity under another name. A picture comes to all these areas at one tick, so that it
+    /// shows everybody once.
+    fn apply_moves(&mut self, deltas: &[AreaDelta<'_>]) -> Result<(), Fault> {
+        let mut crossings = Vec::new();
+        let mut tick = Tick(0);
+        for delta in deltas.iter().filter(|it| it.flags == AreaDelta::MOVED) {
+            let moves = delta.moves().map_err(|e| Fault::Frame(e.to_string()))?;
+            for it in moves {
+                let from = |area: &u32| self.areas.get(area).and_then(AreaView::begins);
+                let begins = [delta.area, it.from].iter().filter_map(from).max();
+                tick = tick.max(begins.unwrap_or_default());
+                crossings.push((delta.area, it));
+            }
+        }
+        for (to, it) in crossings {
+            for area in [to, it.from] {
+                if let Some(view) = self.areas.get_mut(&area) {
+                    view.begin_at(tick);
+                }
+            }
+            let held = self.areas.get(&to).and_then(AreaView::newest);
+            let area = held.map(|held| held.area.clone());
+            // Where it is missing the delta was not understood, and is asked for.
+            let generation = area.as_ref().and_then(|area| area.generation(it.slot));
+            if let (Some(area), Some(generation)) = (area, generation) {
+                let crossing = Crossing {
+                    tick,
+                    from: join_id(it.from, it.was.1, it.was.0),
+                    slot: it.slot,
+                    area,
+                };
+                self.moves.note(crossing, join_id(to, generation, it.slot));
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_what_is_over(&mut self) {
+        let picture = self.clock.is_started().then(|| self.clock.tick());
+        let newest = self.newest.unwrap_or_default();
+        self.areas.retain(|_, area| !area.is_over(picture, newest));
+        let areas = &self.areas;
+        self.moves.forget(|id| {
+            let (area, generation, slot) = split_id(id);
+            let view = areas.get(&area);
+            view.is_some_and(|view| view.knows(slot, generation))
+        });
+    }
+
     /// Tells a fault once for each keyframe that is asked for: what follows from the first is not told again.
     fn fault(&mut self, now: Time, area: u32, fault: Fault, outcome: &mut Applied) {
         match self.asked.get(&area) {
@@ -412,9 +500,10 @@ impl View {
         }
     }
 
-    /// The picture does not go beyond what is known: it waits there, and goes on from there.
+    /// The picture does not go beyond what is known of any area: it waits there, and goes on from there. Areas that updates left out stand still
+    /// in it meanwhile.
     fn wait_for_the_unknown(&mut self) {
-        let Some(known) = self.areas.values().filter_map(AreaView::known_until).min() else {
+        let Some(known) = self.areas.values().filter_map(AreaView::known_until).max() else {
             self.waiting = false;
             return;
         };

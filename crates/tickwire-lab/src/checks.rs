@@ -9,6 +9,8 @@ use crate::{link::LinkId, running::Running, truth::RoomName, violation::Broken};
 
 /// Bytes that may lie in a link which its socket has not taken.
 const UNSENT_MAX: usize = 64 * 1024;
+/// Of so many pictures one is looked through.
+const PICTURES: u64 = 8;
 /// How far behind the room a view may be when all is well.
 const BEHIND_MAX: Duration = Duration::from_secs(1);
 
@@ -31,6 +33,27 @@ impl Running {
         }
         self.checks += self.truth.check(client, room, view)?;
         self.seats[client].newest = to.or(self.seats[client].newest);
+        Ok(())
+    }
+
+    /// Now and then: no two entities of a picture have one number.
+    pub(crate) fn check_picture(&self, client: usize) -> Result<(), Broken> {
+        let seat = &self.seats[client];
+        let Some(picture) = seat.picture.as_ref() else {
+            return Ok(());
+        };
+        if !seat.counts.pictures.is_multiple_of(PICTURES) {
+            return Ok(());
+        }
+        for component in 0..picture.schema().components.len() {
+            let mut ids = BTreeSet::new();
+            for row in picture.entities(component) {
+                if !ids.insert(row.id()) {
+                    let id = row.id();
+                    return Err(Broken::Twins { client, id });
+                }
+            }
+        }
         Ok(())
     }
 
@@ -123,10 +146,16 @@ impl Running {
             .ok_or("its room has published nothing")?;
         let view = seat.client.view(seat.room).ok_or("it has no view")?;
         let ticks = BEHIND_MAX.as_micros() as u32 / self.kind.game().tick_us().max(1);
-        for area in truth.areas.iter().map(|area| area.id()) {
-            let held = view.newest(area);
-            let (tick, held) =
-                held.ok_or_else(|| format!("it holds nothing of area {}", area.0))?;
+        let seat = view.seat().unwrap_or(u16::MAX);
+        // What has just come into sight, or was empty just now, may be on its way.
+        for area in self.truth.long_seen(room, seat, ticks) {
+            let Some((tick, held)) = view.newest(area) else {
+                let mut recent = self.truth.recent(room, ticks);
+                if recent.all(|truth| truth.area(area).is_some_and(|area| !area.is_empty())) {
+                    return Err(format!("it holds nothing of area {}", area.0));
+                }
+                continue;
+            };
             // A room may have been still for long and have changed just now: what counts is what was true in the last second.
             let mut recent = self.truth.recent(room, ticks);
             if !recent.any(|snapshot| snapshot.area(area).is_some_and(|truth| truth.same(held))) {

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tickwire_client::{Client, View};
-use tickwire_snapshot::{AreaId, Snapshot};
+use tickwire_client::{Client, Picture, View};
+use tickwire_snapshot::{Area, Snapshot};
 
 use crate::{
     Figures, Profile, figures::Counts, running::Running, truth::RoomName, violation::since_start,
@@ -39,7 +39,12 @@ impl Running {
         seat.client.view(seat.room)
     }
 
-    /// What a client sees of one field: its number in each entity that has the component, in the order of slots. Empty while
+    /// What a client showed last, if it is in a room.
+    pub fn shown(&self, client: usize) -> Option<&Picture> {
+        self.seats.get(client)?.picture.as_ref()
+    }
+
+    /// What a client sees of one field: its number in each entity that has the component, in the order of areas and slots. Empty while
     /// it is in no room.
     ///
     /// # Panics
@@ -55,16 +60,17 @@ impl Running {
         let field = record
             .field(field)
             .unwrap_or_else(|| panic!("the component {component} has no field {field:?}"));
-        let area = self
-            .view(client)
-            .and_then(|view| Some(view.newest(AreaId::ALL)?.1));
         let table = schema.component(component);
-        let (Some(area), Some(table)) = (area, table) else {
+        let (Some(view), Some(table)) = (self.view(client), table) else {
             return Vec::new();
         };
-        area.rows(table)
-            .filter_map(|slot| area.number(table, slot, field))
-            .collect()
+        let areas = view.areas().filter_map(|area| Some(view.newest(area)?.1));
+        let of = |area: &Arc<Area>| -> Vec<f64> {
+            let rows = area.rows(table);
+            rows.filter_map(|slot| area.number(table, slot, field))
+                .collect()
+        };
+        areas.flat_map(of).collect()
     }
 
     /// What is true in the room of a client: the newest snapshot that the room published.

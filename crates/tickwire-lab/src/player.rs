@@ -119,7 +119,7 @@ fn value(quant: &Quant, part: usize, at: f64) -> i32 {
     match quant {
         // Floats have no range: a stick's would be this. References name nothing.
         Quant::F32 => ((at * 2.0 - 1.0) as f32).to_bits() as i32,
-        Quant::Entity => 0,
+        Quant::Entity | Quant::Target => 0,
         Quant::Varint => (at * 256.0) as i32,
         _ => {
             let (min, max) = quant.bounds(part);

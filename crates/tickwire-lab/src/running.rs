@@ -249,16 +249,20 @@ impl Running {
         };
         self.host_planned = None;
         for number in host.wake(self.now) {
-            let Some(snapshot) = host.room(number).and_then(|room| room.newest()) else {
+            let room = host.room(number);
+            let Some((room, snapshot)) = room.and_then(|room| Some((room, room.newest()?))) else {
                 continue;
             };
-            if self.truth.publish(
-                RoomName {
-                    epoch: self.epoch,
-                    number,
-                },
-                snapshot,
-            ) {
+            let name = RoomName {
+                epoch: self.epoch,
+                number,
+            };
+            if self.truth.publish(name, snapshot) {
+                let simulation = room.simulation();
+                for seat in 0..simulation.roster().seats() {
+                    let sight = simulation.sight(seat);
+                    self.truth.sees(name, seat, snapshot.tick, sight);
+                }
                 let hash = snapshot
                     .areas
                     .iter()
@@ -283,6 +287,7 @@ impl Running {
         self.queue
             .plan(self.now.plus(self.picture), Event::Picture(client));
         self.seats[client].picture(self.now, self.script.as_deref_mut());
+        self.check_picture(client)?;
         self.after_client(client)
     }
 

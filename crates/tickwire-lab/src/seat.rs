@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use tickwire_client::{Client, ClientConfig, RoomKey};
+use tickwire_client::{Client, ClientConfig, Picture, RoomKey};
 use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::OwnedRow;
 
@@ -37,6 +37,8 @@ pub(crate) struct Seat {
     /// Counts the lives of its process and its attempts to connect, so that late news of an old one is known as such.
     pub attempt: u32,
     pub counts: Counts,
+    /// What it showed last.
+    pub picture: Option<Picture>,
     /// The newest tick of its view since it joined.
     pub newest: Option<Tick>,
     pub planned: Option<Time>,
@@ -72,6 +74,7 @@ impl Seat {
             opened: now,
             attempt: 0,
             counts: Counts::default(),
+            picture: None,
             newest: None,
             planned: None,
             last_underruns: 0,
@@ -123,7 +126,8 @@ impl Seat {
 
     /// One picture: shows what it has, and sends the commands that are due.
     pub fn picture(&mut self, now: Time, script: Option<&mut Script>) {
-        if self.client.draw(self.room, now).is_some() {
+        self.picture = self.client.draw(self.room, now);
+        if self.picture.is_some() {
             self.counts.pictures += 1;
             while self.client.event_due(self.room).is_some() {}
         }

@@ -22,6 +22,8 @@ pub(crate) struct RoomName {
 #[derive(Default)]
 pub(crate) struct Truth {
     rooms: BTreeMap<RoomName, BTreeMap<Tick, Arc<Snapshot>>>,
+    /// What each seat saw from which tick on.
+    sights: BTreeMap<(RoomName, u16), BTreeMap<Tick, Vec<AreaId>>>,
 }
 
 impl Truth {
@@ -36,6 +38,35 @@ impl Truth {
             history.pop_first();
         }
         new
+    }
+
+    /// Notes what a seat sees from a tick on.
+    pub fn sees(&mut self, room: RoomName, seat: u16, tick: Tick, sight: &[AreaId]) {
+        let history = self.sights.entry((room, seat)).or_default();
+        let last = history.last_key_value().map(|(_, sight)| &sight[..]);
+        if last.unwrap_or(&[AreaId::ALL]) != sight {
+            history.insert(tick, sight.to_vec());
+        }
+    }
+
+    /// What a seat saw at a tick.
+    fn sight(&self, room: RoomName, seat: u16, tick: Tick) -> &[AreaId] {
+        let history = self.sights.get(&(room, seat));
+        let then = history.and_then(|history| history.range(..=tick).next_back());
+        then.map_or(&[AreaId::ALL], |(_, sight)| sight)
+    }
+
+    /// What a seat sees, and has seen for so many ticks.
+    pub fn long_seen(&self, room: RoomName, seat: u16, ticks: u32) -> Vec<AreaId> {
+        let newest = self.newest(room).map_or(Tick(0), |newest| newest.tick);
+        let from = newest.minus(ticks);
+        let mut seen = self.sight(room, seat, from).to_vec();
+        let history = self.sights.get(&(room, seat));
+        let since = history.into_iter().flat_map(|all| all.range(from..));
+        for (_, sight) in since {
+            seen.retain(|area| sight.binary_search(area).is_ok());
+        }
+        seen
     }
 
     /// The newest that a room published.
@@ -60,6 +91,7 @@ impl Truth {
     /// A life of the server is over, and with it its rooms.
     pub fn forget(&mut self, epoch: u32) {
         self.rooms.retain(|room, _| room.epoch != epoch);
+        self.sights.retain(|(room, _), _| room.epoch != epoch);
     }
 
     /// Compares all that a view holds with what was true. Tells how many areas were compared.
@@ -68,7 +100,16 @@ impl Truth {
             return Ok(0);
         };
         let mut compared = 0;
+        let newest = view.newest_tick().unwrap_or_default();
+        let sight = self.sight(room, view.seat().unwrap_or(u16::MAX), newest);
         for area in view.areas() {
+            if sight.binary_search(&area).is_err() {
+                return Err(Broken::Unseen {
+                    client,
+                    area: area.0,
+                    tick: newest,
+                });
+            }
             let Some((tick, held)) = view.newest(area) else {
                 continue;
             };
@@ -106,7 +147,11 @@ fn same(
         what,
     };
     let Some(truth) = truth else {
-        return Err(untrue("the room has no such area".into()));
+        // Where nobody is there need be no area.
+        return match held.is_empty() {
+            true => Ok(()),
+            false => Err(untrue("the room has no such area".into())),
+        };
     };
     if !held.same(truth) {
         return Err(untrue(difference(held, truth)));

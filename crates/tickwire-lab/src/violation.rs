@@ -43,6 +43,24 @@ pub enum Broken {
         /// The first difference.
         what: String,
     },
+    /// A view holds what it may not see.
+    #[error("client {client} holds area {area} at tick {tick}, which its seat did not see then")]
+    Unseen {
+        /// Whose view.
+        client: usize,
+        /// Which area.
+        area: u32,
+        /// The newest tick of the view.
+        tick: Tick,
+    },
+    /// A picture shows two entities by one number.
+    #[error("client {client} shows two entities by the number {id}")]
+    Twins {
+        /// Whose picture.
+        client: usize,
+        /// The number.
+        id: u64,
+    },
     /// A view claims a tick that its room never published.
     #[error(
         "client {client} holds area {area} at tick {tick}, which the room never published (its newest is {newest})"

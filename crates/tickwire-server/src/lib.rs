@@ -56,7 +56,7 @@ pub use loopback::Loopback;
 pub use name::{NAME_BYTES_MAX, NAME_CHARS_MAX, clean_line, clean_name};
 pub use namespace::{HOME, NAMESPACES_MADE_MAX, NamespaceLimits, NamespaceSpec, Namespaces};
 pub use room::{
-    Batch, COMMANDS_AHEAD_MAX, ENCODES_PER_TICK_MAX, IN_FLIGHT_MS, KEYFRAMES_PER_TICK_MAX,
-    LAGGING_MS, MemberStatus, Room, RoomAsk, RoomInput, RoomJoin, RoomOutput, RoomSpec, RoomStats,
-    ViewerUpdate, Who,
+    AREA_KEYFRAMES_PER_TICK_MAX, Batch, COMMANDS_AHEAD_MAX, ENCODES_PER_TICK_MAX, IN_FLIGHT_MS,
+    KEYFRAMES_PER_TICK_MAX, LAGGING_MS, MemberStatus, Room, RoomAsk, RoomInput, RoomJoin,
+    RoomOutput, RoomSpec, RoomStats, ViewerUpdate, Who,
 };

@@ -14,12 +14,14 @@ use bevy_ecs::world::World;
 use tickwire_proto::wire::{Reader, Writer};
 use tickwire_snapshot::page::{PAGE_ROWS, bits};
 use tickwire_snapshot::record::Record;
-use tickwire_snapshot::{ENTITIES_MAX, FieldSchema, Predict, RecordSchema, Scope};
+use tickwire_snapshot::{Area, FieldSchema, Predict, RecordSchema, Scope};
 
 use crate::capture::{Pass, Rows};
 use crate::exact::{RestoreError, put_record, take_record};
 use crate::game::GameError;
-use crate::ids::{Ids, NetEntity, came_into_sight, went_out_of_sight};
+use crate::ids::{
+    ALL, Ids, NetEntity, Place, ROOM_ENTITIES_MAX, came_into_sight, went_out_of_sight,
+};
 use crate::refs::{AreaRefs, ExactRefs, RestoreRefs};
 
 /// A registered type, without the type.
@@ -32,10 +34,10 @@ pub(crate) trait Column: Send + Sync {
     fn id(&self) -> Option<ComponentId>;
     /// Makes a world know it; `table`: where the area keeps it, if all may see it.
     fn setup(&mut self, world: &mut World, table: Option<usize>) -> Result<(), GameError>;
-    /// Writes what changed since the tick that the world says into the area.
+    /// Writes what changed since the tick that the world says into its areas.
     fn capture(&mut self, world: &World, pass: &mut Pass);
-    /// Writes one row of the area again, though the game did not change it.
-    fn look_again(&self, world: &World, slot: u32, pass: &mut Pass);
+    /// Writes one row of an area again, though the game did not change it.
+    fn look_again(&self, world: &World, area: usize, slot: u32, pass: &mut Pass);
     /// Whether the entity still has it. A resource: whether it is there.
     fn is_on(&self, world: &World, entity: Entity) -> bool;
     fn table(&self) -> Option<usize>;
@@ -57,7 +59,7 @@ pub(crate) struct Components<C: Component + Record> {
     table: Option<usize>,
     /// Whether a field is moved by another.
     moves: bool,
-    rows: Option<QueryState<(&'static NetEntity, Ref<'static, C>)>>,
+    rows: Option<RowsOf<C>>,
     /// What happens when it is removed, beside whatever else.
     on_remove: ComponentHook,
     /// Whose it is after a restore, in order.
@@ -126,69 +128,45 @@ impl<C: Component + Record> Column for Components<C> {
         let (Some(table), Some(query)) = (self.table, &mut self.rows) else {
             return;
         };
-        let base = pass.base.clone();
-        let Some(mut rows) = pass.rows(table) else {
-            return;
-        };
         let ids = world.resource::<Ids>();
-        let refs = AreaRefs { world, ids };
-        let mut visited = Visited::default();
-        let mut visit = |rows: &mut Rows, net: &NetEntity, value: &C| {
-            if let Some(place) = ids.get(net.id()).and_then(|known| known.area) {
-                rows.set(place.slot, value, &refs);
-                visited.note(place.slot);
-            }
-        };
-        if C::STORAGE_TYPE == StorageType::Table {
-            let tables = query.query(world).contiguous_iter_inner();
-            for (nets, values) in tables.into_iter().flatten() {
-                let (values, ticks) = ContiguousRef::split(values);
-                if ticks.summary_tick_is_changed() == Some(false) {
-                    continue; // the whole table is as it was, by one comparison
-                }
-                rows.stats.columns_scanned += 1;
-                for ((net, value), changed) in nets.iter().zip(values).zip(ticks.is_changed_iter())
-                {
-                    if changed {
-                        visit(&mut rows, net, value);
-                    }
-                }
-            }
-        } else {
-            for (net, value) in &query.query(world) {
-                if value.is_changed() {
-                    visit(&mut rows, net, &value);
-                }
-            }
+        if ids.is_divided() {
+            return capture_divided::<C>(world, query, (table, self.moves), pass);
         }
-        if !self.moves {
+        let base = pass.base(ALL).clone();
+        let Some(mut rows) = pass.rows(ALL, table) else {
             return;
-        }
-        // Rows that move by their velocity change even where the game changed nothing: the track follows a truth that stands still.
-        let query = query.query(world);
-        for (first, page) in base.pages(table) {
-            for row in bits(page.moving() & !visited.page(first)) {
-                let slot = first + row as u32;
-                let entity = ids.in_area(slot).map(|(_, known)| known.entity);
-                if let Some((_, value)) = entity.and_then(|entity| query.get(entity).ok()) {
-                    rows.set(slot, &*value, &refs);
-                }
+        };
+        let refs = AreaRefs {
+            world,
+            ids,
+            area: ALL,
+        };
+        let mut visited = Visited::default();
+        let scanned = each_changed(query, world, |net, value| {
+            if let Some(place) = ids.get(net.id()).and_then(|known| known.place) {
+                rows.set(place.id.slot, value, &refs);
+                visited.note(place.id.slot);
             }
+        });
+        rows.stats.columns_scanned += scanned;
+        if self.moves {
+            move_on(query, &refs, &base, table, &visited, &mut rows);
         }
     }
 
-    fn look_again(&self, world: &World, slot: u32, pass: &mut Pass) {
+    fn look_again(&self, world: &World, area: usize, slot: u32, pass: &mut Pass) {
         let Some(table) = self.table else { return };
         let ids = world.resource::<Ids>();
-        let Some((_, known)) = ids.in_area(slot) else {
+        let Some((_, known)) = ids.in_area(area, slot) else {
             return;
         };
         let entity = world.get_entity(known.entity).ok();
-        // What the game changed is written already.
+        // What the game changed is written anyway.
         if let Some(value) = entity.and_then(|entity| entity.get_ref::<C>())
             && !value.is_changed()
         {
-            pass.set(table, slot, &*value, &AreaRefs { world, ids });
+            let refs = AreaRefs { world, ids, area };
+            pass.set(area, table, slot, &*value, &refs);
         }
     }
 
@@ -231,6 +209,101 @@ impl<C: Component + Record> Column for Components<C> {
     }
 }
 
+type RowsOf<C> = QueryState<(&'static NetEntity, Ref<'static, C>)>;
+
+/// Everybody whose component changed since the tick that the world says. How many columns had to be looked through.
+fn each_changed<'w, C: Component>(
+    query: &mut RowsOf<C>,
+    world: &'w World,
+    mut visit: impl FnMut(&'w NetEntity, &'w C),
+) -> u64 {
+    let query = query.query(world);
+    if C::STORAGE_TYPE != StorageType::Table {
+        for (net, value) in query.iter_inner().filter(|(_, value)| value.is_changed()) {
+            visit(net, value.into_inner());
+        }
+        return 0;
+    }
+    let mut scanned = 0;
+    for (nets, values) in query.contiguous_iter_inner().into_iter().flatten() {
+        let (values, ticks) = ContiguousRef::split(values);
+        if ticks.summary_tick_is_changed() == Some(false) {
+            continue; // the whole table is as it was, by one comparison
+        }
+        scanned += 1;
+        for ((net, value), changed) in nets.iter().zip(values).zip(ticks.is_changed_iter()) {
+            if changed {
+                visit(net, value);
+            }
+        }
+    }
+    scanned
+}
+
+/// Rows that move by their velocity change even where the game changed nothing: the track follows a truth that stands still.
+fn move_on<C: Component + Record>(
+    query: &mut RowsOf<C>,
+    refs: &AreaRefs,
+    base: &Area,
+    table: usize,
+    visited: &Visited,
+    rows: &mut Rows,
+) {
+    let query = query.query(refs.world);
+    for (first, page) in base.pages(table) {
+        for row in bits(page.moving() & !visited.page(first)) {
+            let slot = first + row as u32;
+            let known = refs.ids.in_area(refs.area, slot);
+            let entity = known.map(|(_, known)| known.entity);
+            if let Some((_, value)) = entity.and_then(|entity| query.get(entity).ok()) {
+                rows.set(slot, &*value, refs);
+            }
+        }
+    }
+}
+
+/// The capture of one column into many areas: the rows are put in the order of their areas first, so that each page is copied once.
+fn capture_divided<C: Component + Record>(
+    world: &World,
+    query: &mut RowsOf<C>,
+    (table, moves): (usize, bool),
+    pass: &mut Pass,
+) {
+    let ids = world.resource::<Ids>();
+    let mut found: Vec<(Place, &C)> = Vec::new();
+    let scanned = each_changed(query, world, |net, value| {
+        if let Some(place) = ids.get(net.id()).and_then(|known| known.place) {
+            found.push((place, value));
+        }
+    });
+    pass.stats.columns_scanned += scanned;
+    found.sort_unstable_by_key(|(place, _)| (place.area, place.id.slot));
+    let mut visited = Visited::default();
+    let mut rest = &found[..];
+    for area in 0..pass.areas() {
+        let count = rest.partition_point(|(place, _)| place.area == area);
+        let (here, others) = rest.split_at(count);
+        rest = others;
+        let base = pass.base(area).clone();
+        let moving = moves && base.moving(table).next().is_some();
+        if here.is_empty() && !moving {
+            continue;
+        }
+        let Some(mut rows) = pass.rows(area, table) else {
+            continue;
+        };
+        let refs = AreaRefs { world, ids, area };
+        visited.clear();
+        for (place, value) in here {
+            rows.set(place.id.slot, *value, &refs);
+            visited.note(place.id.slot);
+        }
+        if moving {
+            move_on(query, &refs, &base, table, &visited, &mut rows);
+        }
+    }
+}
+
 /// The rows of all entities that have one, in the order of the entities' names.
 pub(super) fn write_rows(
     world: &World,
@@ -260,7 +333,7 @@ pub(super) fn read_rows<T>(
 ) -> Result<Vec<(Entity, T)>, RestoreError> {
     let ids = world.resource::<Ids>();
     let refs = RestoreRefs { ids, gone };
-    let count = input.at("rows").count(ENTITIES_MAX, 2)?;
+    let count = input.at("rows").count(ROOM_ENTITIES_MAX, 2)?;
     let mut rows = Vec::with_capacity(count);
     for _ in 0..count {
         let slot = input.at("slot").varint_u32()?;
@@ -301,6 +374,10 @@ struct Visited {
 }
 
 impl Visited {
+    fn clear(&mut self) {
+        self.masks.clear();
+    }
+
     #[inline]
     fn note(&mut self, slot: u32) {
         let (index, row) = (slot as usize / PAGE_ROWS, slot as usize % PAGE_ROWS);

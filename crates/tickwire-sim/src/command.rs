@@ -1,5 +1,6 @@
 //! Commands: what a player asks for in one tick, the command in force for every seat, and the check of entities that it names.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bevy_ecs::entity::Entity;
@@ -7,11 +8,12 @@ use bevy_ecs::query::QueryState;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::world::{DeferredWorld, World};
 use tickwire_proto::wire::{Reader, Writer};
-use tickwire_snapshot::record::{ReadError, Record};
-use tickwire_snapshot::{NetId, OwnedRow, Quant, RecordSchema};
+use tickwire_snapshot::quant::target;
+use tickwire_snapshot::record::{ReadError, Record, Refs};
+use tickwire_snapshot::{AreaId, NetId, OwnedRow, Quant, RecordSchema};
 
 use crate::exact::{RestoreError, put_record, take_record};
-use crate::ids::Ids;
+use crate::ids::{ALL, Ids};
 use crate::player::{Asks, OwnedBy, Player, Roster};
 use crate::refs::{AreaRefs, ExactRefs, RestoreRefs};
 
@@ -76,14 +78,26 @@ pub(crate) trait CommandLine: Send + Sync {
     fn record(&self) -> &RecordSchema;
     fn setup(&mut self, world: &mut World, sealed: &RecordSchema, rules: CommandRules);
     /// Keeps a command for the next step.
-    fn give(&self, world: &mut World, seat: u16, row: &OwnedRow) -> Result<(), CommandRefused>;
+    fn give(
+        &self,
+        world: &mut World,
+        seat: u16,
+        row: &OwnedRow,
+        sight: &[AreaId],
+    ) -> Result<(), CommandRefused>;
     /// Says that none came for the next step.
     fn withhold(&self, world: &mut World, seat: u16);
     /// Puts what was given in force, or the rule for missing ones.
     fn settle(&mut self, world: &mut World);
     /// Forgets what a seat asked for.
     fn vacate(&self, world: &mut World, seat: u16);
-    fn check(&self, world: &World, seat: u16, row: &OwnedRow) -> Result<(), ForeignEntity>;
+    fn check(
+        &self,
+        world: &World,
+        seat: u16,
+        row: &OwnedRow,
+        sight: &[AreaId],
+    ) -> Result<(), ForeignEntity>;
     fn write_exact(&self, world: &World, out: &mut Writer, refs: &ExactRefs);
     fn read_exact(
         &self,
@@ -127,6 +141,8 @@ pub(crate) struct Line<C: PlayerCommand> {
     size: (usize, usize),
     /// Fields whose entities must be the player's.
     guarded: Vec<usize>,
+    /// Columns that name entities of any area.
+    targets: Vec<Range<usize>>,
 }
 
 impl<C: PlayerCommand> Line<C> {
@@ -137,6 +153,7 @@ impl<C: PlayerCommand> Line<C> {
             missing: MissingCommand::default(),
             size: (0, 0),
             guarded: Vec::new(),
+            targets: Vec::new(),
         }
     }
 }
@@ -151,7 +168,12 @@ impl<C: PlayerCommand> CommandLine for Line<C> {
         self.missing = rules.missing;
         let empty = OwnedRow::new(sealed);
         self.size = (empty.ints.len(), empty.blobs.len());
-        let names_entity = |quant: &Quant| matches!(quant, Quant::Entity);
+        let names_entity = |quant: &Quant| matches!(quant, Quant::Entity | Quant::Target);
+        let places = sealed.fields.iter().zip(sealed.layout().fields());
+        self.targets = places
+            .filter(|(field, _)| field.quant == Quant::Target)
+            .map(|(_, place)| place.offset..place.offset + place.columns)
+            .collect();
         let fields = sealed.fields.iter().enumerate();
         self.guarded = fields
             .filter(|(_, field)| names_entity(&field.quant) && !rules.name_any)
@@ -170,13 +192,28 @@ impl<C: PlayerCommand> CommandLine for Line<C> {
         self.owned = Some(world.query());
     }
 
-    fn give(&self, world: &mut World, seat: u16, row: &OwnedRow) -> Result<(), CommandRefused> {
+    fn give(
+        &self,
+        world: &mut World,
+        seat: u16,
+        row: &OwnedRow,
+        sight: &[AreaId],
+    ) -> Result<(), CommandRefused> {
         if !self.fits(row) {
             return Err(CommandRefused::Shape);
         }
         let ids = world.resource::<Ids>();
-        let refs = AreaRefs { world, ids };
-        let command = C::read(&row.row(&self.record), &refs)?;
+        let command = if self.targets.is_empty() {
+            let refs = AreaRefs {
+                world,
+                ids,
+                area: ALL,
+            };
+            C::read(&row.row(&self.record), &refs)?
+        } else {
+            let (row, named) = self.look_up(ids, row, sight);
+            C::read(&row.row(&self.record), &named)?
+        };
         if let Some(at) = in_force::<C>(world, seat) {
             at.given = Some(command);
         }
@@ -215,7 +252,13 @@ impl<C: PlayerCommand> CommandLine for Line<C> {
         }
     }
 
-    fn check(&self, world: &World, seat: u16, row: &OwnedRow) -> Result<(), ForeignEntity> {
+    fn check(
+        &self,
+        world: &World,
+        seat: u16,
+        row: &OwnedRow,
+        sight: &[AreaId],
+    ) -> Result<(), ForeignEntity> {
         if !self.fits(row) {
             return Ok(()); // to be refused when it is given
         }
@@ -223,7 +266,12 @@ impl<C: PlayerCommand> CommandLine for Line<C> {
         let row = row.row(&self.record);
         for &field in &self.guarded {
             for pair in row.field(field).ints.chunks_exact(2) {
-                if pair[0] != 0 && owner(world, ids, pair) != Some(Player::new(seat)) {
+                let named = match self.record.fields[field].quant {
+                    Quant::Target => in_sight(ids, pair, sight),
+                    _ => in_area(ids, pair),
+                };
+                let owner = named.and_then(|entity| Some(world.get::<OwnedBy>(entity)?.0));
+                if pair[0] != 0 && owner != Some(Player::new(seat)) {
                     return Err(ForeignEntity {
                         seat,
                         field: self.record.fields[field].name.clone(),
@@ -277,6 +325,23 @@ impl<C: PlayerCommand> CommandLine for Line<C> {
 }
 
 impl<C: PlayerCommand> Line<C> {
+    /// The row with a number in place of each entity that it names and that the player sees, and these by number.
+    fn look_up(&self, ids: &Ids, row: &OwnedRow, sight: &[AreaId]) -> (OwnedRow, Named) {
+        let mut row = row.clone();
+        let mut named = Named(Vec::new());
+        for columns in &self.targets {
+            for pair in row.ints[columns.clone()].chunks_exact_mut(2) {
+                let entity = in_sight(ids, pair, sight);
+                (pair[0], pair[1]) = (0, 0);
+                if let Some(entity) = entity {
+                    named.0.push(entity);
+                    pair[0] = named.0.len() as i32 + 1; // as many as a command has columns at most
+                }
+            }
+        }
+        (row, named)
+    }
+
     fn fits(&self, row: &OwnedRow) -> bool {
         (row.ints.len(), row.blobs.len()) == self.size
     }
@@ -322,12 +387,32 @@ fn in_force<C: PlayerCommand>(world: &mut World, seat: u16) -> Option<&mut SeatA
     force.seats.get_mut(usize::from(seat))
 }
 
-/// Whose the entity is that two columns name.
-fn owner(world: &World, ids: &Ids, pair: &[i32]) -> Option<Player> {
+/// The entities that a command names: the first is in slot 1.
+struct Named(Vec<Entity>);
+
+impl Refs for Named {
+    fn to_net(&self, _: u64) -> Option<NetId> {
+        None // it is for reading only
+    }
+
+    fn to_entity(&self, id: NetId) -> Option<u64> {
+        let index = (id.slot as usize).checked_sub(1)?;
+        self.0.get(index).map(|entity| entity.to_bits())
+    }
+}
+
+/// The entity that two columns name, if it is in one of these areas.
+fn in_sight(ids: &Ids, pair: &[i32], sight: &[AreaId]) -> Option<Entity> {
+    let (area, id) = target(pair)?;
+    sight.binary_search(&area).ok()?;
+    ids.seen(ids.find(area)?, id)
+}
+
+/// The entity of the one area that two columns name.
+fn in_area(ids: &Ids, pair: &[i32]) -> Option<Entity> {
     let slot = u32::try_from(pair[0].checked_sub(1)?).ok()?;
     let generation = u16::try_from(pair[1]).ok()?;
-    let entity = ids.seen(NetId { slot, generation })?;
-    Some(world.get::<OwnedBy>(entity)?.0)
+    ids.seen(ALL, NetId { slot, generation })
 }
 
 fn taken<C: PlayerCommand>(world: &mut DeferredWorld, entity: Entity) {

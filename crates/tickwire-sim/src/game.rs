@@ -1,6 +1,7 @@
 //! A game as it introduces itself: its records, its systems, its rules. What becomes of them is `kind`'s and `simulation`'s matter.
 
-use std::any::{TypeId, type_name};
+use std::any::{Any, TypeId, type_name};
+use std::sync::Arc;
 
 use bevy_ecs::component::Component;
 use bevy_ecs::resource::Resource;
@@ -19,6 +20,7 @@ use crate::ask::{
 };
 use crate::column::{AsksColumn, Column, Components, Singleton};
 use crate::command::{CommandLine, Line, MissingCommand, PlayerCommand};
+use crate::division::Division;
 use crate::event::{EventKind, GameEvent};
 use crate::message::{FromPlayer, Hears, Listener};
 use crate::player::{OwnedBy, Player, SEATS_MAX, disowned};
@@ -130,6 +132,8 @@ pub struct Game {
     /// Kept in exact captures beside what is registered.
     pub(crate) beside: Vec<Box<dyn Column>>,
     pub(crate) command: Option<Box<dyn CommandLine>>,
+    pub(crate) division: Division,
+    pub(crate) budget: Option<u32>,
     pub(crate) events: Vec<(EventKind, RecordSchema)>,
     pub(crate) messages: Vec<MessageSchema>,
     pub(crate) listeners: Vec<Box<dyn Listener>>,
@@ -170,6 +174,8 @@ impl Game {
             resources: Vec::new(),
             beside: Vec::new(),
             command: None,
+            division: Division::default(),
+            budget: None,
             events: Vec::new(),
             messages: Vec::new(),
             listeners: Vec::new(),
@@ -296,7 +302,7 @@ impl Game {
 
     /// Shows a component to viewers. Its entities get a [`NetEntity`](crate::NetEntity) by themselves.
     ///
-    /// In this version there is one area, which all may see: fields and components of other scopes are in exact captures only.
+    /// All see it, unless the game has a [grid](Self::grid). Fields and components of other scopes than `all` are in exact captures only.
     ///
     /// A component whose `Component` is not made by `derive(Replicate)` should have `#[component(summary_tick)]`: without it all its
     /// rows are looked at in each tick, changed or not, and [`GameKind::advice`](crate::GameKind::advice) says so.
@@ -358,11 +364,19 @@ impl Game {
 
     /// Something that happens at a tick, for [`Emit`](crate::Emit).
     pub fn event<E: GameEvent>(&mut self) -> &mut Self {
+        self.add_event::<E>(None)
+    }
+
+    pub(crate) fn add_event<E: GameEvent>(
+        &mut self,
+        place: Option<Arc<dyn Any + Send + Sync>>,
+    ) -> &mut Self {
         let record = E::schema();
         let kind = EventKind {
             type_id: TypeId::of::<E>(),
             name: record.name.clone(),
             lifetime: E::LIFETIME,
+            place,
         };
         self.events.push((kind, record));
         self

@@ -2,7 +2,10 @@
 //!
 //! Two numbers, since the wire must not count what a viewer may not see. The room's [`NetId`] names an entity from its first
 //! registered component to its end, and stays inside the simulation. The area's slot exists while the entity has a component that
-//! everybody may see. Both are given in the order of spawning, by hooks, so that they are the same wherever the same game runs.
+//! everybody may see. Both are given in the order of spawning, by hooks, so that they are the same wherever the same game runs; in
+//! a room that is divided into areas the slots are given by the capture, in the order of the room's names.
+
+use std::collections::BTreeMap;
 
 use bevy_ecs::archetype::Archetype;
 use bevy_ecs::component::{Component, ComponentCloneBehavior, ComponentId, Mutable, StorageType};
@@ -11,9 +14,14 @@ use bevy_ecs::lifecycle::{ComponentHook, HookContext};
 use bevy_ecs::resource::Resource;
 use bevy_ecs::world::DeferredWorld;
 use tickwire_proto::Tick;
-use tickwire_snapshot::{Area, NetId, SlotAllocator};
+use tickwire_snapshot::{Area, AreaId, HISTORY_MAX, NetId, SlotAllocator};
 
 use crate::refs::UNSEEN_ID;
+
+/// Entities of a room at most: an area holds fewer.
+pub const ROOM_ENTITIES_MAX: usize = 1 << 20;
+/// The place in the book of the area that all see.
+pub(crate) const ALL: usize = 0;
 
 /// The room's name of an entity: equal after a restore and on every machine, unlike bevy's `Entity`.
 ///
@@ -81,22 +89,56 @@ impl Component for NetEntity {
 pub(crate) struct Known {
     pub entity: Entity,
     pub generation: u16,
-    /// Its place in the area that all may see.
-    pub area: Option<NetId>,
+    /// Where viewers see it.
+    pub place: Option<Place>,
     /// How many of its components everybody may see.
     shown: u16,
+}
+
+/// A slot of an area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The area's place in the book.
+    pub area: usize,
+    pub id: NetId,
+}
+
+/// Who is who in one area.
+pub(crate) struct AreaBook {
+    pub id: AreaId,
+    pub slots: SlotAllocator,
+    /// The room's name of whoever is in a slot.
+    shown: Vec<Option<NetId>>,
+    touched: Touched,
+}
+
+impl AreaBook {
+    fn new(id: AreaId) -> Self {
+        Self {
+            id,
+            slots: SlotAllocator::default(),
+            shown: Vec::new(),
+            touched: Touched::default(),
+        }
+    }
 }
 
 /// The book of names. A resource, so that hooks reach it.
 #[derive(Resource)]
 pub(crate) struct Ids {
     pub room: SlotAllocator,
-    pub area: SlotAllocator,
+    /// The first one is that which all see.
+    areas: Vec<AreaBook>,
+    /// The place in the book of each area.
+    by_id: BTreeMap<AreaId, usize>,
+    /// Areas with slots that were touched.
+    touched: Touched,
+    /// Whether there are several areas, so that captures say who is in which.
+    divided: bool,
+    /// Who may be in no area yet, or in a wrong one.
+    unsettled: Vec<NetId>,
     now: Tick,
     known: Vec<Option<Known>>,
-    /// The room's slot of whoever is in a slot of the area.
-    shown: Vec<Option<NetId>>,
-    touched: Touched,
     /// Components that put an entity into the area.
     visible: Vec<bool>,
     /// Entities that found no slot.
@@ -106,12 +148,14 @@ pub(crate) struct Ids {
 impl Ids {
     pub(crate) fn new() -> Self {
         Self {
-            room: SlotAllocator::default(),
-            area: SlotAllocator::default(),
+            room: SlotAllocator::with_max(HISTORY_MAX as u32, ROOM_ENTITIES_MAX),
+            areas: vec![AreaBook::new(AreaId::ALL)],
+            by_id: BTreeMap::from([(AreaId::ALL, ALL)]),
+            touched: Touched::default(),
+            divided: false,
+            unsettled: Vec::new(),
             now: Tick(0),
             known: Vec::new(),
-            shown: Vec::new(),
-            touched: Touched::default(),
             visible: Vec::new(),
             refused: 0,
         }
@@ -144,27 +188,87 @@ impl Ids {
         self.known.get(slot as usize)?.as_ref()
     }
 
-    /// Who is in a slot of the area, and with which generation.
-    pub(crate) fn in_area(&self, slot: u32) -> Option<(NetId, &Known)> {
-        let id = (*self.shown.get(slot as usize)?)?;
-        let known = self.get(id)?;
-        Some((known.area?, known))
+    /// Several areas from now on.
+    pub(crate) fn divide(&mut self) {
+        self.divided = true;
     }
 
-    /// The entity that the area calls `id`.
-    pub(crate) fn seen(&self, id: NetId) -> Option<Entity> {
-        let (now, known) = self.in_area(id.slot)?;
+    /// Whether there are several areas.
+    pub(crate) fn is_divided(&self) -> bool {
+        self.divided
+    }
+
+    /// All areas that there are, by their place in the book.
+    pub(crate) fn areas(&self) -> &[AreaBook] {
+        &self.areas
+    }
+
+    /// The place in the book of an area, which is there from now on.
+    pub(crate) fn open(&mut self, id: AreaId) -> usize {
+        let next = self.areas.len();
+        let at = *self.by_id.entry(id).or_insert(next);
+        if at == next {
+            self.areas.push(AreaBook::new(id));
+        }
+        at
+    }
+
+    /// The place in the book of an area that there is.
+    pub(crate) fn find(&self, id: AreaId) -> Option<usize> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// Who is in a slot of an area, and with which generation.
+    pub(crate) fn in_area(&self, area: usize, slot: u32) -> Option<(NetId, &Known)> {
+        let id = (*self.areas.get(area)?.shown.get(slot as usize)?)?;
+        let known = self.get(id)?;
+        Some((known.place?.id, known))
+    }
+
+    /// The entity that an area calls `id`.
+    pub(crate) fn seen(&self, area: usize, id: NetId) -> Option<Entity> {
+        let (now, known) = self.in_area(area, id.slot)?;
         (now == id).then_some(known.entity)
     }
 
-    /// What the area calls somebody of the room.
-    pub(crate) fn place(&self, id: NetId) -> Option<NetId> {
-        Some(self.get(id)?.area.unwrap_or(UNSEEN_ID))
+    /// What an area calls somebody of the room.
+    pub(crate) fn name_in(&self, area: usize, id: NetId) -> Option<NetId> {
+        let place = self.get(id)?.place.filter(|place| place.area == area);
+        Some(place.map_or(UNSEEN_ID, |place| place.id))
     }
 
-    /// The area's slots whose entities came, went or lost a component since the last call, in order.
-    pub(crate) fn take_touched(&mut self) -> Vec<u32> {
-        self.touched.take()
+    /// The area that somebody is in.
+    pub(crate) fn area_of(&self, id: NetId) -> Option<AreaId> {
+        Some(self.areas[self.get(id)?.place?.area].id)
+    }
+
+    /// The next area of which slots changed since they were taken, and these, in order: their entities came, went or lost a component.
+    pub(crate) fn take_touched(&mut self) -> Vec<(usize, Vec<u32>)> {
+        let areas = self.touched.take();
+        let slots = areas.into_iter().map(|area| {
+            let area = area as usize;
+            (area, self.areas[area].touched.take())
+        });
+        slots.collect()
+    }
+
+    /// Who may be in no area yet, or in a wrong one.
+    pub(crate) fn take_unsettled(&mut self) -> Vec<NetId> {
+        std::mem::take(&mut self.unsettled)
+    }
+
+    /// Puts somebody into another area, or into their first: where they are now, and where they were.
+    pub(crate) fn move_to(&mut self, id: NetId, area: AreaId) -> Option<(Place, Option<Place>)> {
+        let was = self.get(id)?.place;
+        if let Some(place) = was {
+            self.hide(place);
+        }
+        if let Some(Some(known)) = self.known.get_mut(id.slot as usize) {
+            known.place = None;
+        }
+        let area = self.open(area);
+        self.show(id, area);
+        Some((self.get(id)?.place?, was))
     }
 
     fn visible_in(&self, archetype: &Archetype) -> u16 {
@@ -172,38 +276,75 @@ impl Ids {
         archetype.components().iter().filter(shown).count() as u16
     }
 
-    fn show(&mut self, id: NetId) {
-        let Some(place) = self.area.allocate(self.now) else {
+    /// The next capture finds out where somebody is. As many wait as are in the room, however long there is none.
+    fn unsettle(&mut self, id: NetId) {
+        if !self.divided {
+            return;
+        }
+        if self.unsettled.len() > 2 * self.known.len() + 64 {
+            self.unsettled.sort_unstable();
+            self.unsettled.dedup();
+            let mut all = std::mem::take(&mut self.unsettled);
+            all.retain(|id| self.get(*id).is_some());
+            self.unsettled = all;
+        }
+        self.unsettled.push(id);
+    }
+
+    fn show(&mut self, id: NetId, area: usize) {
+        let book = &mut self.areas[area];
+        let Some(slot) = book.slots.allocate(self.now) else {
             self.refused += 1;
             return;
         };
-        *entry(&mut self.shown, place.slot as usize) = Some(id);
+        *entry(&mut book.shown, slot.slot as usize) = Some(id);
         if let Some(Some(known)) = self.known.get_mut(id.slot as usize) {
-            known.area = Some(place);
+            known.place = Some(Place { area, id: slot });
         }
-        self.touched.touch(place.slot);
+        self.touch(area, slot.slot);
     }
 
-    fn hide(&mut self, place: NetId) {
-        self.shown[place.slot as usize] = None;
-        self.area.release(place, self.now);
-        self.touched.touch(place.slot);
+    fn hide(&mut self, place: Place) {
+        let book = &mut self.areas[place.area];
+        book.shown[place.id.slot as usize] = None;
+        book.slots.release(place.id, self.now);
+        self.touch(place.area, place.id.slot);
+    }
+
+    fn touch(&mut self, area: usize, slot: u32) {
+        self.areas[area].touched.touch(slot);
+        self.touched.touch(area as u32); // at most AREA_IDS_MAX
     }
 
     /// Puts an entity back where a capture says it was.
     pub(crate) fn put_back(&mut self, id: NetId, known: Known) {
         *entry(&mut self.known, id.slot as usize) = Some(known);
-        if let Some(place) = known.area {
-            *entry(&mut self.shown, place.slot as usize) = Some(id);
+        match known.place {
+            Some(place) => {
+                let shown = &mut self.areas[place.area].shown;
+                *entry(shown, place.id.slot as usize) = Some(id);
+            }
+            None => self.unsettle(id),
         }
     }
 
+    /// Puts an area back with the slots that a capture says it had.
+    pub(crate) fn put_back_area(&mut self, id: AreaId, slots: SlotAllocator) {
+        let at = self.open(id);
+        self.areas[at].slots = slots;
+    }
+
     /// Has the next capture compare all of an area with the world: after a restore nobody knows what had changed since it was published.
-    pub(crate) fn touch_all(&mut self, published: Option<&Area>) {
-        let gone = published.into_iter().flat_map(Area::entities);
-        gone.for_each(|id| self.touched.touch(id.slot));
-        let here = self.known.iter().flatten().filter_map(|known| known.area);
-        here.for_each(|id| self.touched.touch(id.slot));
+    pub(crate) fn touch_all<'a>(&mut self, published: impl Iterator<Item = &'a Area>) {
+        for area in published {
+            let at = self.open(area.id());
+            area.entities().for_each(|id| self.touch(at, id.slot));
+        }
+        let places = self.known.iter().flatten().filter_map(|known| known.place);
+        let places: Vec<Place> = places.collect();
+        for place in places {
+            self.touch(place.area, place.id.slot);
+        }
     }
 
     /// Forgets everybody, and keeps which components are visible.
@@ -211,17 +352,18 @@ impl Ids {
         let visible = std::mem::take(&mut self.visible);
         *self = Self {
             visible,
+            divided: self.divided,
             ..Self::new()
         };
     }
 }
 
 impl Known {
-    pub(crate) fn new(entity: Entity, generation: u16, area: Option<NetId>, shown: u16) -> Self {
+    pub(crate) fn new(entity: Entity, generation: u16, place: Option<Place>, shown: u16) -> Self {
         Self {
             entity,
             generation,
-            area,
+            place,
             shown,
         }
     }
@@ -233,7 +375,7 @@ impl Known {
 
 pub(crate) fn net_id(slot: usize, generation: u16) -> NetId {
     NetId {
-        slot: slot as u32, // at most ENTITIES_MAX
+        slot: slot as u32, // at most ROOM_ENTITIES_MAX
         generation,
     }
 }
@@ -305,8 +447,12 @@ pub(crate) fn came_into_sight(mut world: DeferredWorld, context: HookContext) {
         return;
     };
     known.shown = shown;
-    if shown > 0 && known.area.is_none() {
-        ids.show(id);
+    if shown == 0 || known.place.is_some() {
+        return;
+    }
+    match ids.divided {
+        true => ids.unsettle(id), // where it is the capture finds out
+        false => ids.show(id, ALL),
     }
 }
 
@@ -320,13 +466,30 @@ pub(crate) fn went_out_of_sight(mut world: DeferredWorld, context: HookContext) 
         return;
     };
     known.shown = known.shown.saturating_sub(1);
-    match known.area {
+    match known.place {
         Some(place) if known.shown == 0 => {
-            known.area = None;
+            known.place = None;
             ids.hide(place);
         }
-        Some(place) => ids.touched.touch(place.slot),
+        Some(place) => {
+            ids.touch(place.area, place.id.slot);
+            if ids.divided {
+                ids.unsettle(id); // it may have lost what says where it is
+            }
+        }
         None => {}
+    }
+}
+
+/// The entity has another owner: it may be for somebody else.
+pub(crate) fn changed_hands(world: &mut DeferredWorld, entity: Entity) {
+    let Some(id) = world.get::<NetEntity>(entity).map(NetEntity::id) else {
+        return;
+    };
+    if let Some(mut ids) = world.get_resource_mut::<Ids>()
+        && ids.divided
+    {
+        ids.unsettle(id);
     }
 }
 
@@ -338,7 +501,7 @@ fn vanished(mut world: DeferredWorld, context: HookContext) {
     let mut ids = world.resource_mut::<Ids>();
     if let Some(place) = ids.known[id.slot as usize]
         .take()
-        .and_then(|known| known.area)
+        .and_then(|known| known.place)
     {
         ids.hide(place);
     }

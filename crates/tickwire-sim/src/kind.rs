@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bevy_ecs::world::World;
-use tickwire_snapshot::{RecordSchema, Schema};
+use tickwire_snapshot::{Quant, RecordSchema, Schema};
 
 use crate::column::{Column, is_shown};
 use crate::game::{Game, GameError};
@@ -36,6 +36,7 @@ pub struct GameKind {
     seat_for_each_session: bool,
     watchers: u16,
     watch_every: u8,
+    budget: Option<usize>,
     advice: Vec<String>,
 }
 
@@ -75,6 +76,10 @@ impl GameKind {
             seat_for_each_session: book.seat_for_each_session,
             watchers: book.watchers,
             watch_every: book.watch_every(book.send_every()?),
+            budget: book.budget.map(|bytes| {
+                let updates = u32::from(book.rate) / u32::from(book.send_every().unwrap_or(1));
+                (bytes / updates.max(1)) as usize
+            }),
             advice: book.advice,
             make: Arc::new(game),
             name,
@@ -153,6 +158,12 @@ impl GameKind {
     #[must_use]
     pub fn watch_every(&self) -> u8 {
         self.watch_every
+    }
+
+    /// Bytes of areas in one update of a player, beside that which all see, if that is bounded.
+    #[must_use]
+    pub fn budget(&self) -> Option<usize> {
+        self.budget
     }
 
     /// Whether its rooms sleep while nobody is online.
@@ -258,6 +269,9 @@ fn published(name: &str, book: &Game) -> Result<Schema, GameError> {
         .collect();
     let command = book.command.as_ref();
     schema.command = command.map(|command| command.record().visible());
+    if let Some(record) = schema.command.as_mut().filter(|_| book.division.divides()) {
+        name_any_area(record);
+    }
     schema.profile = book.profile;
     schema.messages = book.messages.clone();
     let heard = book.listeners.iter().map(|it| it.schema());
@@ -268,6 +282,14 @@ fn published(name: &str, book: &Game) -> Result<Schema, GameError> {
     }
     schema.seal()?;
     Ok(schema)
+}
+
+/// Commands of a game with several areas name entities by area, slot and generation.
+fn name_any_area(command: &mut RecordSchema) {
+    let entities = command.fields.iter_mut();
+    for field in entities.filter(|field| field.quant == Quant::Entity) {
+        field.quant = Quant::Target;
+    }
 }
 
 /// The schema of everything, to tell games apart that look alike to viewers.

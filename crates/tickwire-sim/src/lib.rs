@@ -60,22 +60,25 @@
 //! ```
 //!
 //! What a viewer may not see is on no wire: hidden components and fields ([`Scope`](tickwire_snapshot::Scope)s other than `all`) are in
-//! exact captures only in this version; areas for owners and teams will come.
+//! exact captures only, and in a game with a [grid](Game::grid) a player is told of what is around what they own.
 
 extern crate self as tickwire_sim; // for what derives generate, in here too
 
 #[doc(hidden)]
 pub mod __private;
+mod areas;
 mod ask;
 mod capture;
 mod chance;
 mod column;
 mod command;
 mod control;
+mod division;
 mod entity;
 mod event;
 mod exact;
 mod game;
+mod grid;
 mod ids;
 mod inbox;
 mod kind;
@@ -87,11 +90,13 @@ pub mod prelude;
 mod refs;
 mod save;
 mod seats;
+mod sight;
 mod simulation;
 mod system;
 mod task;
 mod time;
 
+pub use areas::SeenBy;
 pub use ask::{
     ANSWERS_MAX, Answer, Answers, Asked, NoReply, OutAnswer, OutQuestion, QUESTIONS_MAX,
     QuestionId, Questions, Replied, Ticket, TooManyQuestions,
@@ -104,7 +109,8 @@ pub use entity::EntityMarker;
 pub use event::{EVENTS_WAITING_MAX, Emit, GameEvent};
 pub use exact::{Exact, RestoreError};
 pub use game::{Game, GameError, RATE_MAX, Replicate, ReplicateResource, WATCHERS_MAX};
-pub use ids::NetEntity;
+pub use grid::SIGHT_AREAS_MAX;
+pub use ids::{NetEntity, ROOM_ENTITIES_MAX};
 pub use inbox::{INBOX_MAX, JoinRefused};
 pub use kind::{GameFn, GameKind};
 pub use message::{FromPlayer, MessageRefused, OUTBOX_MAX, OutMessage, Outbox, OutboxLane, To};
@@ -113,6 +119,7 @@ pub use player::{
     Asks, OwnedBy, PLAYER_IDENTITY_MAX, PLAYER_NAME_MAX, Player, PlayerInfo, Roster, SEATS_MAX,
     Seated,
 };
+pub use sight::Sight;
 pub use simulation::{RoomAttributes, SimDrops, SimOptions, Simulation};
 pub use task::{Done, NewTask, TASKS_MAX, TaskFailed, TaskId, TaskResult, Tasks};
 pub use time::CurrentTick;

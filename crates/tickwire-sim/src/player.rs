@@ -11,7 +11,7 @@ use tickwire_snapshot::record::{ReadError, ReadFault, Record, Refs};
 use tickwire_snapshot::{FieldSchema, Quant, RecordSchema, Row, RowMut};
 
 use crate::command::AskHooks;
-use crate::ids::went_out_of_sight;
+use crate::ids::{changed_hands, went_out_of_sight};
 
 /// Seats of a room at most.
 pub const SEATS_MAX: u16 = 1_024;
@@ -55,6 +55,7 @@ impl Component for OwnedBy {
 
     fn on_insert() -> Option<ComponentHook> {
         Some(|mut world: DeferredWorld, context: HookContext| {
+            changed_hands(&mut world, context.entity);
             let Some(&hooks) = world.get_resource::<AskHooks>() else {
                 return;
             };

@@ -1,5 +1,6 @@
 //! What a game imports: no name here collides with `bevy_ecs::prelude`, so that both can be imported whole.
 
+pub use crate::areas::SeenBy;
 pub use crate::ask::{Answers, Asked, NoReply, Questions, Replied, Ticket};
 pub use crate::chance::Chance;
 pub use crate::command::{MissingCommand, PlayerCommand};

@@ -16,21 +16,23 @@ pub(crate) const UNSEEN_ID: NetId = NetId {
     generation: 0,
 };
 
-/// References as the area writes them: what all may see.
+/// References as an area writes them: to what is in it. Whoever sees it need not see another.
 pub(crate) struct AreaRefs<'a> {
     pub world: &'a World,
     pub ids: &'a Ids,
+    /// Its place in the book of names.
+    pub area: usize,
 }
 
 impl Refs for AreaRefs<'_> {
     fn to_net(&self, entity_bits: u64) -> Option<NetId> {
         let entity = Entity::try_from_bits(entity_bits)?;
         let id = self.world.get::<NetEntity>(entity)?.id();
-        self.ids.place(id)
+        self.ids.name_in(self.area, id)
     }
 
     fn to_entity(&self, id: NetId) -> Option<u64> {
-        self.ids.seen(id).map(Entity::to_bits)
+        self.ids.seen(self.area, id).map(Entity::to_bits)
     }
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bevy_ecs::component::ComponentId;
 use tickwire_proto::wire::{Reader, Writer};
-use tickwire_snapshot::AreaId;
 
 use crate::ask::{Answers, Questions};
 use crate::capture::Capture;
@@ -104,11 +103,11 @@ impl Simulation {
         let stats = self.capture.stats;
         self.capture = Capture::new(&self.schema);
         self.capture.stats = stats;
-        self.capture.last = parts::read_published(&mut input, &self.schema)?;
-        let published = self.capture.last.as_ref();
-        let published = published.and_then(|last| last.area(AreaId::ALL));
+        let published = parts::read_published(&mut input, &self.schema)?;
         let mut ids = self.world.resource_mut::<Ids>();
-        ids.touch_all(published.map(Arc::as_ref));
+        let areas = published.iter().flat_map(|last| &last.areas);
+        ids.touch_all(areas.map(Arc::as_ref));
+        self.capture.go_on(published, &mut ids);
         self.world.resource_mut::<Outbox>().queue.clear();
         self.world.resource_mut::<Answers>().queue.clear();
         Ok(input.finish()?)

@@ -255,6 +255,7 @@ impl Simulation {
         if let Some(at) = roster.seats.get_mut(usize::from(seat)) {
             *at = None;
         }
+        self.sights.forget(seat);
         if let Some(command) = &self.command {
             command.vacate(&mut self.world, seat);
         }

@@ -9,7 +9,7 @@ use bevy_ecs::schedule::Schedule;
 use bevy_ecs::system::{BoxedSystem, In};
 use bevy_ecs::world::World;
 use tickwire_proto::Tick;
-use tickwire_snapshot::{OwnedRow, Schema, Snapshot};
+use tickwire_snapshot::{AreaId, OwnedRow, Schema, Snapshot};
 
 use crate::ask::{Answerer, Answers, Questions, ReplyListener};
 use crate::capture::{Capture, CaptureStats};
@@ -17,6 +17,7 @@ use crate::chance::Seed;
 use crate::column::Column;
 use crate::command::{CommandLine, CommandRefused, CommandRules, ForeignEntity};
 use crate::control::{Order, RoomControl};
+use crate::division::Division;
 use crate::event::EventQueue;
 use crate::game::GameError;
 use crate::ids::{Ids, NetEntity};
@@ -25,6 +26,7 @@ use crate::kind::{GameKind, set_up};
 use crate::message::{Listener, OutMessage, Outbox, To};
 use crate::notice::{Notices, OutNotice};
 use crate::player::{OwnedBy, Player, Roster, SEATS_MAX};
+use crate::sight::Sights;
 use crate::system::run;
 use crate::task::{DoneListener, NewTask, TaskId, Tasks};
 use crate::time::CurrentTick;
@@ -128,6 +130,8 @@ pub struct Simulation {
     pub(crate) on_leave: Vec<BoxedSystem<In<Player>>>,
     pub(crate) owned: QueryState<(Entity, &'static NetEntity, &'static OwnedBy)>,
     pub(crate) capture: Capture,
+    pub(crate) division: Division,
+    pub(crate) sights: Sights,
     pub(crate) exact_hash: u64,
 }
 
@@ -156,6 +160,7 @@ impl Simulation {
         let computers = options.computers.unwrap_or(kind.computers());
         let mut world = new_world(kind, &schema, seats, &book, options);
         set_up(&mut world, &mut book, &schema)?;
+        book.division.setup(&mut world);
         if let (Some(command), Some(sealed)) = (&mut book.command, &schema.command) {
             let rules = CommandRules {
                 seats,
@@ -187,6 +192,8 @@ impl Simulation {
         let simulation = Self {
             owned: world.query(),
             capture: Capture::new(&schema),
+            division: book.division,
+            sights: Sights::default(),
             world,
             schedule: book.schedule,
             schema,
@@ -248,16 +255,20 @@ impl Simulation {
             return Err(CommandRefused::Seat(seat));
         }
         match row {
-            Some(row) => command.give(&mut self.world, seat, row)?,
+            Some(row) => {
+                let sight = self.sights.of(seat);
+                command.give(&mut self.world, seat, row, sight)?;
+            }
             None => command.withhold(&mut self.world, seat),
         }
         Ok(())
     }
 
-    /// Whether a command names only entities that its player owns, or may name all the same. To be asked when the command is due.
+    /// Whether a command names only entities that its player owns, or may name all the same. To be asked when the command is due. One that
+    /// the player does not [see](Self::sight) is named by nobody: a command that may name any names none then.
     pub fn check_command(&self, seat: u16, row: &OwnedRow) -> Result<(), ForeignEntity> {
         match &self.command {
-            Some(command) => command.check(&self.world, seat, row),
+            Some(command) => command.check(&self.world, seat, row, self.sights.of(seat)),
             None => Ok(()),
         }
     }
@@ -290,8 +301,42 @@ impl Simulation {
 
     /// The state of the room at this tick as viewers may see it. Costs what changed; of an untouched world, the same areas come again.
     pub fn capture(&mut self) -> Arc<Snapshot> {
-        self.capture
-            .take(&mut self.world, &mut self.columns, self.tick)
+        let snapshot = self.capture.take(
+            &mut self.world,
+            &mut self.columns,
+            &mut self.division,
+            self.tick,
+        );
+        self.sights
+            .look(&self.world, &self.division, &mut self.owned);
+        snapshot
+    }
+
+    /// The areas that a seat sees since the last [capture](Self::capture), rising: what all see, the cells around what it owns, what is for it
+    /// alone, and what the game [says](crate::Game::sees). Beyond the last seat: what spectators see.
+    ///
+    /// Where nobody ever was there is no area, though it is seen.
+    #[must_use]
+    pub fn sight(&self, seat: u16) -> &[AreaId] {
+        self.sights.of(seat)
+    }
+
+    /// The areas on the grid in which something is that the seat owns, rising.
+    #[must_use]
+    pub fn near(&self, seat: u16) -> &[AreaId] {
+        self.sights.near(seat)
+    }
+
+    /// Counts the changes of what any seat [sees](Self::sight).
+    #[must_use]
+    pub fn sights(&self) -> u64 {
+        self.sights.changes
+    }
+
+    /// Whether there are several areas.
+    #[must_use]
+    pub fn is_divided(&self) -> bool {
+        self.division.divides()
     }
 
     /// What captures cost so far.

@@ -217,6 +217,8 @@ mod both {
         game.replicate::<C>()
             .command::<P>()
             .event::<E>()
+            .seen_by(|_: &C| SeenBy::All)
+            .codec(Profile::Fast)
             .missing(MissingCommand::RepeatLast);
         let _ = (Player::new(info.seat), Presence::Online, Side::Left);
         let _ = (MoveTo::Room(String::new()), TaskId(1), TaskFailed::Lost);

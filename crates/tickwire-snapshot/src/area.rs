@@ -27,7 +27,10 @@ pub struct NetId {
     pub generation: u16,
 }
 
-/// The number of an area.
+/// Areas of a room are numbered below this: with a slot and a generation such a number is exact in a double.
+pub const AREA_IDS_MAX: u32 = 1 << 20;
+
+/// The number of an area, below [`AREA_IDS_MAX`]. It says where the area is or who it is for, and counts nothing.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -53,9 +56,25 @@ pub struct TickEvent {
     pub blobs: Vec<Vec<u8>>,
 }
 
+/// Ticks for which an area knows who came from another one.
+pub const ARRIVAL_TICKS_MAX: u32 = 64;
+
+/// Somebody who came into an area from another one: the same entity under another name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// When: that of the first version that has it.
+    pub tick: Tick,
+    /// What it is called here.
+    pub id: NetId,
+    /// Where it was before.
+    pub from: AreaId,
+    /// What it was called there.
+    pub was: NetId,
+}
+
 /// What is true of an area from its tick on, quantised: entities, and rows of components and resources, in shared pages of 64 slots.
 ///
-/// Two areas are [`same`](Self::same) if ids, generations and columns (tracks included) are; events and ticks are not content.
+/// Two areas are [`same`](Self::same) if ids, generations and columns (tracks included) are; events, arrivals and ticks are not content.
 /// Tables are numbered as in [`Schema::record`]; resources are rows of slot 0.
 #[derive(Clone, Debug)]
 pub struct Area {
@@ -68,6 +87,7 @@ pub struct Area {
     pub(crate) entities: Arc<Table<EntityPage>>,
     pub(crate) tables: Vec<Arc<Table<Page>>>,
     pub(crate) events: Vec<TickEvent>,
+    pub(crate) arrivals: Vec<Arrival>,
 }
 
 impl Area {
@@ -83,6 +103,15 @@ impl Area {
             entities: Arc::default(),
             tables: vec![Arc::default(); schema.tables()],
             events: Vec::new(),
+            arrivals: Vec::new(),
+        }
+    }
+
+    /// An area with nothing in it, of which the same is known at a later tick.
+    pub fn empty_at(id: AreaId, schema: &Arc<Schema>, tick: Tick) -> Self {
+        Self {
+            tick,
+            ..Self::empty(id, schema)
         }
     }
 
@@ -221,6 +250,11 @@ impl Area {
     /// The tick events that live in it, oldest first.
     pub fn events(&self) -> &[TickEvent] {
         &self.events
+    }
+
+    /// Who came from other areas of late, oldest first. No part of what viewers of this area alone are told.
+    pub fn arrivals(&self) -> &[Arrival] {
+        &self.arrivals
     }
 
     /// The state hash: equal for equal content, on every machine. Pages that did not change are not hashed again.

@@ -175,6 +175,7 @@ fn describe(quant: &Quant) -> String {
         Quant::Enum { variants } => format!("enum {}", variants.join(" | ")),
         Quant::Varint => "varint".to_owned(),
         Quant::Entity => "entity".to_owned(),
+        Quant::Target => "entity of any area".to_owned(),
         Quant::F32 => "f32".to_owned(),
         Quant::Text { max } => format!("text of {max} bytes"),
         Quant::Blob { shape, max } => format!("blob of {max} bytes: {shape:?}"),

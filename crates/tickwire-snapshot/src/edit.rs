@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use tickwire_proto::Tick;
 
-use crate::area::{Area, ENTITIES_MAX, EVENTS_MAX, NetId, TickEvent, place};
+use crate::area::{
+    ARRIVAL_TICKS_MAX, Area, AreaId, Arrival, ENTITIES_MAX, EVENTS_MAX, NetId, TickEvent, place,
+};
 use crate::layout::Layout;
 use crate::page::{EntityPage, Page};
 use crate::row::RowMut;
@@ -57,6 +59,8 @@ impl AreaEdit {
         next.previous = base.tick;
         next.events
             .retain(|event| tick.since(event.tick) <= u32::from(event.lifetime));
+        next.arrivals
+            .retain(|arrival| tick.since(arrival.tick) <= ARRIVAL_TICKS_MAX);
         Self {
             base: base.clone(),
             schema: schema.clone(),
@@ -84,6 +88,16 @@ impl AreaEdit {
         page.generations[row] = id.generation;
         self.next.len += 1;
         self.changed = true;
+    }
+
+    /// Says that an entity which was [spawned](Self::spawn) here came from another area.
+    pub fn arrived(&mut self, id: NetId, from: AreaId, was: NetId) {
+        self.next.arrivals.push(Arrival {
+            tick: self.next.tick,
+            id,
+            from,
+            was,
+        });
     }
 
     /// Takes the entity of a slot away with all its rows.

@@ -96,7 +96,7 @@ pub(crate) fn groups(record: &RecordSchema, columns: &[Column]) -> Vec<Group> {
                     let half = columns[usize::from(first) + 1].max / 2;
                     (5, Kind::Turn(Turn::new(step, half)))
                 }
-                Quant::F32 | Quant::Entity => (1, Kind::Alone),
+                Quant::F32 | Quant::Entity | Quant::Target => (1, Kind::Alone),
                 _ if i64::from(column.max) - i64::from(column.min) < 8 => (0, Kind::Small),
                 _ => (2, Kind::Motion),
             };

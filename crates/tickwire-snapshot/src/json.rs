@@ -59,7 +59,7 @@ fn quant(quant: &Quant) -> Value {
         Quant::Quat { step } => json!({ "type": "quat", "step": step }),
         Quant::Enum { variants } => json!({ "type": "enum", "variants": variants }),
         Quant::Varint => json!({ "type": "varint" }),
-        Quant::Entity => json!({ "type": "entity" }),
+        Quant::Entity | Quant::Target => json!({ "type": "entity" }),
         Quant::F32 => json!({ "type": "f32" }),
         Quant::Text { max } => json!({ "type": "text", "max": max }),
         Quant::Blob { shape, max } => json!({ "type": "blob", "shape": shape, "max": max }),

@@ -25,7 +25,9 @@ mod unit;
 pub mod value;
 pub mod values;
 
-pub use area::{Area, AreaId, ENTITIES_MAX, NetId, TickEvent};
+pub use area::{
+    AREA_IDS_MAX, ARRIVAL_TICKS_MAX, Area, AreaId, Arrival, ENTITIES_MAX, NetId, TickEvent,
+};
 pub use codec::{Basis, DecodeError, Decoded, Encoder, decode};
 pub use edit::{AreaEdit, RowsEdit};
 pub use history::{HISTORY_MAX, History};

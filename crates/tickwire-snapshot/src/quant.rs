@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::area::ENTITIES_MAX;
+use crate::area::{AREA_IDS_MAX, AreaId, ENTITIES_MAX, NetId};
 use crate::message::MESSAGE_DECODED_MAX;
 use crate::schema::Lerp;
 use crate::shape::Shape;
@@ -81,6 +81,43 @@ pub enum Quant {
         /// Bytes at most.
         max: u32,
     },
+    /// A reference of a command to an entity of any area that its sender sees, of a game that has several: see [`put_target`].
+    Target,
+}
+
+/// Bits of a slot and 1, and of an area's number beside it, in the first column of a [`Quant::Target`].
+const TARGET_SLOT_BITS: u32 = 17;
+const TARGET_AREA_BITS: u32 = 13;
+
+/// Writes a reference to an entity of an area into two columns: slot + 1 and the 13 lowest bits of the area's number above it, generation and
+/// the other bits above it. No entity is two zeros.
+pub fn put_target(target: Option<(AreaId, NetId)>, ints: &mut [i32]) {
+    let [first, second, ..] = ints else { return };
+    (*first, *second) = match target {
+        Some((area, id)) if area.0 < AREA_IDS_MAX && (id.slot as usize) < ENTITIES_MAX => {
+            let low = area.0 & ((1 << TARGET_AREA_BITS) - 1);
+            (
+                ((low << TARGET_SLOT_BITS) | (id.slot + 1)) as i32,
+                (((area.0 >> TARGET_AREA_BITS) << 16) | u32::from(id.generation)) as i32,
+            )
+        }
+        _ => (0, 0),
+    };
+}
+
+/// Reads what [`put_target`] wrote.
+pub fn target(ints: &[i32]) -> Option<(AreaId, NetId)> {
+    let [first, second, ..] = *ints else {
+        return None;
+    };
+    let (first, second) = (first as u32, second as u32);
+    let slot = (first & ((1 << TARGET_SLOT_BITS) - 1)).checked_sub(1)?;
+    let id = NetId {
+        slot,
+        generation: second as u16,
+    };
+    let area = first >> TARGET_SLOT_BITS | (second >> 16) << TARGET_AREA_BITS;
+    Some((AreaId(area), id))
 }
 
 /// The slot column of a reference to an entity that the viewer may not see.
@@ -132,7 +169,7 @@ impl Quant {
     pub fn columns(&self) -> usize {
         match self {
             Self::Text { .. } | Self::Blob { .. } => 0,
-            Self::Unit3 { .. } | Self::Entity => 2,
+            Self::Unit3 { .. } | Self::Entity | Self::Target => 2,
             Self::Quat { .. } => 4,
             _ => 1,
         }
@@ -170,6 +207,8 @@ impl Quant {
             Self::Enum { variants } => (0, variants.len() as i32 - 1),
             Self::Entity if column == 0 => (0, UNSEEN),
             Self::Entity => (0, i32::from(u16::MAX)),
+            Self::Target if column == 0 => (0, (1 << (TARGET_SLOT_BITS + TARGET_AREA_BITS)) - 1),
+            Self::Target => (0, (1 << (16 + 20 - TARGET_AREA_BITS)) - 1),
             Self::Text { .. } | Self::Blob { .. } => (0, 0),
         }
     }
@@ -340,7 +379,7 @@ impl Quant {
                     Err(QuantError::Blob)
                 }
             }
-            Self::Bool | Self::Varint | Self::Entity | Self::F32 => Ok(()),
+            Self::Bool | Self::Varint | Self::Entity | Self::Target | Self::F32 => Ok(()),
         }
     }
 

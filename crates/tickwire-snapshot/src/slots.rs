@@ -24,6 +24,7 @@ use crate::history::HISTORY_MAX;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlotAllocator {
     rest: u32,
+    max: usize,
     /// By slot: the generation of its entity, or of its next one.
     generations: Vec<u16>,
     free: BTreeSet<u32>,
@@ -37,17 +38,23 @@ impl Default for SlotAllocator {
 }
 
 impl SlotAllocator {
-    /// An allocator whose slots rest for so many ticks.
+    /// An allocator of the slots of an area, which rest for so many ticks.
     pub fn new(rest: u32) -> Self {
+        Self::with_max(rest, ENTITIES_MAX)
+    }
+
+    /// The same for another number of slots than an area has, slot 0 included.
+    pub fn with_max(rest: u32, max: usize) -> Self {
         Self {
             rest,
+            max,
             generations: vec![0],
             free: BTreeSet::new(),
             resting: VecDeque::new(),
         }
     }
 
-    /// A slot for a new entity; `None` if all [`ENTITIES_MAX`] are taken or resting.
+    /// A slot for a new entity; `None` if all of them are taken or resting.
     pub fn allocate(&mut self, now: Tick) -> Option<NetId> {
         while let Some(&(since, slot)) = self.resting.front()
             && now.since(since) >= self.rest
@@ -57,7 +64,7 @@ impl SlotAllocator {
         }
         let slot = match self.free.pop_first() {
             Some(slot) => slot,
-            None if self.generations.len() < ENTITIES_MAX => {
+            None if self.generations.len() < self.max => {
                 self.generations.push(0);
                 self.generations.len() as u32 - 1
             }
@@ -102,8 +109,13 @@ impl SlotAllocator {
 
     /// Reads what [`write`](Self::write) wrote. A slot that is free twice, or an order that cannot be, is an error.
     pub fn read(rest: u32, input: &mut Reader) -> Result<Self, WireError> {
-        let slots = count(input.at("slots"), ENTITIES_MAX - 1)?;
-        let mut all = Self::new(rest);
+        Self::read_with_max(rest, ENTITIES_MAX, input)
+    }
+
+    /// The same of one that was made [for another number of slots](Self::with_max).
+    pub fn read_with_max(rest: u32, max: usize, input: &mut Reader) -> Result<Self, WireError> {
+        let slots = count(input.at("slots"), max - 1)?;
+        let mut all = Self::with_max(rest, max);
         for _ in 0..slots {
             all.generations.push(input.at("generation").varint_u16()?);
         }

@@ -18,7 +18,17 @@ pub struct Snapshot {
 impl Snapshot {
     /// One of its areas.
     pub fn area(&self, id: AreaId) -> Option<&Arc<Area>> {
-        self.areas.iter().find(|area| area.id() == id)
+        let at = self
+            .areas
+            .binary_search_by_key(&id, |area| area.id())
+            .ok()?;
+        self.areas.get(at)
+    }
+
+    /// Whether the areas are the very same ones: nothing changed from one capture to the next.
+    pub fn is_identical(&self, other: &Self) -> bool {
+        self.areas.len() == other.areas.len()
+            && (self.areas.iter().zip(&other.areas)).all(|(a, b)| Arc::ptr_eq(a, b))
     }
 
     /// Whether the areas hold the same, whatever the ticks.

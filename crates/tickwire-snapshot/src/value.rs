@@ -1,7 +1,7 @@
 //! A field as a value of its own, for tools, tests and generic clients. The fast paths of games never come here.
 
 use crate::area::NetId;
-use crate::quant::{Quant, UNSEEN};
+use crate::quant::{Quant, UNSEEN, target};
 use crate::schema::FieldSchema;
 
 /// What a field holds, whatever its quantiser.
@@ -63,7 +63,8 @@ impl Quant {
             (Self::Unit3 { .. } | Self::Quat { .. }, _) => return Err(ValueError::Kind),
             (Self::Entity, Value::Entity(id)) => put_entity(*id, ints)?,
             (Self::Entity, Value::Unseen) => (ints[0], ints[1]) = (UNSEEN, 0),
-            (Self::Entity, _) => return Err(ValueError::Kind),
+            (Self::Target, Value::Entity(None)) => (ints[0], ints[1]) = (0, 0),
+            (Self::Entity | Self::Target, _) => return Err(ValueError::Kind),
             (Self::Text { .. }, Value::Text(text)) => put_bytes(self, text.as_bytes(), blob)?,
             (Self::Blob { .. }, Value::Bytes(bytes)) => put_bytes(self, bytes, blob)?,
             (Self::Text { .. } | Self::Blob { .. }, _) => return Err(ValueError::Kind),
@@ -89,6 +90,7 @@ impl Quant {
             }
             Self::Entity if ints[0] == UNSEEN => Value::Unseen,
             Self::Entity => Value::Entity(entity(ints)),
+            Self::Target => Value::Entity(target(ints).map(|(_, id)| id)),
             Self::Text { .. } => Value::Text(String::from_utf8_lossy(blob).into_owned()),
             Self::Blob { .. } => Value::Bytes(blob.to_vec()),
         }

@@ -9,7 +9,6 @@ use tickwire_client::{
     RoomKey, Within,
 };
 use tickwire_proto::{Tick, Time};
-use tickwire_snapshot::AreaId;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -298,7 +297,7 @@ impl Core {
         let mut data = serde_json::Map::new();
         for (index, field) in record.fields.iter().enumerate() {
             let value = event.value(index)?;
-            let id_of = |id| tickwire_client::entity_id(AreaId::ALL, id);
+            let id_of = |id| event.id_of(id);
             data.insert(
                 field.name.clone(),
                 layout::to_json(&value, &field.quant, id_of),
@@ -384,7 +383,7 @@ impl Core {
     ) -> Option<String> {
         let view = self.client.view(RoomKey(room))?;
         let record = view.schema().command.as_ref()?;
-        match layout::command_row(record, numbers, &texts) {
+        match layout::command_row(record, numbers, &texts, &|id| view.place_of(id)) {
             // a command that cannot go now is late, which the server's rule for missing ones covers
             Ok(row) => self
                 .client

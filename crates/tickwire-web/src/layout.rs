@@ -2,9 +2,9 @@
 
 use serde_json::{Value as Json, json};
 use tickwire_client::Row;
-use tickwire_snapshot::{
-    ENTITIES_MAX, FieldSchema, NetId, OwnedRow, Quant, RecordSchema, Schema, Value,
-};
+use tickwire_snapshot::quant::put_target;
+use tickwire_snapshot::value::put_entity;
+use tickwire_snapshot::{AreaId, FieldSchema, NetId, OwnedRow, Quant, RecordSchema, Schema, Value};
 
 /// A reference to nothing, and one to what the viewer may not see, among the doubles of a row.
 const NOBODY: f64 = -1.0;
@@ -48,7 +48,7 @@ fn kind(quant: &Quant) -> (&'static str, usize) {
         Quant::Unit2 { .. } => ("v", 2),
         Quant::Unit3 { .. } => ("v", 3),
         Quant::Quat { .. } => ("v", 4),
-        Quant::Entity => ("r", 1),
+        Quant::Entity | Quant::Target => ("r", 1),
         Quant::Text { .. } => ("t", 1),
         Quant::Blob { .. } => ("j", 1),
         Quant::Bits { .. }
@@ -150,12 +150,16 @@ pub(crate) fn to_json(value: &Value, quant: &Quant, id_of: impl Fn(NetId) -> u64
     }
 }
 
+/// Where an entity is by its id, if it is there.
+type PlaceOf<'a> = dyn Fn(u64) -> Option<(AreaId, NetId)> + 'a;
+
 /// Makes a command's row from doubles in the order of the layout, and the texts that they point to. What does not fit
 /// is an error that names the field.
 pub(crate) fn command_row(
     record: &RecordSchema,
     numbers: &[f64],
     texts: &[String],
+    place: &PlaceOf,
 ) -> Result<OwnedRow, String> {
     let mut row = OwnedRow::new(record);
     let mut rest = numbers;
@@ -184,7 +188,7 @@ pub(crate) fn command_row(
             "r" => here
                 .iter()
                 .zip(target.ints.chunks_mut(2))
-                .for_each(|(id, ints)| put_reference(*id, ints)),
+                .for_each(|(id, ints)| put_reference(*id, &field.quant, place, ints)),
             "v" => {
                 for (parts, ints) in here
                     .chunks(width)
@@ -203,13 +207,16 @@ pub(crate) fn command_row(
     Ok(row)
 }
 
-/// Below zero (or no number): nobody. What is no entity's id is nobody too: the server decides what may be named.
-fn put_reference(id: f64, ints: &mut [i32]) {
-    let (slot, generation) = tickwire_client::slot_and_generation(id as u64);
-    let names = (0.0..ID_MAX).contains(&id) && (slot as usize) < ENTITIES_MAX;
-    if let [first, second, ..] = ints {
-        *first = if names { slot as i32 + 1 } else { 0 };
-        *second = if names { i32::from(generation) } else { 0 };
+/// Below zero (or no number), or who is not here: nobody. The server decides what may be named.
+fn put_reference(id: f64, quant: &Quant, place: &PlaceOf, ints: &mut [i32]) {
+    let is_one = (0.0..ID_MAX).contains(&id);
+    let target = is_one.then(|| place(id as u64)).flatten();
+    match quant {
+        Quant::Target => put_target(target, ints),
+        _ => {
+            let id = target.map(|(_, id)| id);
+            let _ = put_entity(id, ints); // a slot that is held is none too great
+        }
     }
 }
 

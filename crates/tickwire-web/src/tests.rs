@@ -469,6 +469,12 @@ fn everything() -> RecordSchema {
     record
 }
 
+/// Everybody is where their id says.
+fn place(id: u64) -> Option<(AreaId, NetId)> {
+    let (slot, generation) = tickwire_client::slot_and_generation(id);
+    Some((AreaId::ALL, NetId { slot, generation }))
+}
+
 #[test]
 fn a_command_may_hold_every_kind_of_field() {
     let record = everything();
@@ -484,7 +490,7 @@ fn a_command_may_hold_every_kind_of_field() {
         1.5, -100.0, 0.0, 1.0, 0.0, 1.0, 0.25, 1.0, 3.0, -4.5, 0.0, 0.0, 0.0, 1.0, target, 1.0,
         0.0, 1.0, 0.0, 0.0, 1.0, -70_000.0,
     ];
-    let row = crate::layout::command_row(&record, &numbers, &texts).expect("it fits");
+    let row = crate::layout::command_row(&record, &numbers, &texts, &place).expect("it fits");
     let values: Vec<(String, Value)> = record
         .fields
         .iter()
@@ -542,7 +548,7 @@ fn a_command_may_hold_every_kind_of_field() {
         for at in 0..numbers.len() {
             let mut numbers = numbers;
             numbers[at] = wild;
-            if let Ok(row) = crate::layout::command_row(&record, &numbers, &texts) {
+            if let Ok(row) = crate::layout::command_row(&record, &numbers, &texts, &place) {
                 let bytes = values::encode_record(&record, &row.ints, &row.blobs);
                 assert_eq!(
                     values::decode_record(&record, &bytes).as_ref(),
@@ -553,10 +559,11 @@ fn a_command_may_hold_every_kind_of_field() {
         }
     }
     for cut in 0..numbers.len() {
-        assert!(crate::layout::command_row(&record, &numbers[..cut], &texts).is_err());
+        assert!(crate::layout::command_row(&record, &numbers[..cut], &texts, &place).is_err());
     }
-    let wrong = crate::layout::command_row(&record, &numbers, &["no".to_owned(), String::new()])
-        .unwrap_err();
+    let wrong =
+        crate::layout::command_row(&record, &numbers, &["no".to_owned(), String::new()], &place)
+            .unwrap_err();
     assert!(wrong.starts_with("field blob"), "{wrong}");
 }
 

@@ -4,13 +4,22 @@ use std::{fs, time::Duration};
 
 /// CPU time that all threads of a process have had so far, to the nanosecond where the kernel counts so finely.
 pub fn of_process(pid: u32) -> Duration {
+    of_threads(pid, 0)
+}
+
+/// How long all threads of a process have waited for a core so far, ready to run.
+pub fn delay_of(pid: u32) -> Duration {
+    of_threads(pid, 1)
+}
+
+fn of_threads(pid: u32, field: usize) -> Duration {
     let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
         return Duration::ZERO;
     };
     let nanos = tasks
         .filter_map(Result::ok)
         .filter_map(|task| fs::read_to_string(task.path().join("schedstat")).ok())
-        .filter_map(|text| text.split_whitespace().next()?.parse::<u64>().ok())
+        .filter_map(|text| text.split_whitespace().nth(field)?.parse::<u64>().ok())
         .sum();
     Duration::from_nanos(nanos)
 }

@@ -23,33 +23,26 @@ const HZ: u32 = 30;
 const PLAYERS: u32 = 28;
 const NPCS: u32 = 400;
 
-pub fn rows(clients: u16, seconds: u64, print: &mut dyn FnMut(Row)) {
-    for (id, commands, goals) in [("F1a", false, (1.6, 1.25)), ("F1b", true, (1.6, 1.3))] {
-        let size = 200;
-        let before = raw_cost(clients, size, seconds / 2, commands);
-        let run = delivered(clients, seconds, commands);
-        let size_then = (run.bytes / run.updates.max(1)) as usize;
-        let after = raw_cost(clients, size_then, seconds / 2, commands);
-        let raw = (before + after) / 2.0;
-        let what = if commands { "send + recv" } else { "send" };
-        let note = format!(
-            "{:.1} us of server CPU an update of {size_then} B, raw {what} {before:.1} / {after:.1} us; {} clients, {:.1} updates/s each, {} failed; client CPU {:.1} s",
-            run.server_us,
-            clients,
-            run.updates as f64 / f64::from(clients) / seconds as f64,
-            run.failed,
-            run.client_s,
-        );
-        print(
-            Row::new(
-                id,
-                run.server_us / raw,
-                if commands { "x send+recv" } else { "x send" },
-                note,
-            )
-            .goals(goals.0, goals.1),
-        );
-    }
+/// F1a, or with `commands` F1b.
+pub fn row(id: &str, commands: bool, clients: u16, seconds: u64) -> Row {
+    let before = raw_cost(clients, 200, seconds / 2, commands);
+    let run = delivered(clients, seconds, commands);
+    let size_then = (run.bytes / run.updates.max(1)) as usize;
+    let after = raw_cost(clients, size_then, seconds / 2, commands);
+    let raw = f64::midpoint(before, after);
+    let (what, unit, top) = match commands {
+        true => ("send + recv", "x send+recv", 1.3),
+        false => ("send", "x send", 1.25),
+    };
+    let note = format!(
+        "{:.1} us of server CPU an update of {size_then} B, raw {what} {before:.1} / {after:.1} us; {} clients, {:.1} updates/s each, {} failed; client CPU {:.1} s",
+        run.server_us,
+        clients,
+        run.updates as f64 / f64::from(clients) / seconds as f64,
+        run.failed,
+        run.client_s,
+    );
+    Row::new(id, run.server_us / raw, unit, note).goals(1.6, top)
 }
 
 struct Delivered {

@@ -3,9 +3,11 @@
 mod bots;
 mod codec;
 mod cpu;
+mod crowds;
 mod fanout;
 mod first;
 mod idle;
+mod interest;
 mod picture;
 mod raw;
 mod realtime;
@@ -23,7 +25,7 @@ use tickwire_benches::row::{Row, head};
 #[derive(Parser)]
 #[command(name = "report", version)]
 struct Cli {
-    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b), realtime (RT1 RT2 RT3 F7), first. All if none is named
+    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), interest (I1 I2 I3), first. All if none is named
     #[arg(value_name = "PART")]
     parts: Vec<String>,
     /// One line of JSON a row
@@ -58,7 +60,8 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if !cli.child.is_empty() {
-        return realtime::child(&cli.child).unwrap_or_else(|| fanout::child(&cli.child));
+        let own = realtime::child(&cli.child).or_else(|| crowds::child(&cli.child));
+        return own.unwrap_or_else(|| fanout::child(&cli.child));
     }
     let wanted = |names: &[&str]| {
         cli.parts.is_empty()
@@ -109,8 +112,25 @@ fn main() -> ExitCode {
     if wanted(&["idle", "C6"]) {
         idle::rows(&mut print);
     }
-    if wanted(&["fanout", "F1a", "F1b"]) {
-        fanout::rows(cli.clients, cli.seconds, &mut print);
+    for (row, commands) in [("F1a", false), ("F1b", true)] {
+        if wanted(&["fanout", row]) {
+            print(fanout::row(row, commands, cli.clients, cli.seconds));
+        }
+    }
+    if wanted(&["fanout", "F2"]) {
+        crowds::rooms(cli.seconds, &mut print);
+    }
+    if wanted(&["fanout", "F3", "F4"]) {
+        crowds::viewers(cli.clients, cli.seconds, &mut print);
+    }
+    if wanted(&["fanout", "F6"]) {
+        crowds::stalled(cli.clients, cli.seconds, &mut print);
+    }
+    if wanted(&["fanout", "F8"]) {
+        crowds::churn(cli.seconds, &mut print);
+    }
+    if wanted(&["fanout", "F10"]) {
+        crowds::sleeping(cli.seconds, &mut print);
     }
     if wanted(&["realtime", "RT1", "RT2", "RT3", "F7"]) {
         realtime::rows(cli.seconds, &mut print);
@@ -120,6 +140,9 @@ fn main() -> ExitCode {
     }
     if wanted(&["picture", "P1"]) {
         picture::rows(cli.seconds, &mut print);
+    }
+    if wanted(&["interest", "I1", "I2", "I3"]) {
+        interest::rows(&mut print);
     }
     if wanted(&["first"]) {
         first::rows(&mut print);
@@ -131,8 +154,8 @@ fn main() -> ExitCode {
     }
 }
 
-const KNOWN: [&str; 29] = [
+const KNOWN: [&str; 39] = [
     "recorded", "C1", "C2", "C3", "G1", "G2", "exact", "C8", "codec", "C4", "C4w", "C7", "idle",
-    "C6", "fanout", "F1a", "F1b", "realtime", "RT1", "RT2", "RT3", "F7", "bots", "B1", "B2",
-    "picture", "P1", "first", "all",
+    "C6", "fanout", "F1a", "F1b", "F2", "F3", "F4", "F6", "F8", "F10", "realtime", "RT1", "RT2",
+    "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "interest", "I1", "I2", "I3", "all",
 ];

@@ -235,7 +235,7 @@ fn swarm(url: &str, clients: usize, how: &str, ahead: u32) {
 }
 
 /// One line from the parent.
-async fn order() {
+pub async fn order() {
     let (sent, line) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let mut line = String::new();

@@ -264,3 +264,77 @@ pub fn oracle(game: &mut Game) {
     hello(game);
     game.on_done(found).systems(look_up);
 }
+
+/// Fire and move: where a player is, on a plain.
+#[derive(Replicate, Default)]
+pub struct Rider {
+    #[net(range = -400.0..=400.0, step = 0.1)]
+    pub x: f32,
+    #[net(range = -400.0..=400.0, step = 0.1)]
+    pub y: f32,
+}
+
+fn mount(In(player): In<Player>, mut commands: Commands) {
+    let at = f32::from(player.seat) * 30.0 - 100.0;
+    commands.spawn((Rider { x: at, y: at }, OwnedBy(player)));
+}
+
+fn ride(mut riders: Query<(&mut Rider, &Asks<Steer>)>) {
+    for (mut rider, ask) in &mut riders {
+        if (ask.x, ask.y) != (0, 0) {
+            rider.x = (rider.x + 3.0 * f32::from(ask.x)).clamp(-400.0, 400.0);
+            rider.y = (rider.y + 3.0 * f32::from(ask.y)).clamp(-400.0, 400.0);
+        }
+    }
+}
+
+fn fizz(mut emit: Emit, chance: Chance, tick: Res<CurrentTick>) {
+    for salt in 0..2 {
+        if chance.below(&NetEntity::ROOM, salt, 3) == 0 {
+            let draw = chance.below(&NetEntity::ROOM, 9, 1_000);
+            emit.send(Flash {
+                x: draw as f32 - 500.0,
+                at: tick.tick().0 as u16,
+            });
+        }
+    }
+}
+
+/// Something seen from around.
+#[derive(TickEvent)]
+pub struct Flash {
+    #[net(range = -500.0..=500.0, step = 1.0)]
+    x: f32,
+    at: u16,
+}
+
+/// Sparks and riders on a grid: everybody sees what is around them.
+pub fn plain(game: &mut Game) {
+    game.rate(60)
+        .send(30)
+        .seats(16)
+        .replicate::<Rider>()
+        .replicate::<Spark>()
+        .replicate::<Label>()
+        .resource::<Total>()
+        .state::<Fuse>()
+        .event::<Fizz>()
+        .event_at(|flash: &Flash| (flash.x, 0.0))
+        .command::<Steer>()
+        .grid(60.0, 80.0, |rider: &Rider| (rider.x, rider.y))
+        .placed_by(|spark: &Spark| (spark.x, spark.y))
+        .on_join(mount)
+        .systems((ride, spawn, fly, burn, fizz).chain());
+}
+
+/// The same by the dense codec.
+pub fn dense_plain(game: &mut Game) {
+    plain(game);
+    game.codec(Profile::Dense);
+}
+
+/// The same with less than all that is in sight.
+pub fn tight_plain(game: &mut Game) {
+    plain(game);
+    game.budget(3_000);
+}

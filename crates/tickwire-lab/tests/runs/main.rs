@@ -1,6 +1,7 @@
 //! What the lab promises, by running it: same seed, same trace; honest runs have no violation; planted bugs are found.
 
 mod games;
+mod interest;
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 

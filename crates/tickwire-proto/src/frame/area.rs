@@ -4,6 +4,20 @@ use super::DELTA_MAX;
 use crate::time::Tick;
 use crate::wire::{Reader, WireError, WireFault, Writer};
 
+/// Moves into an area told in one update at most.
+pub const MOVES_MAX: usize = 1_024;
+
+/// An entity that came from another area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AreaMove {
+    /// Its slot where it is now.
+    pub slot: u32,
+    /// The area that it was in.
+    pub from: u32,
+    /// Its slot and generation there.
+    pub was: (u32, u16),
+}
+
 /// What leads one area of a view to the update's tick.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AreaDelta<'a> {
@@ -11,7 +25,7 @@ pub struct AreaDelta<'a> {
     pub area: u32,
     /// The tick it starts from, before the update's; None: a keyframe.
     pub basis: Option<Tick>,
-    /// [`AreaDelta::STILL`], [`AreaDelta::HASH`].
+    /// [`AreaDelta::STILL`], [`AreaDelta::HASH`], [`AreaDelta::GONE`], [`AreaDelta::BORN`].
     pub flags: u8,
     /// The codec's bytes.
     pub payload: &'a [u8],
@@ -24,6 +38,13 @@ impl<'a> AreaDelta<'a> {
     pub const HASH: u8 = 2;
     /// Kept for a codec that also uses the update before the basis; refused by this version.
     pub const ONE_BEFORE: u8 = 4;
+    /// The area is out of sight, and what is held of it is to be forgotten; there is no basis, and the payload is empty.
+    pub const GONE: u8 = 8;
+    /// Nothing is held of the area, which was in sight and empty at the tick of the basis: that is what the payload starts from.
+    pub const BORN: u8 = 16;
+    /// Who of those that are in the area now was in another one: the payload is [moves](Self::moves). It follows the delta of the area, and
+    /// changes nothing that is held.
+    pub const MOVED: u8 = 32;
     /// The fewest bytes of one.
     pub(crate) const LEAST: usize = 4;
 
@@ -36,6 +57,45 @@ impl<'a> AreaDelta<'a> {
             }
             _ => (None, self.payload),
         }
+    }
+
+    /// Who came from where, of a delta that says so.
+    pub fn moves(&self) -> Result<Vec<AreaMove>, WireError> {
+        let mut reader = Reader::new(self.payload);
+        let count = reader.at("moves").count(MOVES_MAX, 4)?;
+        let mut moves = Vec::with_capacity(count);
+        for _ in 0..count {
+            moves.push(AreaMove {
+                slot: reader.at("slot").varint_u32()?,
+                from: reader.at("from").varint_u32()?,
+                was: (
+                    reader.at("slot there").varint_u32()?,
+                    reader.at("generation there").varint_u16()?,
+                ),
+            });
+        }
+        reader.finish()?;
+        Ok(moves)
+    }
+
+    /// Appends the payload of one that says who came from where.
+    pub fn write_moves(moves: &[AreaMove], out: &mut Vec<u8>) {
+        let mut writer = Writer::new();
+        let moves = &moves[..moves.len().min(MOVES_MAX)];
+        writer.varint_u32(moves.len() as u32);
+        for it in moves {
+            writer.varint_u32(it.slot);
+            writer.varint_u32(it.from);
+            writer.varint_u32(it.was.0);
+            writer.varint_u32(u32::from(it.was.1));
+        }
+        out.extend_from_slice(&writer.into_vec());
+    }
+
+    /// Whether it may follow another one in an update: each area comes once, and then perhaps who came to it.
+    pub(crate) fn may_follow(&self, last: &AreaDelta) -> bool {
+        let moved = |delta: &AreaDelta| delta.flags == AreaDelta::MOVED;
+        self.area > last.area || self.area == last.area && moved(self) && !moved(last)
     }
 
     pub(crate) fn write(&self, tick: Tick, out: &mut Writer) {
@@ -63,6 +123,9 @@ impl<'a> AreaDelta<'a> {
             0 => true,
             AreaDelta::STILL => basis.is_some() && payload.is_empty(),
             AreaDelta::HASH => payload.len() >= 8,
+            AreaDelta::GONE => basis.is_none() && payload.is_empty(),
+            AreaDelta::BORN => basis.is_some(),
+            AreaDelta::MOVED => basis.is_none() && !payload.is_empty(),
             _ => false,
         };
         if sound {

@@ -12,7 +12,7 @@ pub mod people;
 pub mod rooms;
 pub mod server;
 
-pub use area::AreaDelta;
+pub use area::{AreaDelta, AreaMove, MOVES_MAX};
 pub use ask::{Ask, AskOutcome, Cancel, Outcome, Reply};
 pub use client::ClientFrame;
 pub use owned::{

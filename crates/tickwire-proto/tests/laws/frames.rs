@@ -3,7 +3,8 @@
 use crate::samples::{Pool, encoded};
 use proptest::prelude::*;
 use tickwire_proto::frame::{
-    AreaDelta, ClientFrame, FrameError, ServerFrame, frames, kind_name, put_framed,
+    AreaDelta, AreaMove, ClientFrame, FrameError, MOVES_MAX, ServerFrame, frames, kind_name,
+    put_framed,
 };
 use tickwire_proto::wire::{Reader, WireFault, Writer};
 
@@ -218,7 +219,21 @@ fn updates_that_make_no_sense_are_errors() {
         "flags",
         "seven bytes of a hash"
     );
-    for flags in [3, 4, 5, 8, 255] {
+    let gone_and_born: &[&[u8]] = &[&[3, 0, 8, 0], &[4, 2, 16, 1, 7], &[5, 2, 16, 0]];
+    assert!(ServerFrame::decode(&update(gone_and_born)).is_ok());
+    assert_eq!(field(&[&[3, 1, 8, 0]]), "flags", "gone from a basis");
+    assert_eq!(field(&[&[3, 0, 8, 1, 7]]), "flags", "gone, and something");
+    assert_eq!(field(&[&[3, 0, 16, 1, 7]]), "flags", "born of nothing");
+    let moved: &[&[u8]] = &[&[3, 1, 0, 0], &[3, 0, 32, 2, 0, 0], &[4, 0, 8, 0]];
+    assert!(ServerFrame::decode(&update(moved)).is_ok());
+    assert_eq!(
+        field(&[moved[1], moved[0]]),
+        "area",
+        "who came, before what"
+    );
+    assert_eq!(field(&[moved[1], moved[1]]), "area", "who came, twice");
+    assert_eq!(field(&[&[3, 0, 32, 0]]), "flags", "nobody came");
+    for flags in [3, 4, 5, 8, 24, 255] {
         assert_eq!(field(&[&[0, 1, flags, 8, 1, 2, 3, 4, 5, 6, 7, 8]]), "flags");
     }
     assert_eq!(
@@ -236,6 +251,33 @@ fn updates_that_make_no_sense_are_errors() {
             .field,
         "has"
     );
+}
+
+#[test]
+fn moves_come_back_as_they_were_written_and_are_bounded() {
+    let moves: Vec<AreaMove> = (0..MOVES_MAX as u32 + 5)
+        .map(|n| AreaMove {
+            slot: n + 1,
+            from: n * 7,
+            was: (n * 3, n as u16),
+        })
+        .collect();
+    let read = |payload: &[u8]| {
+        let delta = AreaDelta {
+            area: 1,
+            basis: None,
+            flags: AreaDelta::MOVED,
+            payload,
+        };
+        delta.moves()
+    };
+    let mut payload = Vec::new();
+    AreaDelta::write_moves(&moves, &mut payload);
+    assert_eq!(read(&payload).unwrap(), moves[..MOVES_MAX]);
+    assert!(read(&payload[..payload.len() - 1]).is_err());
+    payload.push(0);
+    assert!(read(&payload).is_err(), "more than it says");
+    assert!(read(&[255, 255, 3]).is_err(), "more than there can be");
 }
 
 #[test]

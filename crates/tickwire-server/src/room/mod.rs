@@ -9,11 +9,13 @@ mod io;
 mod lagging;
 mod member;
 mod orders;
+mod plan;
 mod requests;
 mod rest;
 mod share;
 mod stats;
 mod talk;
+mod track;
 mod updates;
 mod viewer;
 mod window;
@@ -26,14 +28,14 @@ use bytes::Bytes;
 use tickwire_proto::frame::{Presence, RoomEnd, ServerFrame};
 use tickwire_proto::{Tick, Time};
 use tickwire_sim::{SimOptions, Simulation};
-use tickwire_snapshot::{OwnedRow, Snapshot};
+use tickwire_snapshot::{AreaId, OwnedRow, Snapshot};
 
 pub use commands::COMMANDS_AHEAD_MAX;
 pub use io::{Batch, RoomAsk, RoomInput, RoomJoin, RoomOutput, RoomSpec, ViewerUpdate, Who};
 pub use lagging::LAGGING_MS;
 pub use member::MemberStatus;
 pub(crate) use requests::cannot_be_asked;
-pub use share::ENCODES_PER_TICK_MAX;
+pub use share::{AREA_KEYFRAMES_PER_TICK_MAX, ENCODES_PER_TICK_MAX};
 pub use stats::RoomStats;
 pub use updates::KEYFRAMES_PER_TICK_MAX;
 pub use window::IN_FLIGHT_MS;
@@ -122,7 +124,7 @@ impl Room {
             spare_rows: Vec::new(),
             lagging: Lagging::default(),
             requests: Requests::default(),
-            updates: Updates::new(spec.no, game.schema()),
+            updates: Updates::new(spec.no, game.schema(), game.budget()),
             outputs: VecDeque::new(),
             stats: RoomStats::default(),
             over: false,
@@ -316,7 +318,9 @@ impl Room {
                 number,
                 outcome,
             } => self.reply(member, number, outcome),
-            RoomInput::KeyframeWanted { member, .. } => self.keyframe_wanted(member),
+            RoomInput::KeyframeWanted { member, area } => {
+                self.keyframe_wanted(member, AreaId(area));
+            }
             RoomInput::Rtt { member, least_ms } => {
                 if let Some(member) = self.members.get_mut(member) {
                     member.viewer.window.set_heartbeat(least_ms);
@@ -341,11 +345,11 @@ impl Room {
         self.stats.inputs_late += u64::from(known.is_none());
     }
 
-    fn keyframe_wanted(&mut self, member: MemberId) {
+    fn keyframe_wanted(&mut self, member: MemberId, area: AreaId) {
         if let Some(member) = self.members.get_mut(member) {
             self.stats.keyframes_wanted += 1;
             self.updates
-                .want_keyframe(member, self.sim.tick(), self.pace);
+                .want_keyframe(member, area, self.sim.tick(), self.pace);
         }
     }
 
@@ -377,8 +381,8 @@ impl Room {
         self.stats.captures += 1;
         let (updates, outputs) = (&mut self.updates, &mut self.outputs);
         updates.send(
-            snapshot,
-            stamp,
+            (snapshot, stamp),
+            &self.sim,
             self.pace,
             &mut self.members,
             &mut self.stats,
@@ -421,11 +425,8 @@ impl Room {
         member.link = link;
         member.gauge = gauge;
         self.stats.resumes += 1;
-        if member.viewer.resume(held) {
-            self.updates.unsettle(member);
-        } else {
-            self.updates.want_keyframe(member, tick, self.pace);
-        }
+        member.viewer.resume(tick, held);
+        self.updates.unsettle(member);
         if member.presence != Presence::Online {
             self.presence(id, Presence::Online);
         }

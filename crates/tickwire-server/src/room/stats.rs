@@ -45,11 +45,19 @@ counters! {
     encoded_bytes,
     /// Times that a viewer was looked at for an update.
     viewer_visits,
+    /// Areas looked at for the update of a viewer that gets one.
+    area_visits,
+    /// Areas' parts handed out.
+    area_parts,
+    /// Areas' parts put off to a later update, since this one had no bytes left.
+    areas_put_off,
+    /// Frames made of parts, however many viewers got each.
+    frames,
     /// Updates handed out, keyframes and stills among them.
     updates,
-    /// Keyframes handed out.
+    /// Keyframes of areas handed out.
     keyframes,
-    /// Updates handed out that say "still".
+    /// Areas' parts handed out that say "still".
     stills,
     /// Tick frames that went alone.
     lone_tick_frames,
@@ -59,7 +67,7 @@ counters! {
     skipped_gauge,
     /// Updates not made since too many ticks were in flight.
     skipped_window,
-    /// Updates put off since the tick had encoded its share of different deltas.
+    /// Areas' parts of updates put off since the tick had encoded its share of different deltas.
     skipped_encodes,
     /// Keyframes put off to a later tick.
     keyframes_paced,

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use tickwire_proto::Tick;
 use tickwire_proto::frame::{Presence, ServerFrame};
+use tickwire_sim::Simulation;
 use tickwire_snapshot::{AreaId, Encoder, Schema, Snapshot};
 
 use super::drafts::Drafts;
 use super::io::{Batch, RoomOutput};
 use super::member::{Member, Members};
+use super::plan::{Budget, Plan};
 use super::share::{Share, Subject};
 use super::stats::RoomStats;
-use super::viewer::Need;
+use super::track::Need;
 use super::window::Pace;
 use crate::key::MemberId;
 
-/// Keyframes handed out in one tick at most, however many join at once: they are long.
+/// Viewers that get a keyframe of the area that all see in one tick at most, however many join at once: they are long.
 pub const KEYFRAMES_PER_TICK_MAX: usize = 16;
 /// A viewer gets one keyframe in so many milliseconds at most.
 const KEYFRAME_PAUSE_MS: u32 = 1_000;
@@ -29,9 +31,14 @@ const KNOCK_MS: u32 = 150;
 /// What a room keeps to send updates.
 pub(crate) struct Updates {
     room: u32,
+    budget: Option<usize>,
     share: Share,
     drafts: Drafts,
     newest: Option<Arc<Snapshot>>,
+    /// What was the number of the sights then.
+    sights: u64,
+    /// Memory for what one viewer gets.
+    plan: Plan,
     /// Viewers that need something though nothing changes. When it is empty an idle room looks at nobody.
     unsettled: Vec<MemberId>,
     /// Memory for the same, of the tick before.
@@ -43,9 +50,13 @@ pub(crate) struct Updates {
 /// One tick of sending.
 struct Round<'a> {
     subject: Subject<'a>,
+    sim: &'a Simulation,
+    plan: &'a mut Plan,
     stamp: Option<u64>,
     pace: Pace,
     keyframes_left: usize,
+    /// Bytes of areas in one update of a player.
+    budget: Option<usize>,
     /// Whether it is the spectators' turn too.
     for_watchers: bool,
     share: &'a mut Share,
@@ -55,12 +66,16 @@ struct Round<'a> {
 }
 
 impl Updates {
-    pub fn new(room: u32, schema: &Arc<Schema>) -> Updates {
+    /// `budget`: bytes of areas in one update, beside that which all see.
+    pub fn new(room: u32, schema: &Arc<Schema>, budget: Option<usize>) -> Updates {
         Updates {
             room,
+            budget,
             share: Share::new(Encoder::new(schema)),
             drafts: Drafts::default(),
             newest: None,
+            sights: 0,
+            plan: Plan::default(),
             unsettled: Vec::new(),
             looked_at: Vec::new(),
             lone: Vec::new(),
@@ -89,11 +104,10 @@ impl Updates {
         note_lone(&mut self.lone, member);
     }
 
-    /// A viewer cannot use what it was sent.
-    pub fn want_keyframe(&mut self, member: &mut Member, now: Tick, pace: Pace) {
-        member
-            .viewer
-            .want_keyframe(now, pace.ticks(KEYFRAME_PAUSE_MS));
+    /// A viewer cannot use what it was sent of an area.
+    pub fn want_keyframe(&mut self, member: &mut Member, area: AreaId, now: Tick, pace: Pace) {
+        let pause = pace.ticks(KEYFRAME_PAUSE_MS);
+        member.viewer.want_keyframe(area, now, pause);
         self.unsettle(member);
     }
 
@@ -107,40 +121,39 @@ impl Updates {
         self.drafts.forget(shard);
     }
 
-    /// Makes the updates of a tick.
+    /// Makes the updates of a tick. `stamp`: the server's clock at the capture.
     pub fn send(
         &mut self,
-        snapshot: Arc<Snapshot>,
-        stamp: Option<u64>,
+        (snapshot, stamp): (Arc<Snapshot>, Option<u64>),
+        sim: &Simulation,
         pace: Pace,
         members: &mut Members,
         stats: &mut RoomStats,
         mut give: impl FnMut(RoomOutput),
     ) {
-        let Some(area) = snapshot.area(AreaId::ALL).cloned() else {
-            return;
-        };
-        let before = self
-            .newest
-            .as_ref()
-            .and_then(|newest| newest.area(AreaId::ALL));
-        let changed = before.is_none_or(|before| before.tick() != area.tick());
-        stats.captures_changed += u64::from(changed);
         let tick = snapshot.tick;
-        self.newest = Some(snapshot);
+        let before = self.newest.replace(snapshot.clone());
+        let changed = before.is_none_or(|before| !before.is_identical(&snapshot));
+        stats.captures_changed += u64::from(changed);
+        let looked = std::mem::replace(&mut self.sights, sim.sights()) != self.sights;
+        let changed = changed || looked;
         if !changed && self.unsettled.is_empty() && self.lone.is_empty() {
             return;
         }
-        self.share.begin();
+        let subject = Subject {
+            room: self.room,
+            tick,
+            snapshot: &snapshot,
+        };
+        self.share.begin(&subject, stats);
         let mut round = Round {
-            subject: Subject {
-                room: self.room,
-                tick,
-                area: &area,
-            },
+            subject,
+            sim,
+            plan: &mut self.plan,
             stamp,
             pace,
             keyframes_left: KEYFRAMES_PER_TICK_MAX,
+            budget: self.budget,
             for_watchers: tick.0.is_multiple_of(pace.watch_every),
             share: &mut self.share,
             drafts: &mut self.drafts,
@@ -193,21 +206,47 @@ impl Round<'_> {
             return;
         }
         self.stats.viewer_visits += 1;
-        if member.presence == Presence::Online
-            && let Some(need) = member.viewer.need(self.subject.tick, self.subject.area)
-        {
-            self.try_send(member, clear, need);
+        if self.sim.is_divided() {
+            let sight = self.sim.sight(member.seat);
+            member.viewer.follow(sight, self.subject.tick);
+        }
+        let online = member.presence == Presence::Online;
+        if online && self.needs_now(member) {
+            self.try_send(member, clear);
         }
         // Who is away gets a fresh start when it is back.
-        let settled =
-            member.presence != Presence::Online || member.viewer.is_settled(self.subject.area);
+        let settled = !online || self.is_settled(member);
         member.viewer.unsettled = !settled;
         if !settled {
             unsettled.push(member.id);
         }
     }
 
-    fn try_send(&mut self, member: &mut Member, clear: bool, need: Need) {
+    /// What a viewer needs of its areas, with their places in the snapshot, and from which tick on that may be sent.
+    fn needs<'m>(
+        &'m self,
+        member: &'m Member,
+    ) -> impl Iterator<Item = (usize, Option<usize>, Need, Tick)> + 'm {
+        let tracks = member.viewer.tracks().iter().enumerate();
+        tracks.filter_map(|(at, track)| {
+            let place = self.subject.place(track.area);
+            let area = place.map(|place| self.subject.snapshot.areas[place].as_ref());
+            let (need, from) = track.need(self.subject.tick, area)?;
+            Some((at, place, need, from))
+        })
+    }
+
+    fn needs_now(&self, member: &Member) -> bool {
+        let now = self.subject.tick;
+        self.needs(member).any(|(.., from)| from <= now)
+    }
+
+    /// Whether nothing at all is needed until something changes.
+    fn is_settled(&self, member: &Member) -> bool {
+        self.needs(member).next().is_none()
+    }
+
+    fn try_send(&mut self, member: &mut Member, clear: bool) {
         let tick = self.subject.tick;
         if !clear {
             self.stats.skipped_gauge += 1;
@@ -220,31 +259,71 @@ impl Round<'_> {
             note_lone(self.lone, member);
             return;
         }
-        if need == Need::Keyframe && self.keyframes_left == 0 {
-            self.stats.keyframes_paced += 1;
+        let budget = self.budget.filter(|_| self.sim.is_divided());
+        let budget = budget.map(|bytes| Budget {
+            bytes: bytes * self.updates_at_once(member),
+            near: self.sim.near(member.seat),
+        });
+        let viewer = &member.viewer;
+        let limits = (&mut self.keyframes_left, budget);
+        self.plan
+            .gather(viewer, &self.subject, self.share, limits, self.stats);
+        if self.sim.is_divided() {
+            self.plan.add_moves(viewer, &self.subject, self.share);
+        }
+        if self.plan.parts.is_empty() {
             return;
         }
-        let Some(at) = self
+        let frame = self
             .share
-            .get(&self.subject, need, member.viewer.basis(), self.stats)
-        else {
-            self.stats.skipped_encodes += 1;
-            return;
-        };
-        let (length, after) = self.share.entry(at);
-        member.viewer.sent(tick, need, self.subject.area, after);
-        member.viewer.window.sent(tick, self.pace, commands);
-        let bytes = length + self.draft(member, Some(at));
+            .frame(&self.subject, &self.plan.parts, self.stats);
+        for (&part, &at) in self.plan.parts.iter().zip(&self.plan.tracks) {
+            let part = self.share.get(part);
+            let (need, after) = (part.need, part.after.clone());
+            if need == Need::Moved {
+                continue;
+            }
+            let track = member.viewer.track(at as usize);
+            track.sent(tick, need, part.version, after);
+            match need {
+                Need::Keyframe => self.stats.keyframes += 1,
+                Need::Still(_) => self.stats.stills += 1,
+                _ => {}
+            }
+        }
+        self.leave_out(member);
+        member.viewer.sent(tick, self.pace, commands);
+        let bytes = self.share.length(frame) + self.draft(member, Some(frame));
         member.gauge.made(bytes as u32);
         self.stats.updates += 1;
         self.stats.update_bytes += bytes as u64;
-        match need {
-            Need::Keyframe => {
-                self.keyframes_left -= 1;
-                self.stats.keyframes += 1;
+    }
+
+    /// Spectators get fewer updates: each may have as many bytes as those in between together.
+    fn updates_at_once(&self, member: &Member) -> usize {
+        match member.watches() {
+            true => (self.pace.watch_every / self.pace.send_every.max(1)).max(1) as usize,
+            false => 1,
+        }
+    }
+
+    /// Notes of which areas a viewer is told nothing.
+    fn leave_out(&mut self, member: &mut Member) {
+        if !self.sim.is_divided() {
+            return;
+        }
+        let mut told = self.plan.tracks.iter().copied().peekable();
+        for at in 0..member.viewer.tracks().len() {
+            let mut is_told = false;
+            while told.next_if_eq(&(at as u32)).is_some() {
+                is_told = true;
             }
-            Need::Still(_) => self.stats.stills += 1,
-            Need::Delta(_) => {}
+            if !is_told {
+                let track = member.viewer.track(at);
+                let place = self.subject.place(track.area);
+                let area = place.map(|place| self.subject.snapshot.areas[place].as_ref());
+                track.left_out(self.subject.tick, area);
+            }
         }
     }
 

@@ -1,33 +1,20 @@
-//! What a room knows of one client's view: what it was sent last, and what it needs next. Encoding is `share`'s matter.
+//! What a room knows of one client's view: its areas, and what is in flight. What it knows of an area is `track`'s matter.
 
 use std::collections::VecDeque;
 
 use tickwire_proto::Tick;
-use tickwire_snapshot::{Area, Basis};
+use tickwire_snapshot::AreaId;
 
+use super::track::Track;
 use super::window::{Pace, Window};
 
-/// What a viewer needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Need {
-    /// All of it, and the hash.
-    Keyframe,
-    /// What changed since this tick.
-    Delta(Tick),
-    /// Nothing changed since this tick, and it does not know that yet.
-    Still(Tick),
-}
-
-/// One client's view of the one area there is so far.
+/// One client's view.
 #[derive(Debug)]
 pub(crate) struct Viewer {
-    /// The updates that it may hold as its newest: from the last one it is known to hold to the last one sent. That one will arrive before
-    /// the next on a reliable lane: it is the basis of that. The others are for a link that is lost. Bounded by the window.
-    sent: VecDeque<Sent>,
-    /// From this tick on a keyframe may be sent, and nothing else helps.
-    keyframe: Option<Tick>,
-    /// When the last keyframe was sent.
-    keyframe_sent: Option<Tick>,
+    /// By rising area; that which all see is always there, and the first.
+    tracks: Vec<Track>,
+    /// The updates that it may hold as its newest. Bounded by the window.
+    updates: VecDeque<Tick>,
     pub window: Window,
     /// The tick of the last tick frame.
     pub told: Tick,
@@ -37,23 +24,14 @@ pub(crate) struct Viewer {
     pub lone: bool,
 }
 
-#[derive(Debug)]
-struct Sent {
-    tick: Tick,
-    /// The version of the area: the tick of its last change.
-    version: Tick,
-    /// Whether it knows that this version still stood at a later tick.
-    still: bool,
-    basis: Basis,
-}
-
 impl Viewer {
     /// Of a client that has just joined: it holds nothing.
     pub fn new(now: Tick, pace: Pace) -> Viewer {
+        let mut all = Track::new(AreaId::ALL, now);
+        all.begin_anew(now);
         Viewer {
-            sent: VecDeque::new(),
-            keyframe: Some(now),
-            keyframe_sent: None,
+            tracks: vec![all],
+            updates: VecDeque::new(),
             window: Window::new(pace),
             told: now,
             unsettled: false,
@@ -61,70 +39,92 @@ impl Viewer {
         }
     }
 
-    /// It cannot use what it was sent: it gets a keyframe, not more often than every `pause` ticks.
-    pub fn want_keyframe(&mut self, now: Tick, pause: u32) {
-        let earliest = self
-            .keyframe_sent
-            .map_or(now, |sent| sent.plus(pause).max(now));
-        self.keyframe.get_or_insert(earliest);
+    /// The areas that it has, or had until it is known to have heard that they are gone.
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
     }
 
-    /// What it needs at `now`; `None`: nothing (`settled`), or nothing yet.
-    pub fn need(&self, now: Tick, area: &Area) -> Option<Need> {
-        match (self.sent.back(), self.keyframe) {
-            (_, Some(earliest)) => (earliest <= now).then_some(Need::Keyframe),
-            (None, None) => Some(Need::Keyframe),
-            (Some(sent), None) if sent.version != area.tick() => Some(Need::Delta(sent.tick)),
-            (Some(sent), None) => (!sent.still).then_some(Need::Still(sent.tick)),
+    /// The place of an area among them.
+    pub fn find(&self, area: AreaId) -> Option<usize> {
+        let found = self.tracks.binary_search_by_key(&area, |track| track.area);
+        found.ok()
+    }
+
+    pub fn track(&mut self, at: usize) -> &mut Track {
+        &mut self.tracks[at]
+    }
+
+    /// It sees these areas, rising, and no others.
+    pub fn follow(&mut self, sight: &[AreaId], now: Tick) {
+        let tracked = self.tracks.iter().filter(|track| track.seen);
+        if tracked.map(|track| track.area).eq(sight.iter().copied()) {
+            return;
+        }
+        let mut at = 0;
+        for area in sight {
+            while self.tracks.get(at).is_some_and(|it| it.area < *area) {
+                self.tracks[at].seen = false;
+                at += 1;
+            }
+            match self.tracks.get_mut(at) {
+                Some(track) if track.area == *area => track.seen = true,
+                _ => self.tracks.insert(at, Track::new(*area, now)),
+            }
+            at += 1;
+        }
+        self.tracks[at..]
+            .iter_mut()
+            .for_each(|track| track.seen = false);
+        self.forget_what_is_over();
+    }
+
+    /// It cannot use what it was sent of an area: it gets a keyframe, not more often than every `pause` ticks.
+    pub fn want_keyframe(&mut self, area: AreaId, now: Tick, pause: u32) {
+        if let Some(at) = self.find(area) {
+            self.tracks[at].want_keyframe(now, pause);
         }
     }
 
-    /// Whether nothing at all is needed until something changes.
-    pub fn is_settled(&self, area: &Area) -> bool {
-        let knows = |sent: &Sent| sent.still && sent.version == area.tick();
-        self.keyframe.is_none() && self.sent.back().is_some_and(knows)
-    }
-
-    /// What the next delta starts from.
-    pub fn basis(&self) -> Option<&Basis> {
-        self.sent.back().map(|sent| &sent.basis)
-    }
-
-    /// An update was sent, which leads to `basis`.
-    pub fn sent(&mut self, now: Tick, need: Need, area: &Area, basis: &Basis) {
-        if need == Need::Keyframe {
-            self.keyframe = None;
-            self.keyframe_sent = Some(now);
-        }
-        let still = matches!(need, Need::Still(_));
-        // What came before its basis is its own, though others hear the same "still".
-        let own = self.basis().filter(|_| still).cloned();
-        self.sent.push_back(Sent {
-            tick: now,
-            version: area.tick(),
-            still,
-            basis: own.unwrap_or_else(|| basis.clone()),
-        });
+    /// An update was sent.
+    pub fn sent(&mut self, now: Tick, pace: Pace, commands: bool) {
+        self.window.sent(now, pace, commands);
+        self.updates.push_back(now);
         self.told = now;
     }
 
     /// A receipt: nothing older than `held` will be needed again.
     pub fn held(&mut self, held: Tick) {
-        while self.sent.get(1).is_some_and(|next| next.tick <= held) {
-            self.sent.pop_front();
+        let mut arrived = 0;
+        while self.updates.get(1).is_some_and(|next| *next <= held) {
+            self.updates.pop_front();
+            arrived += 1;
+        }
+        if arrived > 0 {
+            self.tracks.iter_mut().for_each(|track| track.held(held));
+            self.forget_what_is_over();
         }
     }
 
-    /// It is back on another link and holds `held`: what was on its way is lost. False: that is not known here, and it needs a keyframe.
-    pub fn resume(&mut self, held: Option<Tick>) -> bool {
+    fn forget_what_is_over(&mut self) {
+        let held = self.updates.front().copied().unwrap_or_default();
+        self.tracks
+            .retain(|track| track.area == AreaId::ALL || !track.is_over(held));
+    }
+
+    /// It is back on another link and holds `held`: what was on its way is lost. If that is not known here, it needs keyframes.
+    pub fn resume(&mut self, now: Tick, held: Option<Tick>) {
         self.window.forget();
-        self.sent.retain(|sent| Some(sent.tick) <= held);
-        let known = held.is_some() && self.sent.back().map(|sent| sent.tick) == held;
-        if !known {
-            self.sent.clear();
-            self.keyframe = None;
-            self.keyframe_sent = None; // went with the link: the next one need not wait
+        let known = held.filter(|held| self.updates.contains(held));
+        match known {
+            Some(held) => {
+                self.updates.retain(|tick| *tick <= held);
+                self.tracks.iter_mut().for_each(|track| track.resume(held));
+            }
+            None => {
+                self.updates.clear();
+                let tracks = self.tracks.iter_mut();
+                tracks.for_each(|track| track.begin_anew(now));
+            }
         }
-        known
     }
 }

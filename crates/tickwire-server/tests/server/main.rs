@@ -9,6 +9,7 @@ mod ends;
 mod full_rooms;
 mod hostile;
 mod identities;
+mod interest;
 mod joins;
 mod lobby;
 mod namespaces;

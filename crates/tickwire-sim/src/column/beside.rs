@@ -15,7 +15,7 @@ use super::{Column, read_rows, sorted, strangers, write_rows};
 use crate::capture::Pass;
 use crate::exact::{RestoreError, put_record, take_record};
 use crate::game::GameError;
-use crate::ids::Ids;
+use crate::ids::{ALL, Ids};
 use crate::player::Asks;
 use crate::refs::{AreaRefs, ExactRefs, RestoreRefs};
 
@@ -56,21 +56,27 @@ impl<R: Resource + Record + FromWorld> Column for Singleton<R> {
     fn capture(&mut self, world: &World, pass: &mut Pass) {
         let Some(table) = self.table else { return };
         let Some(value) = world.get_resource_ref::<R>() else {
-            pass.edit.remove(table, 0);
+            pass.edit(ALL).remove(table, 0);
             return;
         };
-        let moving = pass.base.moving(table).next().is_some();
+        let moving = pass.base(ALL).moving(table).next().is_some();
         if value.is_changed() || moving {
             let ids = world.resource::<Ids>();
-            pass.set(table, 0, &*value, &AreaRefs { world, ids });
+            let refs = AreaRefs {
+                world,
+                ids,
+                area: ALL,
+            };
+            pass.set(ALL, table, 0, &*value, &refs);
         }
     }
 
-    fn look_again(&self, world: &World, _: u32, pass: &mut Pass) {
+    fn look_again(&self, world: &World, area: usize, _: u32, pass: &mut Pass) {
         let Some(table) = self.table else { return };
         let ids = world.resource::<Ids>();
         if let Some(value) = world.get_resource::<R>() {
-            pass.set(table, 0, value, &AreaRefs { world, ids });
+            let refs = AreaRefs { world, ids, area };
+            pass.set(area, table, 0, value, &refs);
         }
     }
 
@@ -145,7 +151,7 @@ impl<C: Record + Send + Sync + 'static> Column for AsksColumn<C> {
 
     fn capture(&mut self, _: &World, _: &mut Pass) {}
 
-    fn look_again(&self, _: &World, _: u32, _: &mut Pass) {}
+    fn look_again(&self, _: &World, _: usize, _: u32, _: &mut Pass) {}
 
     fn is_on(&self, world: &World, entity: Entity) -> bool {
         world.get::<Asks<C>>(entity).is_some()

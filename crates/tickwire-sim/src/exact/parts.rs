@@ -1,6 +1,6 @@
 //! The parts of an exact capture, each written and read beside its twin: seats, what waits, names, events, the published area.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bevy_ecs::change_detection::Mut;
@@ -11,14 +11,14 @@ use tickwire_proto::Tick;
 use tickwire_proto::frame::{AskOutcome, MemberFlags, Presence, Refusal};
 use tickwire_proto::wire::{Reader, Writer};
 use tickwire_snapshot::{
-    Area, AreaId, Basis, ENTITIES_MAX, Encoder, HISTORY_MAX, NetId, OwnedRow, Schema,
+    AREA_IDS_MAX, Area, AreaId, Basis, ENTITIES_MAX, Encoder, HISTORY_MAX, NetId, OwnedRow, Schema,
     SlotAllocator, Snapshot, TickEvent, decode,
 };
 
 use super::RestoreError;
 use crate::ask::{QUESTIONS_MAX, Question, Questions};
 use crate::event::{EVENTS_WAITING_MAX, EventQueue};
-use crate::ids::{Ids, Known, NetEntity};
+use crate::ids::{Ids, Known, NetEntity, Place, ROOM_ENTITIES_MAX};
 use crate::inbox::{INBOX_MAX, Inbox, Input, Plan};
 use crate::player::{PlayerInfo, Roster, SEATS_MAX, Seated};
 use crate::task::{TaskFailed, TaskId, Tasks};
@@ -362,16 +362,21 @@ pub(crate) fn read_tasks(input: &mut Reader, inbox: &mut Inbox) -> Result<Tasks,
 
 pub(crate) fn write_ids(ids: &Ids, out: &mut Writer) {
     ids.room.write(out);
-    ids.area.write(out);
+    out.varint_u32(ids.areas().len() as u32);
+    for area in ids.areas() {
+        out.varint_u32(area.id.0);
+        area.slots.write(out);
+    }
     out.varint_u32(ids.all().count() as u32);
     for (id, known) in ids.all() {
         out.varint_u32(id.slot);
         out.u16_le(id.generation);
         out.u16_le(known.shown());
-        out.bool(known.area.is_some());
-        if let Some(area) = known.area {
-            out.varint_u32(area.slot);
-            out.u16_le(area.generation);
+        out.bool(known.place.is_some());
+        if let Some(place) = known.place {
+            out.varint_u32(place.area as u32);
+            out.varint_u32(place.id.slot);
+            out.u16_le(place.id.generation);
         }
     }
 }
@@ -396,18 +401,30 @@ pub(crate) fn read_ids(
     now: Tick,
 ) -> Result<(), RestoreError> {
     empty_world(world);
-    let room = SlotAllocator::read(HISTORY_MAX as u32, input)?;
-    let area = SlotAllocator::read(HISTORY_MAX as u32, input)?;
-    let count = input.at("entities").count(ENTITIES_MAX, 6)?;
+    let rest = HISTORY_MAX as u32;
+    let room = SlotAllocator::read_with_max(rest, ROOM_ENTITIES_MAX, input)?;
+    let mut areas = Vec::new();
+    for _ in 0..input.at("areas").count(AREA_IDS_MAX as usize, 4)? {
+        areas.push((area_id(input)?, SlotAllocator::read(rest, input)?));
+    }
+    let once: BTreeSet<AreaId> = areas.iter().map(|(id, _)| *id).collect();
+    if once.len() < areas.len() || areas.first().is_none_or(|(id, _)| *id != AreaId::ALL) {
+        return Err(RestoreError::Damaged("the areas"));
+    }
+    let count = input.at("entities").count(ROOM_ENTITIES_MAX, 6)?;
     world.resource_scope(|world, mut ids: Mut<Ids>| {
         ids.clear();
         ids.set_now(now);
-        (ids.room, ids.area) = (room, area);
+        ids.room = room;
+        let areas_count = areas.len();
+        for (id, slots) in areas {
+            ids.put_back_area(id, slots);
+        }
         for _ in 0..count {
-            let id = read_id(input)?;
+            let id = read_id(input, ROOM_ENTITIES_MAX)?;
             let shown = input.at("shown").u16_le()?;
-            let place = match input.at("area").bool()? {
-                true => Some(read_id(input)?),
+            let place = match input.at("place").bool()? {
+                true => Some(read_place(input, areas_count)?),
                 false => None,
             };
             // The book is out of the world at this moment, so that no hook gives it another name.
@@ -418,10 +435,26 @@ pub(crate) fn read_ids(
     })
 }
 
-fn read_id(input: &mut Reader) -> Result<NetId, RestoreError> {
+fn read_place(input: &mut Reader, areas: usize) -> Result<Place, RestoreError> {
+    let area = input.at("area").varint_u32()? as usize;
+    if area >= areas {
+        return Err(RestoreError::Damaged("an area"));
+    }
+    let id = read_id(input, ENTITIES_MAX)?;
+    Ok(Place { area, id })
+}
+
+fn area_id(input: &mut Reader) -> Result<AreaId, RestoreError> {
+    match input.at("area").varint_u32()? {
+        id if id < AREA_IDS_MAX => Ok(AreaId(id)),
+        _ => Err(RestoreError::Damaged("the number of an area")),
+    }
+}
+
+fn read_id(input: &mut Reader, max: usize) -> Result<NetId, RestoreError> {
     let slot = input.at("slot").varint_u32()?;
     let generation = input.at("generation").u16_le()?;
-    if slot == 0 || slot as usize >= ENTITIES_MAX {
+    if slot == 0 || slot as usize >= max {
         return Err(RestoreError::Damaged("a slot"));
     }
     Ok(NetId { slot, generation })
@@ -440,7 +473,8 @@ fn empty_world(world: &mut World) {
 
 pub(crate) fn write_events(queue: &EventQueue, out: &mut Writer) {
     out.varint_u32(queue.waiting.len() as u32);
-    for event in &queue.waiting {
+    for (area, event) in &queue.waiting {
+        out.varint_u32(area.0);
         out.u32_le(event.tick.0);
         out.u16_le(event.kind);
         out.u16_le(event.lifetime);
@@ -458,10 +492,11 @@ pub(crate) fn write_events(queue: &EventQueue, out: &mut Writer) {
 pub(crate) fn read_events(
     input: &mut Reader,
     schema: &Schema,
-) -> Result<Vec<TickEvent>, RestoreError> {
-    let count = input.at("events").count(EVENTS_WAITING_MAX, 10)?;
+) -> Result<Vec<(AreaId, TickEvent)>, RestoreError> {
+    let count = input.at("events").count(EVENTS_WAITING_MAX, 11)?;
     let mut events = Vec::with_capacity(count);
     for _ in 0..count {
+        let area = area_id(input)?;
         let event = read_event(input)?;
         let record = schema.events.get(usize::from(event.kind));
         let fits = record.is_some_and(|record| {
@@ -471,7 +506,7 @@ pub(crate) fn read_events(
         if !fits {
             return Err(RestoreError::Damaged("an event"));
         }
-        events.push(event);
+        events.push((area, event));
     }
     Ok(events)
 }
@@ -504,15 +539,19 @@ pub(crate) fn write_published(
     schema: &Arc<Schema>,
     out: &mut Writer,
 ) {
-    let area = last.and_then(|last| last.area(AreaId::ALL));
-    let Some((last, area)) = last.zip(area) else {
+    let Some(last) = last else {
         out.bool(false);
         return;
     };
     out.bool(true);
     out.u32_le(last.tick.0);
-    let (keyframe, _) = Encoder::new(schema).encode(&Basis::nothing(), area, last.tick);
-    out.bytes(&keyframe);
+    out.varint_u32(last.areas.len() as u32);
+    let mut encoder = Encoder::new(schema);
+    for area in &last.areas {
+        let (keyframe, _) = encoder.encode(&Basis::nothing(), area, last.tick);
+        out.varint_u32(area.id().0);
+        out.bytes(&keyframe);
+    }
 }
 
 pub(crate) fn read_published(
@@ -523,12 +562,19 @@ pub(crate) fn read_published(
         return Ok(None);
     }
     let tick = Tick(input.at("published").u32_le()?);
-    let keyframe = input.at("area").bytes(AREA_MAX)?;
-    let decoded = decode(schema, &Basis::nothing(), AreaId::ALL, tick, keyframe);
-    let area: Option<Arc<Area>> = decoded.ok().and_then(|decoded| decoded.basis.area);
-    let area = area.ok_or(RestoreError::Damaged("the published area"))?;
-    Ok(Some(Arc::new(Snapshot {
-        tick,
-        areas: vec![area],
-    })))
+    let mut areas: Vec<Arc<Area>> = Vec::new();
+    for _ in 0..input
+        .at("published areas")
+        .count(AREA_IDS_MAX as usize, 3)?
+    {
+        let id = area_id(input)?;
+        let keyframe = input.at("area").bytes(AREA_MAX)?;
+        let decoded = decode(schema, &Basis::nothing(), id, tick, keyframe);
+        let area = decoded.ok().and_then(|decoded| decoded.basis.area);
+        if areas.last().is_some_and(|last| last.id() >= id) {
+            return Err(RestoreError::Damaged("the order of the areas"));
+        }
+        areas.push(area.ok_or(RestoreError::Damaged("a published area"))?);
+    }
+    Ok(Some(Arc::new(Snapshot { tick, areas })))
 }

@@ -188,3 +188,25 @@ fn values_fit_their_quantiser_or_are_refused() {
         Err(ValueError::Kind)
     );
 }
+
+#[test]
+fn a_target_names_area_slot_and_generation() {
+    use tickwire_snapshot::quant::{put_target, target};
+    use tickwire_snapshot::{AREA_IDS_MAX, AreaId, ENTITIES_MAX, NetId};
+    let mut ints = [7, 7];
+    let last = ENTITIES_MAX as u32 - 1;
+    for (area, slot, generation) in [
+        (0, 1, 0),
+        (1, last, u16::MAX),
+        (AREA_IDS_MAX - 1, last, u16::MAX),
+        (8191, 5, 1),
+        (8192, 5, 1),
+    ] {
+        let named = Some((AreaId(area), NetId { slot, generation }));
+        put_target(named, &mut ints);
+        assert_eq!(target(&ints), named);
+        assert!((0..2).all(|at| Quant::Target.valid(at, ints[at])));
+    }
+    put_target(None, &mut ints);
+    assert_eq!((ints, target(&ints)), ([0, 0], None));
+}

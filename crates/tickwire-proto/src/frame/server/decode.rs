@@ -268,7 +268,7 @@ fn read_update<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireError
     for _ in 0..count {
         let area = AreaDelta::read(tick, reader)?;
         // Ascending, so that no area comes twice and one update has one form.
-        if areas.last().is_some_and(|last| last.area >= area.area) {
+        if areas.last().is_some_and(|last| !area.may_follow(last)) {
             return Err(reader
                 .at("area")
                 .error(WireFault::OutOfRange(u64::from(area.area))));
