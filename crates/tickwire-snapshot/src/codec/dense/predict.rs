@@ -2,6 +2,8 @@
 
 /// Versions that a prediction looks at, the basis included.
 pub(super) const DEPTH: usize = 8;
+/// What a rule may be worse by than the one taken before it: what looks at more versions hears less noise.
+const GRACE: [u32; RULES] = [0, 0, 0, 1, 3, 5];
 /// An error counts as no more than this.
 const WRONG_MAX: u32 = 1 << 20;
 /// Rules.
@@ -24,7 +26,7 @@ pub(super) fn expect(way: &Way, from: usize, depth: usize) -> [i32; RULES] {
     all[2] = last / 2;
     all[3] = last;
     if known >= 3 {
-        all[3] = last.wrapping_mul(3).wrapping_add(off(2));
+        all[3] = divide(off(1).wrapping_sub(off(2).wrapping_mul(2)), 3);
     }
     all[4] = last;
     if known >= 4 {
@@ -39,6 +41,29 @@ pub(super) fn expect(way: &Way, from: usize, depth: usize) -> [i32; RULES] {
         all[5] = divide(sum, 7);
     }
     all
+}
+
+/// By how many sixteenths more than `expect_one` a rule expects: -8 to 8.
+#[inline]
+pub(super) fn beyond(way: &Way, depth: usize, rule: usize) -> i32 {
+    let known = |least| if depth >= least { rule } else { 0 };
+    match rule {
+        // Halves are rounded towards 0, and up.
+        2 if depth > 1 => way[1].wrapping_neg().wrapping_rem(2) * 8,
+        3 if known(3) != 0 => {
+            let sum = way[1].wrapping_sub(way[2].wrapping_mul(2));
+            (sum.wrapping_add(1).rem_euclid(3) - 1) * 5
+        }
+        4 if known(4) != 0 => -8 * (way[1].wrapping_sub(way[3]) & 1),
+        5 if known(7) != 0 => {
+            let sum = (1..7).fold(0_i32, |sum, i| {
+                sum.wrapping_add(way[i].wrapping_mul(4 - i as i32))
+            });
+            (sum.wrapping_add(3).rem_euclid(7) - 3) * 16 / 7
+        }
+        5 if known(4) != 0 => -8 * (way[1].wrapping_sub(way[3]) & 1),
+        _ => 0,
+    }
 }
 
 /// What one rule expects next, relative to the basis: the same as `expect` from it, without the others.
@@ -98,8 +123,9 @@ impl Scores {
     #[inline]
     pub(super) fn best(&self, depth: usize) -> (usize, u32) {
         let mut best = 0;
-        for rule in 1..if depth == 3 { 3 } else { RULES } {
-            if self.0[rule] < self.0[best] {
+        let rules = if depth == 3 { 3 } else { RULES };
+        for (rule, grace) in GRACE.iter().enumerate().take(rules).skip(1) {
+            if self.0[rule] < self.0[best] + grace {
                 best = rule;
             }
         }

@@ -5,7 +5,7 @@ use super::coder::{Coder, Model};
 use super::course::Lag;
 use super::fresh::NEW;
 use super::number::{NUMBER, signed};
-use super::predict::{DEPTH, RULES, Scores, Way, expect, expect_one, size};
+use super::predict::{DEPTH, RULES, Scores, Way, beyond, expect, expect_one, size};
 use super::turn;
 use crate::groups::{Group, Kind, Turn};
 use crate::layout::Layout;
@@ -29,6 +29,9 @@ pub(super) const EXPECTED: [[Model; NUMBER]; 8] = {
 
 /// Versions that velocities and what follows them look at.
 const RECENT: usize = 3;
+
+/// Classes of how much more was expected than whole numbers tell.
+const PARTS: usize = 3;
 
 /// The models of a table: one piece for each group, and where each begins.
 pub(super) struct Table<'a> {
@@ -85,7 +88,7 @@ impl<'a> Table<'a> {
         let mut all = 0;
         for group in layout.groups() {
             begins.push(all);
-            all += (WRONGS * STIRS + group.columns.len() * STIRS + 1) * NUMBER;
+            all += (WRONGS * STIRS + group.columns.len() * PARTS * STIRS + 1) * NUMBER;
         }
         // Of new rows: each column.
         begins.push(all);
@@ -185,13 +188,29 @@ impl<C: Coder> Place<'_, C> {
     /// A difference of the n-th column of the group.
     #[inline]
     pub(super) fn difference(&mut self, number: usize, value: i32) -> i32 {
+        self.towards(number, value, 0)
+    }
+
+    /// The same where so many sixteenths more were expected than could be.
+    #[inline]
+    pub(super) fn towards(&mut self, number: usize, value: i32, beyond: i32) -> i32 {
+        let value = if beyond < 0 {
+            value.wrapping_neg()
+        } else {
+            value
+        };
+        let number = number * PARTS + (beyond.unsigned_abs() as usize / 3).min(PARTS - 1);
         let stir = *self.stir;
         let (by_past, by_column) = self.models.split_at_mut(WRONGS * STIRS * NUMBER);
         let a = &mut by_past[(self.wrong * STIRS + stir) * NUMBER..][..NUMBER];
         let b = &mut by_column[(number * STIRS + stir) * NUMBER..][..NUMBER];
         let value = signed(self.coder, [a, b], value);
         *self.stir = stir.max(size(value.unsigned_abs(), STIRS - 1));
-        value
+        if beyond < 0 {
+            value.wrapping_neg()
+        } else {
+            value
+        }
     }
 
     fn alone(
@@ -237,7 +256,8 @@ impl<C: Coder> Place<'_, C> {
             let column = &layout.columns()[index];
             let (now, way) = (past.int(0, index), past.way(layout, index));
             let expected = column.near(now, expect_one(&way, past.depth, rule));
-            let difference = self.difference(number, column.difference(expected, ints[index]));
+            let beyond = beyond(&way, past.depth, rule);
+            let difference = self.towards(number, column.difference(expected, ints[index]), beyond);
             ints[index] = column.add(expected, difference);
             if !column.valid(ints[index]) {
                 return Err(DecodeError::Range);
@@ -325,8 +345,8 @@ impl<C: Coder> Place<'_, C> {
             here[0] = self.coder.raw(here[0] as u32, 2) as i32;
         }
         let columns = turn::columns(turn, expected, here[0] as usize);
-        for (number, (int, expected)) in here[1..].iter_mut().zip(columns).enumerate() {
-            let difference = self.difference(number + 1, int.wrapping_sub(expected));
+        for (number, (int, (expected, beyond))) in here[1..].iter_mut().zip(columns).enumerate() {
+            let difference = self.towards(number + 1, int.wrapping_sub(expected), beyond);
             *int = expected.wrapping_add(difference);
             if !(0..=turn.half * 2).contains(int) {
                 return Err(DecodeError::Range);

@@ -89,15 +89,17 @@ pub(super) fn largest(parts: &[i32; 4]) -> usize {
     best
 }
 
-/// The three columns, with that part left out.
-pub(super) fn columns(turn: &Turn, parts: [i32; 4], without: usize) -> [i32; 3] {
+/// The three columns, with that part left out, and how many sixteenths more they should be.
+pub(super) fn columns(turn: &Turn, parts: [i32; 4], without: usize) -> [(i32, i32); 3] {
     let minus = parts[without] < 0;
-    let mut columns = [0; 3];
+    let mut columns = [(0, 0); 3];
     let others = (0..4).filter(|&part| part != without);
-    for (column, part) in columns.iter_mut().zip(others) {
+    for ((column, beyond), part) in columns.iter_mut().zip(others) {
         let value = if minus { -parts[part] } else { parts[part] };
         let half = 1 << turn.shift >> 1;
         *column = (((value + half) >> turn.shift) + turn.half).clamp(0, turn.half * 2);
+        let rest = i64::from(value) - (i64::from(*column - turn.half) << turn.shift);
+        *beyond = ((rest * 16) >> turn.shift).clamp(-8, 8) as i32;
     }
     columns
 }
