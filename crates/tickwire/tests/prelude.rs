@@ -10,10 +10,10 @@ mod ours {
     use super::{
         Answers, Asked, Asks, Chance, CurrentTick, Done, Emit, ExitCode, FromPlayer, Game,
         GameEvent, GameKind, MissingCommand, MoveTo, NetEntity, NetEnum, NetMessage, NoReply,
-        Notices, Outbox, OwnedBy, Player, PlayerCommand, PlayerInfo, Presence, Questions, Refusal,
-        Replicate, ReplicateResource, Replied, Request, RoomAttributes, RoomControl, Roster,
-        Server, ServerArgs, Shaped, SimOptions, Simulation, TaskFailed, TaskId, Tasks, TickEvent,
-        Ticket,
+        Notices, Outbox, OwnedBy, Player, PlayerCommand, PlayerInfo, Presence, Profile, Questions,
+        Refusal, Replicate, ReplicateResource, Replied, Request, RoomAttributes, RoomControl,
+        Roster, SeenBy, Server, ServerArgs, Shaped, SimOptions, Simulation, TaskFailed, TaskId,
+        Tasks, TickEvent, Ticket,
     };
 }
 
