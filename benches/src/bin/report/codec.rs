@@ -5,8 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tickwire::prelude::Profile;
 use tickwire_benches::{
-    game::{dense_workload, parts},
+    game::{dense_workload, parts, workload},
     row::Row,
 };
 use tickwire_proto::{ServerFrame, Tick, frame::AreaDelta};
@@ -17,8 +18,23 @@ use tickwire_workload::{Config, HZ, Sim};
 const WARM_UP: u32 = 5 * HZ;
 const MEASURED: u32 = 30 * HZ;
 
+/// The rows of the dense codec, by the goals' names, and beside them those of the fast one, which a game has that does not choose.
 pub fn rows(seeds: &[u64], print: &mut dyn FnMut(Row)) {
-    let runs: Vec<Sizes> = seeds.iter().map(|&seed| bytes(seed)).collect();
+    let dense = [(6_500.0, 4_500.0), (7_000.0, 5_000.0)];
+    let fast = [(20_000.0, 9_000.0), (21_000.0, 10_000.0)];
+    for (profile, name, goals) in [(Profile::Dense, "", dense), (Profile::Fast, ".fast", fast)] {
+        rows_of(profile, name, goals, seeds, print);
+    }
+}
+
+fn rows_of(
+    profile: Profile,
+    name: &str,
+    goals: [(f64, f64); 2],
+    seeds: &[u64],
+    print: &mut dyn FnMut(Row),
+) {
+    let runs: Vec<Sizes> = seeds.iter().map(|&seed| bytes(profile, seed)).collect();
     let mean = |f: fn(&Sizes) -> f64| runs.iter().map(f).sum::<f64>() / runs.len() as f64;
     let each: Vec<String> = runs
         .iter()
@@ -26,16 +42,16 @@ pub fn rows(seeds: &[u64], print: &mut dyn FnMut(Row)) {
         .collect();
     print(
         Row::new(
-            "C4",
+            &format!("C4{name}"),
             mean(|run| run.payload),
             "B/client/s",
             format!("arena L, codec payload, seeds {}", each.join(" / ")),
         )
-        .goals(6_500.0, 4_500.0),
+        .goals(goals[0].0, goals[0].1),
     );
     print(
         Row::new(
-            "C4w",
+            &format!("C4w{name}"),
             mean(|run| run.transport),
             "B/client/s",
             format!(
@@ -43,9 +59,9 @@ pub fn rows(seeds: &[u64], print: &mut dyn FnMut(Row)) {
                 mean(|run| run.wire)
             ),
         )
-        .goals(7_000.0, 5_000.0),
+        .goals(goals[1].0, goals[1].1),
     );
-    let cpu: Vec<Cpu> = seeds.iter().map(|&seed| cpu(seed)).collect();
+    let cpu: Vec<Cpu> = seeds.iter().map(|&seed| cpu(profile, seed)).collect();
     let total = |f: fn(&Cpu) -> Duration| {
         cpu.iter().map(f).sum::<Duration>().as_secs_f64() * 1e6 / cpu.len() as f64
     };
@@ -56,7 +72,7 @@ pub fn rows(seeds: &[u64], print: &mut dyn FnMut(Row)) {
     );
     print(
         Row::new(
-            "C7",
+            &format!("C7{name}"),
             ours / zstd,
             "x zstd-3",
             format!(
@@ -67,7 +83,7 @@ pub fn rows(seeds: &[u64], print: &mut dyn FnMut(Row)) {
     );
     print(
         Row::new(
-            "C7.decode",
+            &format!("C7{name}.decode"),
             decode / zstd,
             "x zstd-3",
             format!("decode {decode:.0} us a tick"),
@@ -83,9 +99,9 @@ struct Sizes {
 }
 
 /// One client that holds every update: the law of one basis makes it all of them.
-fn bytes(seed: u64) -> Sizes {
+fn bytes(profile: Profile, seed: u64) -> Sizes {
     let config = Config::large(seed);
-    let mut run = Run::new(config);
+    let mut run = Run::new(profile, config);
     let (mut payload, mut transport) = (0, 0);
     for tick in 1..=WARM_UP + MEASURED {
         run.sim.step();
@@ -143,9 +159,9 @@ struct Cpu {
     decode: Duration,
 }
 
-fn cpu(seed: u64) -> Cpu {
+fn cpu(profile: Profile, seed: u64) -> Cpu {
     let config = Config::large(seed);
-    let mut run = Run::new(config);
+    let mut run = Run::new(profile, config);
     let mut truth = Sim::new(config);
     let mut zstd = Zstd::new();
     let mut taken = [Vec::new(), Vec::new(), Vec::new()];
@@ -187,8 +203,11 @@ struct Run {
 }
 
 impl Run {
-    fn new(config: Config) -> Self {
-        let kind = GameKind::new("workload", dense_workload(config, 64));
+    fn new(profile: Profile, config: Config) -> Self {
+        let kind = match profile {
+            Profile::Dense => GameKind::new("workload", dense_workload(config, 64)),
+            Profile::Fast => GameKind::new("workload", workload(config, 64)),
+        };
         let sim = Simulation::new(
             &kind,
             SimOptions {
