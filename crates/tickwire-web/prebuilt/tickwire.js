@@ -88,6 +88,7 @@ class Net {
   /** @type {URL} */ #base
   /** @type {Options} */ #options
   /** @type {Core | undefined} */ #core
+  /** The secret of its seats. */ #seat = ''
   /** @type {WebAssembly.Memory | undefined} */ #memory
   /** @type {Promise<void> | undefined} */ #starting
   /** @type {WebSocket | undefined} */ #ws
@@ -213,6 +214,7 @@ class Net {
   /** Leaves all rooms and closes the connection. */
   close() {
     this.#core?.close()
+    dropSeat(this.#seat)
     this.#pump()
   }
 
@@ -221,7 +223,8 @@ class Net {
       const [low, high] = crypto.getRandomValues(new Uint32Array(2))
       this.#memory = wasm.memory
       const main = this.#main
-      this.#core = new Core(main.name, low, high, now(), this.#options.link ?? 'auto', seatKey())
+      this.#seat = seatKey()
+      this.#core = new Core(main.name, low, high, now(), this.#options.link ?? 'auto', bytesOf(this.#seat))
       main._number = 0
       for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
       globalThis.addEventListener?.('pagehide', e => { if (!e.persisted) this.#goodbye() })
@@ -235,6 +238,7 @@ class Net {
     if (this.#state.at === 'ended') {
       this.#state = { at: 'away', retryInMs: 0 }
       this.#everOnline = false
+      keepSeat(this.#seat)
       core.reconnect(now())
     }
     return core
@@ -624,30 +628,44 @@ class Net {
   }
 }
 
-/** Secrets by which the server knows the seats of this page's connections again: the first connection's, the second's, and so on. @type {string[] | undefined} */
-let seatKeys
-let seatKeysUsed = 0
+/** Secrets by which the server knows the seats of this page's open connections again, in the order of their making, and those that the page before this one left. */
+/** @type {string[]} */
+const seats = []
+/** @type {unknown[] | undefined} */
+let left
 
 /**
  * The next connection's. A page that is loaded again takes those that it left behind as it went; a tab that was duplicated
  * finds none, because the first one is still there.
  */
 function seatKey() {
-  if (!seatKeys) {
+  if (!left) {
+    left = []
     try {
-      seatKeys = JSON.parse(sessionStorage.getItem(SEATS) ?? '[]')
+      const kept = JSON.parse(sessionStorage.getItem(SEATS) ?? '[]')
+      if (Array.isArray(kept)) left = kept
       sessionStorage.removeItem(SEATS)
     } catch { /* no storage: no seat is known again */ }
-    if (!Array.isArray(seatKeys)) seatKeys = []
-    globalThis.addEventListener?.('pagehide', () => { try { sessionStorage.setItem(SEATS, JSON.stringify(seatKeys)) } catch { /* as above */ } })
+    globalThis.addEventListener?.('pagehide', () => { try { sessionStorage.setItem(SEATS, JSON.stringify(seats)) } catch { /* as above */ } })
     globalThis.addEventListener?.('pageshow', () => { try { sessionStorage.removeItem(SEATS) } catch { /* as above */ } })
   }
-  const known = seatKeys[seatKeysUsed]
-  const bytes = typeof known === 'string' && /^[0-9a-f]{32}$/.test(known)
-    ? Uint8Array.from({ length: 16 }, (_, i) => parseInt(known.slice(2 * i, 2 * i + 2), 16)) : crypto.getRandomValues(new Uint8Array(16))
-  seatKeys[seatKeysUsed++] = [...bytes].map(byte => byte.toString(16).padStart(2, '0')).join('')
-  return bytes
+  const known = left.shift(), fresh = () => [...crypto.getRandomValues(new Uint8Array(16))].map(byte => byte.toString(16).padStart(2, '0')).join('')
+  return keepSeat(typeof known === 'string' && /^[0-9a-f]{32}$/.test(known) ? known : fresh())
 }
+
+/** @param {string} key */
+function keepSeat(key) {
+  if (!seats.includes(key)) seats.push(key)
+  return key
+}
+
+/** A connection that was closed leaves nothing for the next page. @param {string} key */
+function dropSeat(key) {
+  if (seats.includes(key)) seats.splice(seats.indexOf(key), 1)
+}
+
+/** @param {string} hex */
+const bytesOf = hex => Uint8Array.from({ length: hex.length / 2 }, (_, i) => parseInt(hex.slice(2 * i, 2 * i + 2), 16))
 
 /** The id of the room that this page was in before it reloaded itself, or ''. @param {string} kind @param {string} text */
 function recall(kind, text) {

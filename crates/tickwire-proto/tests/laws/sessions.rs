@@ -353,3 +353,20 @@ fn another_server_begins_a_new_session_and_tells_what_was_lost() {
         1
     );
 }
+
+/// A second one would be a violation: who signs in again after a refusal, or attaches anew, must not be sent away for it.
+#[test]
+fn a_seat_key_is_shown_once_in_a_session_however_often_its_client_attaches() {
+    let mut pair = Pair::new(SessionConfig::default());
+    pair.client.set_seat_key([7; 16]);
+    for _ in 0..3 {
+        pair.client.attach(0, "/", b"{}", 0);
+        pair.run_ms(100);
+        pair.client.detach(0);
+        pair.run_ms(100);
+    }
+    assert_eq!(pair.server.is_ended(), None);
+    assert_eq!(pair.server.seat_key(), Some([7; 16]));
+    let shown = pair.sent_up.iter().filter(|(_, name)| *name == "SeatKey");
+    assert_eq!(shown.count(), 1);
+}

@@ -43,8 +43,8 @@ impl ClientSession {
                 format!("credentials have at most {CREDENTIALS_MAX} bytes: show a token instead"),
             )
         } else {
-            if self.attachments.is_empty()
-                && let Some(key) = self.seat_key
+            if let Some(key) = self.seat_key
+                && !std::mem::replace(&mut self.seat_key_shown, true)
             {
                 self.push_control(&ClientFrame::SeatKey { key });
             }

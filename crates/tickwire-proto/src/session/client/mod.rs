@@ -60,6 +60,8 @@ pub struct ClientSession {
     stage: Stage,
     /// For each attachment that was asked for whether it is accepted.
     seat_key: Option<[u8; 16]>,
+    /// Once in a session of the server's.
+    seat_key_shown: bool,
     /// The goodbye is one of a page that perhaps comes again.
     unloads: bool,
     attachments: LiteMap<u8, bool>,
@@ -139,6 +141,7 @@ impl ClientSession {
             seed,
             stage: Stage::NoLink,
             seat_key: None,
+            seat_key_shown: false,
             unloads: false,
             attachments: LiteMap::new(),
             rooms: LiteMap::new(),
@@ -253,6 +256,7 @@ impl ClientSession {
         self.drop_unwritten();
         self.token = None;
         self.claims = false;
+        self.seat_key_shown = false;
         self.attachments.clear();
         self.rooms.clear();
         self.held_back.clear();
