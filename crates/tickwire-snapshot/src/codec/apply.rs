@@ -101,18 +101,8 @@ impl Decoder<'_> {
             let Some(before) = before else { continue };
             let gone =
                 before.present & (mask(&self.gone, page) | mask(&self.scratch.removed, page));
-            let moving = if moves { before.moving & !gone } else { 0 };
-            if gone | moving == 0 {
-                continue;
-            }
-            let table = Arc::make_mut(&mut self.next.tables[index]);
-            if gone == before.present {
-                table.clear_page(page);
-                continue;
-            }
-            let after = table.page_mut(page, || Page::new(layout));
-            after.clear_rows(gone);
-            advance(layout, before, after, moving, self.span);
+            let table = &mut self.next.tables[index];
+            carry_page(layout, table, (page, before), gone, self.span);
         }
     }
 
@@ -216,8 +206,30 @@ impl Decoder<'_> {
     }
 }
 
+/// What needs no bits in a page: rows that are gone are cleared, and the tracks of the others move on. A page without either stays shared.
+pub(super) fn carry_page(
+    layout: &Layout,
+    table: &mut Arc<Table<Page>>,
+    (page, before): (usize, &Page),
+    gone: u64,
+    span: Span,
+) {
+    let moves = !layout.moving().is_empty() && !span.is_empty();
+    let moving = if moves { before.moving & !gone } else { 0 };
+    if gone | moving == 0 {
+        return;
+    }
+    let table = Arc::make_mut(table);
+    if gone == before.present {
+        return table.clear_page(page);
+    }
+    let after = table.page_mut(page, || Page::new(layout));
+    after.clear_rows(gone);
+    advance(layout, before, after, moving, span);
+}
+
 /// Moves the tracks of rows by the velocities that they had.
-pub(super) fn advance(layout: &Layout, before: &Page, after: &mut Page, rows: u64, span: Span) {
+fn advance(layout: &Layout, before: &Page, after: &mut Page, rows: u64, span: Span) {
     for (number, column) in layout.columns().iter().enumerate() {
         let Some((velocity, track)) = &column.track else {
             continue;

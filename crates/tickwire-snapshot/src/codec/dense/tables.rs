@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::apply::advance;
+use super::super::apply::carry_page;
 use super::super::decode::DecodeError;
 use super::super::used;
 use super::coder::{Coder, Model};
@@ -122,23 +122,12 @@ impl<'a, C: Coder> Walk<'a, C> {
             return;
         }
         let from = &self.base.tables[index];
-        let moves = !layout.moving().is_empty() && !self.span.is_empty();
         for (page, before) in from.pages.iter().enumerate() {
             let Some(before) = before else { continue };
             let fate = fates.get(page).copied().unwrap_or_default();
             let gone = before.present & !(fate.surviving & !if touched { fate.removed } else { 0 });
-            let moving = if moves { before.moving & !gone } else { 0 };
-            if gone | moving == 0 {
-                continue;
-            }
-            let table = Arc::make_mut(&mut self.made.tables[index]);
-            if gone == before.present {
-                table.clear_page(page);
-                continue;
-            }
-            let after = table.page_mut(page, || Page::new(layout));
-            after.clear_rows(gone);
-            advance(layout, before, after, moving, self.span);
+            let table = &mut self.made.tables[index];
+            carry_page(layout, table, (page, before), gone, self.span);
         }
     }
 
@@ -238,9 +227,7 @@ impl<'a, C: Coder> Walk<'a, C> {
                 let changed =
                     truth.is_some_and(|truth| truth.blob(blob, row) != before.blob(blob, row));
                 if self.flag(5, changed) {
-                    let bytes = truth.map_or(&[][..], |truth| truth.blob(blob, row));
-                    let bytes = self.blob(layout.blob_quant(blob), bytes)?;
-                    self.store_blob(layout, (index, page, row), blob, &bytes);
+                    self.row_blob(layout, (index, page, row), blob, truth)?;
                 }
             }
         }
@@ -323,9 +310,7 @@ impl<'a, C: Coder> Walk<'a, C> {
                 table.new_row(&mut self.coder, from, &mut ints[..width])?;
                 self.store(layout, (index, page, row), &ints[..width]);
                 for blob in 0..layout.blobs() {
-                    let bytes = truth.map_or(&[][..], |truth| truth.blob(blob, row));
-                    let bytes = self.blob(layout.blob_quant(blob), bytes)?;
-                    self.store_blob(layout, (index, page, row), blob, &bytes);
+                    self.row_blob(layout, (index, page, row), blob, truth)?;
                 }
             }
             self.coder.check()?;
@@ -348,6 +333,20 @@ impl<'a, C: Coder> Walk<'a, C> {
                 after.set_int(column, row, int);
             }
         }
+    }
+
+    /// A blob of a row, whole.
+    fn row_blob(
+        &mut self,
+        layout: &Layout,
+        at: (usize, usize, usize),
+        blob: usize,
+        truth: Option<&Arc<Page>>,
+    ) -> Result<(), DecodeError> {
+        let bytes = truth.map_or(&[][..], |truth| truth.blob(blob, at.2));
+        let bytes = self.blob(layout.blob_quant(blob), bytes)?;
+        self.store_blob(layout, at, blob, &bytes);
+        Ok(())
     }
 
     pub(super) fn store_blob(
