@@ -58,5 +58,5 @@ pub use namespace::{HOME, NAMESPACES_MADE_MAX, NamespaceLimits, NamespaceSpec, N
 pub use room::{
     AREA_KEYFRAMES_PER_TICK_MAX, Batch, COMMANDS_AHEAD_MAX, ENCODES_PER_TICK_MAX, IN_FLIGHT_MS,
     KEYFRAMES_PER_TICK_MAX, LAGGING_MS, MemberStatus, Room, RoomAsk, RoomInput, RoomJoin,
-    RoomOutput, RoomSpec, RoomStats, ViewerUpdate, Who,
+    RoomOutput, RoomSpec, RoomStats, VIEWERS_A_KEYFRAME, ViewerUpdate, Who,
 };

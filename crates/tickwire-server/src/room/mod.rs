@@ -35,7 +35,7 @@ pub use io::{Batch, RoomAsk, RoomInput, RoomJoin, RoomOutput, RoomSpec, ViewerUp
 pub use lagging::LAGGING_MS;
 pub use member::MemberStatus;
 pub(crate) use requests::cannot_be_asked;
-pub use share::{AREA_KEYFRAMES_PER_TICK_MAX, ENCODES_PER_TICK_MAX};
+pub use share::{AREA_KEYFRAMES_PER_TICK_MAX, ENCODES_PER_TICK_MAX, VIEWERS_A_KEYFRAME};
 pub use stats::RoomStats;
 pub use updates::KEYFRAMES_PER_TICK_MAX;
 pub use window::IN_FLIGHT_MS;

@@ -12,8 +12,11 @@ use super::track::Need;
 
 /// Different deltas of an area encoded in one tick at most: viewers with yet another basis wait for the next one.
 pub const ENCODES_PER_TICK_MAX: usize = 16;
-/// Keyframes of areas encoded in one tick at most, that of the area that all see apart: they are long, and each tick brings some.
+/// Keyframes of areas encoded in one tick at most, that of the area that all see apart, beside one for each [`VIEWERS_A_KEYFRAME`] viewers:
+/// they are long, and each tick brings some.
 pub const AREA_KEYFRAMES_PER_TICK_MAX: usize = 64;
+/// So many viewers may have a keyframe more in each tick: whoever goes about sees new areas all the time.
+pub const VIEWERS_A_KEYFRAME: usize = 4;
 /// Lists by which combinations are found.
 const BUCKETS: usize = 1_024;
 
@@ -93,7 +96,7 @@ impl Share {
     }
 
     /// A new tick. Keyframes that were put off come first.
-    pub fn begin(&mut self, subject: &Subject, stats: &mut RoomStats) {
+    pub fn begin(&mut self, subject: &Subject, viewers: usize, stats: &mut RoomStats) {
         self.parts.clear();
         self.newest.clear();
         self.newest.resize(subject.snapshot.areas.len() + 1, None);
@@ -102,7 +105,7 @@ impl Share {
         }
         self.combinations.clear();
         self.listed.clear();
-        self.keyframes_left = AREA_KEYFRAMES_PER_TICK_MAX;
+        self.keyframes_left = AREA_KEYFRAMES_PER_TICK_MAX + viewers / VIEWERS_A_KEYFRAME;
         for area in std::mem::take(&mut self.put_off) {
             if let Some(place) = subject.place(area) {
                 self.part(subject, (area, Some(place)), Need::Keyframe, None, stats);

@@ -145,7 +145,7 @@ impl Updates {
             tick,
             snapshot: &snapshot,
         };
-        self.share.begin(&subject, stats);
+        self.share.begin(&subject, members.len(), stats);
         let mut round = Round {
             subject,
             sim,

@@ -7,7 +7,7 @@ use tickwire_proto::frame::{AreaDelta, Identity, ServerFrame};
 use tickwire_proto::{Tick, Time};
 use tickwire_server::{
     AREA_KEYFRAMES_PER_TICK_MAX, Gauge, Kind, MemberId, Room, RoomInput, RoomJoin, RoomOutput,
-    RoomSpec, RoomStats, SessionKey,
+    RoomSpec, RoomStats, SessionKey, VIEWERS_A_KEYFRAME,
 };
 use tickwire_sim::GameKind;
 use tickwire_sim::prelude::*;
@@ -266,9 +266,9 @@ fn keyframes_of_areas_are_paced_and_come_in_order() {
     );
     assert_eq!(
         work.keyframe_encodes,
-        AREA_KEYFRAMES_PER_TICK_MAX as u64 + 1
+        (AREA_KEYFRAMES_PER_TICK_MAX + 16 / VIEWERS_A_KEYFRAME) as u64 + 1
     );
-    // Sixteen times thirty cells at most, 64 a tick.
+    // Sixteen times thirty cells at most, 68 a tick.
     field.ticks(8);
     assert_eq!(field.work(20).keyframes_paced, 0);
 }
