@@ -122,8 +122,10 @@ impl AreaEdit {
 
     /// To write many rows of one table. `None` if there is no such table.
     pub fn rows(&mut self, table: usize) -> Option<RowsEdit<'_>> {
+        let layout = self.schema.record(table)?.layout();
+        self.scratch.prepare(layout);
         Some(RowsEdit {
-            layout: self.schema.record(table)?.layout(),
+            layout,
             table,
             is_resource: self.schema.is_resource(table),
             span: Span::direct(self.next.tick.since(self.base.tick)),

@@ -151,6 +151,7 @@ impl Column {
     }
 
     /// Whether the column may hold this integer.
+    #[inline]
     pub fn valid(&self, value: i32) -> bool {
         (self.min..=self.max).contains(&value)
             && (!self.float || f32::from_bits(value as u32).is_finite())
@@ -166,12 +167,8 @@ impl Column {
     /// What to add to `from` to reach `to`, the short way round.
     #[inline]
     pub(crate) fn difference(&self, from: i32, to: i32) -> i32 {
-        let difference = to.wrapping_sub(from);
-        if self.wrap == 0 {
-            return difference;
-        }
-        let shift = 32 - u32::from(self.wrap);
-        (difference << shift) >> shift
+        let shift = (32 - u32::from(self.wrap)) & 31; // none where nothing wraps
+        (to.wrapping_sub(from) << shift) >> shift
     }
 
     /// `from` and a difference; what comes out may be invalid if the difference came from a peer.

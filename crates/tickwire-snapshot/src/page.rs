@@ -61,8 +61,9 @@ impl Page {
     }
 
     /// One column: 64 integers, 0 where there is no row.
-    pub fn column(&self, column: usize) -> &[i32] {
-        &self.ints[column * PAGE_ROWS..(column + 1) * PAGE_ROWS]
+    #[inline]
+    pub fn column(&self, column: usize) -> &[i32; PAGE_ROWS] {
+        &self.ints.as_chunks().0[column]
     }
 
     #[inline]
@@ -73,7 +74,7 @@ impl Page {
     /// One integer of a row.
     #[inline]
     pub fn int(&self, column: usize, row: usize) -> i32 {
-        self.ints[column * PAGE_ROWS + row]
+        self.column(column)[row]
     }
 
     /// One text or blob of a row.
@@ -178,9 +179,7 @@ impl EntityPage {
 
     /// Slots that are an entity in both, and another one.
     pub(crate) fn replaced(&self, next: &Self) -> u64 {
-        bits(self.present & next.present)
-            .filter(|&row| self.generations[row] != next.generations[row])
-            .fold(0, |mask, row| mask | 1 << row)
+        self.present & next.present & !self.same_tenants(next)
     }
 }
 

@@ -77,6 +77,7 @@ impl<'a> RowMut<'a> {
         Self::of_layout(record.layout(), ints, blobs)
     }
 
+    #[inline]
     pub(crate) fn of_layout(
         layout: &'a Layout,
         ints: &'a mut [i32],

@@ -67,7 +67,9 @@ impl Track {
     /// Fine units that a position moves while its velocity column goes from the first to the second.
     #[inline]
     pub fn displacement(&self, velocities: [i32; 2], span: Span) -> i64 {
-        let [old, new] = velocities.map(|velocity| i64::from(velocity) - i64::from(self.zero));
+        let zero = i64::from(self.zero);
+        let old = i64::from(velocities[0]) - zero;
+        let new = i64::from(velocities[1]) - zero;
         let twice =
             old * i64::from(span.ticks - span.last) + new * i64::from(span.ticks + span.last);
         let way = twice * i64::from(self.num);

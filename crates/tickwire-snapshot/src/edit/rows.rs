@@ -18,11 +18,16 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    fn prepare(&mut self, layout: &Layout) {
-        self.ints.clear();
+    /// For rows of a table.
+    pub(super) fn prepare(&mut self, layout: &Layout) {
         self.ints.resize(layout.columns().len(), 0);
-        self.blobs.iter_mut().for_each(Blob::clear);
         self.blobs.resize_with(layout.blobs(), Blob::new);
+    }
+
+    #[inline]
+    fn clear(&mut self) {
+        self.ints.fill(0);
+        self.blobs.iter_mut().for_each(Blob::clear);
     }
 }
 
@@ -50,7 +55,7 @@ impl<'a> RowsEdit<'a> {
         let Some(generation) = self.generation(index, row) else {
             return false;
         };
-        self.scratch.prepare(self.layout);
+        self.scratch.clear();
         write(&mut RowMut::of_layout(
             self.layout,
             &mut self.scratch.ints,
@@ -79,8 +84,10 @@ impl<'a> RowsEdit<'a> {
     #[inline]
     fn make_valid(&mut self) {
         for (int, column) in self.scratch.ints.iter_mut().zip(self.layout.columns()) {
-            let clamped = (*int).clamp(column.min, column.max);
-            *int = if column.valid(clamped) { clamped } else { 0 };
+            if !column.valid(*int) {
+                let clamped = (*int).clamp(column.min, column.max);
+                *int = if column.valid(clamped) { clamped } else { 0 };
+            }
         }
     }
 
@@ -127,13 +134,15 @@ impl<'a> RowsEdit<'a> {
         let Some(page) = open.or_else(|| self.pages.page(index).map(AsRef::as_ref)) else {
             return true;
         };
-        let cells = page.ints.iter().skip(row).step_by(PAGE_ROWS);
-        let blobs = self.scratch.blobs.iter().enumerate();
+        let cells = page.ints.as_chunks::<PAGE_ROWS>().0;
+        let off = cells
+            .iter()
+            .zip(&self.scratch.ints)
+            .fold(0, |off, (cells, int)| off | (cells[row] ^ int));
+        let mut blobs = self.scratch.blobs.iter().enumerate();
         !page.has(row)
-            || !cells.eq(&self.scratch.ints)
-            || blobs
-                .into_iter()
-                .any(|(blob, bytes)| page.blob(blob, row) != bytes.as_slice())
+            || off != 0
+            || blobs.any(|(blob, bytes)| page.blob(blob, row) != bytes.as_slice())
     }
 
     fn store(&mut self, index: usize, row: usize) {
@@ -145,9 +154,9 @@ impl<'a> RowsEdit<'a> {
             let shared = self.pages.page(index);
             shared.map_or_else(|| Page::new(self.layout), |page| Page::clone(page))
         });
-        let cells = page.ints.iter_mut().skip(row).step_by(PAGE_ROWS);
-        for (cell, &int) in cells.zip(&*ints) {
-            *cell = int;
+        let cells = page.ints.as_chunks_mut::<PAGE_ROWS>().0;
+        for (cells, &int) in cells.iter_mut().zip(&*ints) {
+            cells[row] = int;
         }
         for (blob, bytes) in blobs.iter().enumerate() {
             if page.blob(blob, row) != bytes.as_slice() {

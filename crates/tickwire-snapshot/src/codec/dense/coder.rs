@@ -23,8 +23,8 @@ pub(super) struct Model {
 const SEEN_MAX: u16 = 30;
 
 /// 65,536 / (n + 1.5): what the n-th bit moves a model by.
-const RATES: [i32; SEEN_MAX as usize + 1] = {
-    let mut rates = [0; SEEN_MAX as usize + 1];
+const RATES: [i32; 32] = {
+    let mut rates = [0; 32];
     let mut n = 0;
     while n < rates.len() {
         rates[n] = 131_072 / (2 * n as i32 + 3);
@@ -58,7 +58,7 @@ impl Model {
     fn learn(&mut self, bit: bool) {
         let target = if bit { 65_535 } else { 0 };
         let off = target - i32::from(self.one);
-        let moved = i32::from(self.one) + ((off * RATES[usize::from(self.seen)]) >> 16);
+        let moved = i32::from(self.one) + ((off * RATES[usize::from(self.seen & 31)]) >> 16);
         self.one = moved.clamp(32, 65_503) as u16;
         self.seen = (self.seen + 1).min(SEEN_MAX);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::decode::DecodeError;
 use super::super::used;
 use super::coder::{Coder, Model};
-use super::number::{NUMBER, signed};
+use super::number::signed;
 use super::tables::Fate;
 use super::walk::{GENERATION, NEWER, ORIGIN, PAGES, Walk, mask};
 use crate::area::{Area, ENTITIES_MAX};
@@ -101,10 +101,7 @@ impl<C: Coder> Walk<'_, C> {
                 Some(truth) if at < ORIGINS_MAX => self.find_origin(truth, slot),
                 _ => 0,
             };
-            if !self
-                .coder
-                .bit(&mut self.models[ORIGIN * NUMBER], origin != 0)
-            {
+            if !self.coder.bit(&mut self.models[ORIGIN][0], origin != 0) {
                 continue;
             }
             let (page, row) = (origin >> 6, origin & 63);
@@ -212,8 +209,8 @@ impl<C: Coder> Walk<'_, C> {
             let generation = new.map_or(0, |new| new.generations[row]);
             // Slots are used in turn, so that those of a time are much of one age.
             let expected = if replaced { first } else { self.generation };
-            let (a, b) = self.models.split_at_mut(NEWER * NUMBER);
-            let models = [&mut a[GENERATION * NUMBER..][..NUMBER], &mut b[..NUMBER]];
+            let (a, b) = self.models.split_at_mut(NEWER);
+            let models = [&mut a[GENERATION], &mut b[0]];
             let off = generation.wrapping_sub(expected) as i16;
             let off = signed(&mut self.coder, models, i32::from(off));
             let off = i16::try_from(off)

@@ -2,16 +2,29 @@
 
 use super::super::decode::DecodeError;
 use super::coder::{Coder, Model};
-use super::course::{keep_speed, nearest_root};
-use super::number::{NUMBER, signed};
-use super::rows::Table;
+use super::course::{by_size, keep_speed, speed};
+use super::number::{Number, signed};
+use super::rows::{EXPECTED, Table};
 use super::turn;
 use crate::groups::{Group, Heading, Kind};
 use crate::layout::{Layout, bits_for};
 use crate::page::Page;
 
-/// Models of a column of new rows: three flags, and a number in two contexts.
-pub(super) const NEW: usize = 4 + 2 * NUMBER;
+/// The models of a column of new rows.
+#[derive(Clone)]
+pub(super) struct New {
+    /// Is it as in the new row before, as where it comes from, a whole cell?
+    flags: [Model; 3],
+    /// A number, in two contexts.
+    number: [Number; 2],
+}
+
+impl New {
+    const UNKNOWN: Self = Self {
+        flags: [Model::NEW, Model::NEW, Model::likely(97)],
+        number: [EXPECTED[1]; 2],
+    };
+}
 
 impl Table<'_> {
     /// A row that came in the last update: new ones may be like it.
@@ -40,10 +53,10 @@ impl Table<'_> {
                     .map(|column| 0.clamp(column.min, column.max)),
             );
         }
-        let begin = self.begins[self.begins.len() - 1];
-        let mut new = New {
+        self.new.resize(layout.columns().len(), New::UNKNOWN);
+        let mut new = Fresh {
             coder,
-            models: &mut self.models[begin..],
+            models: &mut self.new,
             layout,
             like: &self.fresh,
             from,
@@ -65,23 +78,23 @@ impl Table<'_> {
 }
 
 /// A new row on its way.
-struct New<'a, C> {
+struct Fresh<'a, C> {
     coder: &'a mut C,
-    models: &'a mut [Model],
+    models: &'a mut [New],
     layout: &'a Layout,
     /// The new row before it.
     like: &'a [i32],
     from: Option<&'a [i32]>,
 }
 
-impl<C: Coder> New<'_, C> {
+impl<C: Coder> Fresh<'_, C> {
     /// A column that is as in the new row before, as where it comes from, or anything.
     fn column(&mut self, index: usize, ints: &mut [i32]) -> Result<(), DecodeError> {
         let column = &self.layout.columns()[index];
         let int = &mut ints[index];
-        let models = &mut self.models[index * NEW..][..NEW];
+        let flags = &mut self.models[index].flags;
         let known = [Some(self.like[index]), self.from.map(|from| from[index])];
-        for (model, known) in models.iter_mut().zip(known) {
+        for (model, known) in flags.iter_mut().zip(known) {
             if let Some(known) = known
                 && self.coder.bit(model, *int == known)
             {
@@ -93,7 +106,7 @@ impl<C: Coder> New<'_, C> {
             .track
             .as_ref()
             .map_or(1, |(_, track)| track.cell as i32);
-        let whole = cell > 1 && self.coder.bit(&mut models[2], *int % cell == 0);
+        let whole = cell > 1 && self.coder.bit(&mut flags[2], *int % cell == 0);
         let (unit, min) = if whole { (cell, 0) } else { (1, column.min) };
         let bits = u32::from(bits_for(min, column.max / unit));
         let code = self.coder.raw((*int / unit).wrapping_sub(min) as u32, bits);
@@ -114,9 +127,9 @@ impl<C: Coder> New<'_, C> {
         ints: &mut [i32],
     ) -> Result<(), DecodeError> {
         let column = &self.layout.columns()[index];
-        let (a, b) = self.models[index * NEW..][..NEW].split_at_mut(4 + NUMBER);
+        let [a, b] = &mut self.models[index].number;
         let off = column.difference(expected, ints[index]) / unit;
-        let off = signed(self.coder, [&mut a[4..], b], off);
+        let off = signed(self.coder, [a, b], off);
         ints[index] = column.add(expected, off.wrapping_mul(unit));
         if column.valid(ints[index]) {
             Ok(())
@@ -137,7 +150,7 @@ impl<C: Coder> New<'_, C> {
             let expected = from[index].wrapping_add(cell / 2).div_euclid(cell) * cell;
             let whole = self
                 .coder
-                .bit(&mut self.models[index * NEW + 2], ints[index] % cell == 0);
+                .bit(&mut self.models[index].flags[2], ints[index] % cell == 0);
             self.near(index, expected, if whole { cell } else { 1 }, ints)?;
         }
         Ok(())
@@ -156,25 +169,15 @@ impl<C: Coder> New<'_, C> {
         let mut expected = [0; 3];
         if let Some(from) = self.from {
             let from = parts(from);
-            let length = |parts: &[i32; 3]| {
-                nearest_root(parts.iter().map(|&p| i64::from(p) * i64::from(p)).sum())
-            };
-            let (speed, own) = (length(&like), length(&from).max(1));
+            let (speed, own) = (speed(&like), speed(&from).max(1));
             expected = from.map(|part| (i64::from(part) * speed / own) as i32);
         }
         let count = group.columns.len().min(3);
-        let mut order = [0, 1, 2];
-        order[..count].sort_by_key(|&number| expected[number].unsigned_abs());
+        let order = by_size(&expected, count);
         for (at, &number) in order[..count].iter().enumerate() {
             let index = usize::from(group.columns[number]);
             if at + 1 == count {
-                let next = parts(ints);
-                let kept = keep_speed(
-                    like.into_iter(),
-                    next.into_iter().take(count),
-                    number,
-                    expected[number],
-                );
+                let kept = keep_speed(&like, &parts(ints), number, expected[number]);
                 let column = &self.layout.columns()[index];
                 self.near(index, column.near(rest, kept), 1, ints)?;
             } else if self.from.is_some() {

@@ -91,8 +91,9 @@ fn differing(layout: &Layout, [before, after]: [&Arc<Page>; 2], common: u64, spa
             differ(&mut tracks, from, to);
         }
         let velocity = usize::from(*velocity);
+        let (old, new) = (before.column(velocity), after.column(velocity));
         for row in bits(moving & !found) {
-            let velocities = [before, after].map(|page| page.int(velocity, row));
+            let velocities = [old[row], new[row]];
             let wrong = column.moved(track, from[row], velocities, span) != to[row];
             found |= u64::from(wrong) << row;
         }
@@ -128,9 +129,9 @@ fn changed(layout: &Layout, before: &Page, after: &Page) -> u64 {
 
 /// Adds the bits in which two columns differ.
 #[inline]
-fn differ(all: &mut [i32; PAGE_ROWS], from: &[i32], to: &[i32]) {
-    for ((all, from), to) in all.iter_mut().zip(from).zip(to) {
-        *all |= from ^ to;
+fn differ(all: &mut [i32; PAGE_ROWS], from: &[i32; PAGE_ROWS], to: &[i32; PAGE_ROWS]) {
+    for row in 0..PAGE_ROWS {
+        all[row] |= from[row] ^ to[row];
     }
 }
 
@@ -138,8 +139,9 @@ fn differ(all: &mut [i32; PAGE_ROWS], from: &[i32], to: &[i32]) {
 #[inline]
 fn not_zero(all: &[i32; PAGE_ROWS]) -> u64 {
     let mut flags = [[0_u8; 8]; PAGE_ROWS / 8];
-    for (flag, &int) in flags.as_flattened_mut().iter_mut().zip(all) {
-        *flag = u8::from(int != 0);
+    let flat = flags.as_flattened_mut();
+    for row in 0..PAGE_ROWS {
+        flat[row] = u8::from(all[row] != 0);
     }
     let mut found = 0;
     for (at, eight) in flags.into_iter().enumerate() {

@@ -5,7 +5,13 @@ use super::coder::{Coder, Model};
 /// Bits of a size that have a context of their own; greater ones share the last.
 const SIZES: usize = 15;
 /// Models of a number in one context: is it 0, its sign, how many bits its size has, and the first of them.
-pub(super) const NUMBER: usize = 2 + SIZES + SIZES;
+const NUMBER: usize = 2 + SIZES + SIZES;
+
+/// The models of a number in one context.
+pub(super) type Number = [Model; NUMBER];
+
+/// Nothing known.
+pub(super) const UNKNOWN: Number = [Model::NEW; NUMBER];
 
 const ZERO: usize = 0;
 const SIGN: usize = 1;
@@ -13,7 +19,7 @@ const LONGER: usize = 2;
 const FIRST: usize = 2 + SIZES;
 
 /// What is expected of a number whose size is expected to have so many bits.
-pub(super) const fn expected(bits: usize) -> [Model; NUMBER] {
+pub(super) const fn expected(bits: usize) -> Number {
     let mut models = [Model::likely(50); NUMBER];
     models[ZERO] = Model::likely([72, 48, 30, 15, 8, 6, 5, 5][bits]);
     let mut at = 0;
@@ -37,17 +43,18 @@ pub(super) const fn expected(bits: usize) -> [Model; NUMBER] {
 }
 
 /// A signed number, in two contexts at once.
-pub(super) fn signed<C: Coder>(coder: &mut C, [a, b]: [&mut [Model]; 2], value: i32) -> i32 {
+#[inline]
+pub(super) fn signed<C: Coder>(coder: &mut C, [a, b]: [&mut Number; 2], value: i32) -> i32 {
     if coder.bit2([&mut a[ZERO], &mut b[ZERO]], value == 0) {
         return 0;
     }
     let minus = coder.bit2([&mut a[SIGN], &mut b[SIGN]], value < 0);
     let mut bits = 0;
     let size = value.unsigned_abs();
-    let wanted = size.max(1).ilog2();
+    let wanted = size.max(1).ilog2() as usize;
     loop {
         let at = LONGER + bits.min(SIZES - 1);
-        if bits >= 31 || !coder.bit2([&mut a[at], &mut b[at]], bits < wanted as usize) {
+        if bits >= 31 || !coder.bit2([&mut a[at], &mut b[at]], bits < wanted) {
             break;
         }
         bits += 1;
@@ -63,8 +70,8 @@ pub(super) fn signed<C: Coder>(coder: &mut C, [a, b]: [&mut [Model]; 2], value: 
     if minus { got.wrapping_neg() } else { got }
 }
 
-/// A number that is mostly small, in one context of [`NUMBER`] models.
-pub(super) fn unsigned<C: Coder>(coder: &mut C, models: &mut [Model], value: u32) -> u32 {
+/// A number that is mostly small, in one context.
+pub(super) fn unsigned<C: Coder>(coder: &mut C, models: &mut Number, value: u32) -> u32 {
     let mut bits = 0;
     let size = u64::from(value) + 1;
     while bits < 32

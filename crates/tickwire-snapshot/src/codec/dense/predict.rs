@@ -91,13 +91,18 @@ fn divide(x: i32, by: i32) -> i32 {
 
 /// How wrong each rule would have been about the basis, all numbers of a group together.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Scores([u32; RULES]);
+pub(super) struct Scores {
+    wrong: [u32; RULES],
+    /// How far the numbers went in the last step.
+    went: u32,
+}
 
 impl Scores {
     /// Adds a number of the group. Units of `1 << shift`.
     #[inline]
     pub(super) fn add(&mut self, way: &Way, depth: usize, shift: u32) {
         if depth < 3 {
+            self.went = self.went.saturating_add(way[1].unsigned_abs() >> shift);
             return;
         }
         let size = |off: i32| (off.unsigned_abs() >> shift).min(WRONG_MAX);
@@ -105,18 +110,23 @@ impl Scores {
             // One step is known before the last: rules 3 to 5 do as rule 1.
             let (was, last) = (way[1].wrapping_neg(), way[1].wrapping_sub(way[2]));
             let before = size(last);
-            for (score, expected) in self.0.iter_mut().zip([0, last, last / 2]) {
+            for (score, expected) in self.wrong.iter_mut().zip([0, last, last / 2]) {
                 *score += size(was.wrapping_sub(expected)) * 2 + before;
             }
             return;
         }
         for from in 1..3 {
             let was = way[from - 1].wrapping_sub(way[from]);
-            for (score, expected) in self.0.iter_mut().zip(expect(way, from, depth)) {
+            for (score, expected) in self.wrong.iter_mut().zip(expect(way, from, depth)) {
                 let off = size(was.wrapping_sub(expected));
                 *score += if from == 1 { off * 2 } else { off };
             }
         }
+    }
+
+    /// Whether any number with two versions went anywhere.
+    pub(super) fn went(&self) -> bool {
+        self.went > 0
     }
 
     /// The best rule and how wrong it was.
@@ -125,11 +135,11 @@ impl Scores {
         let mut best = 0;
         let rules = if depth == 3 { 3 } else { RULES };
         for (rule, grace) in GRACE.iter().enumerate().take(rules).skip(1) {
-            if self.0[rule] < self.0[best] + grace {
+            if self.wrong[rule] < self.wrong[best] + grace {
                 best = rule;
             }
         }
-        (best, self.0[best] / 3)
+        (best, self.wrong[best] / 3)
     }
 }
 

@@ -1,10 +1,10 @@
 //! One row that deviates: its columns group by group, each against what its past lets expect. Which rows do is `walk`'s matter.
 
 use super::super::decode::DecodeError;
-use super::coder::{Coder, Model};
+use super::coder::Coder;
 use super::course::Lag;
-use super::fresh::NEW;
-use super::number::{NUMBER, signed};
+use super::fresh::New;
+use super::number::{Number, UNKNOWN, signed};
 use super::predict::{DEPTH, RULES, Scores, Way, beyond, expect, expect_one, size};
 use super::turn;
 use crate::groups::{Group, Kind, Turn};
@@ -17,8 +17,8 @@ pub(super) const WRONGS: usize = 10;
 /// Classes of how wrong the columns before this one were.
 const STIRS: usize = 4;
 
-pub(super) const EXPECTED: [[Model; NUMBER]; 8] = {
-    let mut all = [[Model::NEW; NUMBER]; 8];
+pub(super) const EXPECTED: [Number; 8] = {
+    let mut all = [UNKNOWN; 8];
     let mut bits = 0;
     while bits < 8 {
         all[bits] = super::number::expected(bits);
@@ -30,6 +30,9 @@ pub(super) const EXPECTED: [[Model; NUMBER]; 8] = {
 /// Versions that velocities and what follows them look at.
 const RECENT: usize = 3;
 
+/// Columns of a group whose ways are kept from choosing a rule to using it.
+const KEPT: usize = 4;
+
 /// Classes of how much more was expected than whole numbers tell.
 const PARTS: usize = 3;
 
@@ -37,8 +40,10 @@ const PARTS: usize = 3;
 pub(super) struct Table<'a> {
     pub(super) layout: &'a Layout,
     pub(super) span: Span,
-    pub(super) models: Vec<Model>,
-    pub(super) begins: Vec<usize>,
+    models: Vec<Number>,
+    begins: Vec<usize>,
+    /// Of new rows: each column.
+    pub(super) new: Vec<New>,
     /// Of each group: how wrong each rule was on rows so far that had no more than two versions.
     young: Vec<[u32; RULES]>,
     /// Of each group: how far an angle comes of the way to its course.
@@ -47,19 +52,20 @@ pub(super) struct Table<'a> {
     pub(super) fresh: Vec<i32>,
 }
 
-/// A row on its way: what it is or will be, and what it was, the newest first.
+/// What a row was, the newest version first.
+#[derive(Clone, Copy)]
 pub(super) struct RowPast<'a> {
-    pub(super) ints: [&'a [i32]; DEPTH],
+    pub(super) ints: &'a [&'a [i32]; DEPTH],
     pub(super) depth: usize,
     pub(super) row: usize,
 }
 
 impl RowPast<'_> {
     /// The same with no more than the last versions: velocities change too much for older ones to tell anything.
-    pub(super) fn recent(&self) -> Self {
+    pub(super) fn recent(self) -> Self {
         Self {
             depth: self.depth.min(RECENT),
-            ..*self
+            ..self
         }
     }
 
@@ -71,12 +77,11 @@ impl RowPast<'_> {
     #[inline]
     pub(super) fn way(&self, layout: &Layout, column: usize) -> Way {
         let of = &layout.columns()[column];
-        let now = self.int(0, column);
-        let mut way = [0; DEPTH];
         let at = column * PAGE_ROWS + self.row;
-        let past = 1..self.depth.clamp(1, DEPTH);
-        for (off, ints) in way[past.clone()].iter_mut().zip(&self.ints[past]) {
-            *off = of.difference(now, ints[at]);
+        let now = self.ints[0][at];
+        let mut way = [0; DEPTH];
+        for version in 1..self.depth.min(DEPTH) {
+            way[version] = of.difference(now, self.ints[version][at]);
         }
         way
     }
@@ -84,51 +89,31 @@ impl RowPast<'_> {
 
 impl<'a> Table<'a> {
     pub(super) fn new(layout: &'a Layout, span: Span) -> Self {
-        let mut begins = Vec::new();
-        let mut all = 0;
-        for group in layout.groups() {
-            begins.push(all);
-            all += (WRONGS * STIRS + group.columns.len() * PARTS * STIRS + 1) * NUMBER;
-        }
-        // Of new rows: each column.
-        begins.push(all);
-        all += layout.columns().len() * NEW;
-        let mut models = vec![Model::NEW; all];
-        for (index, group) in layout.groups().iter().enumerate() {
-            let own = &mut models[begins[index]..begins[index + 1]];
-            if matches!(
+        let groups = layout.groups();
+        let all = groups.iter().map(|group| pieces(group)).sum();
+        let (mut models, mut begins) = (Vec::with_capacity(all), Vec::new());
+        for group in groups {
+            begins.push(models.len());
+            let moves = matches!(
                 group.kind,
                 Kind::Motion | Kind::Course(_) | Kind::Heading(_) | Kind::Turn(_)
-            ) {
-                for (at, own) in own
-                    .chunks_exact_mut(NUMBER)
-                    .enumerate()
-                    .take(WRONGS * STIRS)
-                {
-                    let (wrong, stir) = (at / STIRS, at % STIRS);
-                    let bits = match wrong {
-                        0 | 2 => 2,
-                        1 => 1,
-                        wrong => wrong.saturating_sub(4),
-                    };
-                    let least = [0, 0, 1, 3][stir];
-                    own.copy_from_slice(&EXPECTED[if bits < least { least } else { bits }]);
-                }
+            );
+            match moves {
+                true => models.extend_from_slice(&BY_PAST),
+                false => models.resize(models.len() + BY_PAST.len(), UNKNOWN),
             }
+            models.resize(begins[begins.len() - 1] + pieces(group), UNKNOWN);
         }
-        for own in models[begins[begins.len() - 1]..].chunks_exact_mut(NEW) {
-            own[2] = Model::likely(97);
-            own[4..4 + NUMBER].copy_from_slice(&EXPECTED[1]);
-            own[4 + NUMBER..].copy_from_slice(&EXPECTED[1]);
-        }
+        begins.push(models.len());
         Self {
             layout,
             span,
             models,
-            young: vec![[0; RULES]; layout.groups().len()],
-            lags: vec![Lag::default(); layout.groups().len()],
-            fresh: Vec::new(),
             begins,
+            new: Vec::new(),
+            young: vec![[0; RULES]; groups.len()],
+            lags: vec![Lag::default(); groups.len()],
+            fresh: Vec::new(),
         }
     }
 
@@ -136,7 +121,7 @@ impl<'a> Table<'a> {
     pub(super) fn row<C: Coder>(
         &mut self,
         coder: &mut C,
-        past: &RowPast,
+        past: RowPast,
         ints: &mut [i32],
     ) -> Result<(), DecodeError> {
         let layout = self.layout;
@@ -171,13 +156,36 @@ impl<'a> Table<'a> {
     }
 }
 
+/// Numbers that a group has models of: by how wrong the past was, by column, and one for flags.
+fn pieces(group: &Group) -> usize {
+    BY_PAST.len() + group.columns.len() * PARTS * STIRS + 1
+}
+
+/// What is expected of what moves, by how wrong the past was and the columns before were.
+static BY_PAST: [Number; WRONGS * STIRS] = {
+    let mut all = [UNKNOWN; WRONGS * STIRS];
+    let mut at = 0;
+    while at < all.len() {
+        let (wrong, stir) = (at / STIRS, at % STIRS);
+        let bits = match wrong {
+            0 | 2 => 2,
+            1 => 1,
+            wrong => wrong.saturating_sub(4),
+        };
+        let least = [0, 0, 1, 3][stir];
+        all[at] = EXPECTED[if bits < least { least } else { bits }];
+        at += 1;
+    }
+    all
+};
+
 /// Rules that are tried on rows of two versions.
 const YOUNG: usize = 3;
 
 /// Where in the models the coder is.
 pub(super) struct Place<'a, C> {
     coder: &'a mut C,
-    models: &'a mut [Model],
+    models: &'a mut [Number],
     /// How wrong the columns before were.
     stir: &'a mut usize,
     /// How wrong the past was.
@@ -201,9 +209,9 @@ impl<C: Coder> Place<'_, C> {
         };
         let number = number * PARTS + (beyond.unsigned_abs() as usize / 3).min(PARTS - 1);
         let stir = *self.stir;
-        let (by_past, by_column) = self.models.split_at_mut(WRONGS * STIRS * NUMBER);
-        let a = &mut by_past[(self.wrong * STIRS + stir) * NUMBER..][..NUMBER];
-        let b = &mut by_column[(number * STIRS + stir) * NUMBER..][..NUMBER];
+        let (by_past, by_column) = self.models.split_at_mut(WRONGS * STIRS);
+        let a = &mut by_past[self.wrong * STIRS + stir];
+        let b = &mut by_column[number * STIRS + stir];
         let value = signed(self.coder, [a, b], value);
         *self.stir = stir.max(size(value.unsigned_abs(), STIRS - 1));
         if beyond < 0 {
@@ -217,7 +225,7 @@ impl<C: Coder> Place<'_, C> {
         &mut self,
         layout: &Layout,
         group: &Group,
-        past: &RowPast,
+        past: RowPast<'_>,
         ints: &mut [i32],
     ) -> Result<(), DecodeError> {
         for (number, &index) in group.columns.iter().enumerate() {
@@ -238,23 +246,28 @@ impl<C: Coder> Place<'_, C> {
         &mut self,
         layout: &Layout,
         group: &Group,
-        past: &RowPast,
+        past: RowPast<'_>,
         ints: &mut [i32],
         young: &mut [u32; RULES],
     ) -> Result<(), DecodeError> {
-        let rule = self.choose(
-            past,
-            young,
-            0,
-            group
-                .columns
-                .iter()
-                .map(|&index| past.way(layout, usize::from(index))),
-        );
+        let mut kept = [[0; DEPTH]; KEPT];
+        let mut scores = Scores::default();
+        for (number, &index) in group.columns.iter().enumerate() {
+            let way = past.way(layout, usize::from(index));
+            scores.add(&way, past.depth, 0);
+            if let Some(kept) = kept.get_mut(number) {
+                *kept = way;
+            }
+        }
+        let rule = self.choose(past.depth, young, &scores);
         for (number, &index) in group.columns.iter().enumerate() {
             let index = usize::from(index);
             let column = &layout.columns()[index];
-            let (now, way) = (past.int(0, index), past.way(layout, index));
+            let now = past.int(0, index);
+            let way = match kept.get(number) {
+                Some(way) => *way,
+                None => past.way(layout, index),
+            };
             let expected = column.near(now, expect_one(&way, past.depth, rule));
             let beyond = beyond(&way, past.depth, rule);
             let difference = self.towards(number, column.difference(expected, ints[index]), beyond);
@@ -274,32 +287,20 @@ impl<C: Coder> Place<'_, C> {
         Ok(())
     }
 
-    /// The rule for a group, and in `wrong` how well it did.
+    /// The rule for a group whose numbers have these scores, and in `wrong` how well it did.
     #[inline]
-    pub(super) fn choose(
-        &mut self,
-        past: &RowPast,
-        young: &[u32; RULES],
-        shift: u32,
-        ways: impl Iterator<Item = Way>,
-    ) -> usize {
-        let mut scores = Scores::default();
-        let mut went = 0_u32;
-        for way in ways {
-            scores.add(&way, past.depth, shift);
-            went = went.saturating_add(way[1].unsigned_abs() >> shift);
-        }
-        match past.depth {
+    pub(super) fn choose(&mut self, depth: usize, young: &[u32; RULES], scores: &Scores) -> usize {
+        match depth {
             0 | 1 => {
                 self.wrong = 0;
                 0
             }
             2 => {
-                self.wrong = 1 + usize::from(went > 0);
+                self.wrong = 1 + usize::from(scores.went());
                 (0..YOUNG).min_by_key(|&rule| young[rule]).unwrap_or(0)
             }
             _ => {
-                let (rule, wrong) = scores.best(past.depth);
+                let (rule, wrong) = scores.best(depth);
                 self.wrong = 3 + size(wrong, WRONGS - 4);
                 rule
             }
@@ -310,7 +311,7 @@ impl<C: Coder> Place<'_, C> {
         &mut self,
         group: &Group,
         turn: &Turn,
-        past: &RowPast,
+        past: RowPast<'_>,
         ints: &mut [i32],
         young: &mut [u32; RULES],
     ) -> Result<(), DecodeError> {
@@ -327,7 +328,11 @@ impl<C: Coder> Place<'_, C> {
                 way[version] = then - now;
             }
         }
-        let rule = self.choose(past, young, turn.shift, ways.iter().copied());
+        let mut scores = Scores::default();
+        for way in &ways {
+            scores.add(way, past.depth, turn.shift);
+        }
+        let rule = self.choose(past.depth, young, &scores);
         let mut expected = now;
         for (part, way) in expected.iter_mut().zip(&ways) {
             *part += expect_one(way, past.depth, rule);
@@ -335,9 +340,9 @@ impl<C: Coder> Place<'_, C> {
         let expected = turn::normal(turn, expected);
         let likely = turn::largest(&expected);
         let here = &mut ints[first..first + 4];
-        let model = self.models.len() - NUMBER;
+        let flags = self.models.len() - 1;
         if self.coder.bit(
-            &mut self.models[model + self.wrong],
+            &mut self.models[flags][self.wrong],
             here[0] == likely as i32,
         ) {
             here[0] = likely as i32;
@@ -368,7 +373,7 @@ impl<C: Coder> Place<'_, C> {
         &mut self,
         layout: &Layout,
         group: &Group,
-        past: &RowPast,
+        past: RowPast<'_>,
         ints: &mut [i32],
         span: Span,
     ) -> Result<(), DecodeError> {
@@ -383,11 +388,11 @@ impl<C: Coder> Place<'_, C> {
             let expected = column.moved(track, past.int(0, index), velocities, span);
             let difference = ints[index].wrapping_sub(expected);
             let cell = track.cell as i32;
-            let model = self.models.len() - NUMBER;
+            let flags = self.models.len() - 1;
             self.wrong = usize::from(velocities[0] != velocities[1]);
             // Mostly it is on its track, or off by whole steps.
             let whole = self.coder.bit(
-                &mut self.models[model + self.wrong],
+                &mut self.models[flags][self.wrong],
                 difference == 0 || difference % cell == 0,
             );
             let unit = if whole { cell } else { 1 };

@@ -217,11 +217,11 @@ impl<'a, C: Coder> Walk<'a, C> {
                 .take_while(|&&same| same >> row & 1 == 1)
                 .count();
             let past = RowPast {
-                ints: all,
+                ints: &all,
                 depth,
                 row,
             };
-            table.row(&mut self.coder, &past, &mut ints[..width])?;
+            table.row(&mut self.coder, past, &mut ints[..width])?;
             self.store(layout, (index, page, row), &ints[..width]);
             for blob in 0..layout.blobs() {
                 let changed =

@@ -8,7 +8,7 @@ use super::super::Basis;
 use super::super::decode::DecodeError;
 use super::PAST_MAX;
 use super::coder::{Coder, Model};
-use super::number::{NUMBER, unsigned};
+use super::number::{Number, UNKNOWN, unsigned};
 use crate::area::{Area, TickEvent};
 use crate::schema::Schema;
 use crate::track::Span;
@@ -46,7 +46,7 @@ pub(super) struct Walk<'a, C> {
     pub(super) generation: u16,
     /// Of entities that came: slot, and the slot of the entity that they came from.
     pub(super) origins: Vec<[u32; 2]>,
-    pub(super) models: Vec<Model>,
+    pub(super) models: [Number; PIECES],
     pub(super) bytes: Vec<Model>,
 }
 
@@ -58,9 +58,9 @@ impl<'a, C: Coder> Walk<'a, C> {
         base: &'a Area,
         truth: Option<&'a Area>,
     ) -> Self {
-        let mut models = vec![Model::NEW; PIECES * NUMBER];
-        models[FLAGS * NUMBER..][..NUMBER].fill(Model::RARE);
-        models[AGE * NUMBER + 2] = Model::RARE;
+        let mut models = [UNKNOWN; PIECES];
+        models[FLAGS].fill(Model::RARE);
+        models[AGE][2] = Model::RARE;
         Self {
             coder,
             schema,
@@ -94,17 +94,12 @@ impl<'a, C: Coder> Walk<'a, C> {
     }
 
     pub(super) fn number(&mut self, piece: usize, value: u32) -> u32 {
-        unsigned(
-            &mut self.coder,
-            &mut self.models[piece * NUMBER..][..NUMBER],
-            value,
-        )
+        unsigned(&mut self.coder, &mut self.models[piece], value)
     }
 
     /// A flag that is rarely set.
     pub(super) fn flag(&mut self, index: usize, flag: bool) -> bool {
-        self.coder
-            .bit(&mut self.models[FLAGS * NUMBER + index], flag)
+        self.coder.bit(&mut self.models[FLAGS][index], flag)
     }
 
     fn header(&mut self, tick: Tick) -> Result<(), DecodeError> {
