@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -93,7 +94,7 @@ impl WriteHalf {
     /// Writes what the socket takes now.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            WriteHalf::Plain(socket) => socket.try_write(bytes),
+            WriteHalf::Plain(socket) => write_at_once(socket.as_ref(), bytes),
             #[cfg(feature = "tls")]
             WriteHalf::Tls(shared) => shared.try_write(&[IoSlice::new(bytes)]),
         }
@@ -139,6 +140,21 @@ impl WriteHalf {
             #[cfg(feature = "tls")]
             WriteHalf::Tls(shared) => shared.with(|stream| stream.poll_flush(context)),
         }
+    }
+}
+
+/// `MSG_NOSIGNAL`, as the standard library says it: a connection that is gone is an error, and no signal to the process.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const NO_SIGNAL: i32 = 0x4000;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const NO_SIGNAL: i32 = 0;
+
+/// Writes what the socket takes now: mostly all of it, and then the runtime, whose memory is another's, need not be asked. It is asked where
+/// the socket takes nothing, so that it knows and wakes who waits.
+fn write_at_once(socket: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    match SockRef::from(socket).send_with_flags(bytes, NO_SIGNAL) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.try_write(bytes),
+        written => written,
     }
 }
 

@@ -80,9 +80,7 @@ pub(crate) enum Receipt {
 impl Outbox {
     /// Queues a reliable message; `channel` is below `CHANNELS_MAX`.
     pub fn push_reliable(&mut self, channel: u8, frame: Bytes) -> Result<(), Full> {
-        let full = self.reliable.frames >= OUTBOX_MESSAGES_MAX
-            || self.reliable.bytes + frame.len() > OUTBOX_BYTES_MAX;
-        if full || channel >= CHANNELS_MAX {
+        if !self.takes(channel, frame.len()) {
             return Err(Full);
         }
         self.reliable.add(frame.len());
@@ -92,6 +90,30 @@ impl Outbox {
             frame,
         });
         Ok(())
+    }
+
+    /// [`push_reliable`](Self::push_reliable) and [`pop`](Self::pop) in one, where nothing waits.
+    pub fn write_at_once(&mut self, channel: u8, frame: &Bytes) -> Result<(), Full> {
+        debug_assert!(self.waiting.is_empty(), "what waits goes first");
+        if !self.takes(channel, frame.len()) {
+            return Err(Full);
+        }
+        self.reliable.add(frame.len());
+        self.popped += 1;
+        self.written[usize::from(channel)] += 1;
+        self.unreceived.push_back(Entry {
+            channel,
+            control: false,
+            frame: frame.clone(),
+        });
+        Ok(())
+    }
+
+    /// Whether there is room for a reliable message.
+    fn takes(&self, channel: u8, len: usize) -> bool {
+        self.reliable.frames < OUTBOX_MESSAGES_MAX
+            && self.reliable.bytes + len <= OUTBOX_BYTES_MAX
+            && channel < CHANNELS_MAX
     }
 
     /// Queues what the peer is owed on a channel (a reply) or what gives it less to do: bounded as control is.

@@ -213,12 +213,19 @@ impl Front {
             }
             ForMany::Frame(room, frame, sessions) => {
                 let sessions = &sessions[range];
-                for (clear, key) in clear.iter_mut().zip(sessions) {
-                    *clear = self.is_in(*key, *room) && is_clear(*key);
+                let mut there = [false; NEAR];
+                for ((there, clear), key) in there.iter_mut().zip(&mut clear).zip(sessions) {
+                    *there = self.is_in(*key, *room);
+                    *clear = *there && is_clear(*key);
                 }
-                for (key, clear) in sessions.iter().zip(clear) {
-                    if self.is_in(*key, *room) && self.take_frame(now, *key, frame) {
-                        self.fetch_if(now, writable, *key, clear, give);
+                for ((key, there), clear) in sessions.iter().zip(there).zip(clear) {
+                    let simply = clear.then(|| self.frame_at_once(now, writable, *key, frame));
+                    match simply.flatten() {
+                        Some(out) => give(*key, Some(out)),
+                        None if there && self.take_frame(now, *key, frame) => {
+                            self.fetch_if(now, writable, *key, clear, give);
+                        }
+                        None => {}
                     }
                 }
             }
@@ -302,6 +309,23 @@ impl Front {
             Err(dropped) => part.gauge.fetched(*dropped as u32),
         }
         Some(out.ok())
+    }
+
+    /// A frame for a session where nothing else waits and nothing is in its way. `None`: it is not so simple.
+    fn frame_at_once(
+        &mut self,
+        now: Time,
+        writable: usize,
+        key: SessionKey,
+        frame: &Bytes,
+    ) -> Option<Outgoing> {
+        let slot = self.slots.get_quiet(key)?;
+        if !slot.link || !slot.quiet {
+            return None;
+        }
+        let out = slot.session.frame_at_once(now, writable, frame)?;
+        self.traffic.goes(&out);
+        Some(out)
     }
 
     /// Gives a viewer's update to its session. False: there is nobody, or no link, for it.

@@ -5,6 +5,7 @@ use super::super::{Outgoing, RECEIPTS_ALONE_MS};
 use super::rooms::RoomSlot;
 use super::{ServerSession, Stage};
 use crate::frame::ServerFrame;
+use crate::frame::server::{Treatment, treatment};
 use crate::time::{Tick, Time};
 use bytes::Bytes;
 use std::time::Duration;
@@ -80,6 +81,20 @@ impl ServerSession {
         };
         self.count(now, &out);
         Ok(out)
+    }
+
+    /// [`send_frame`](Self::send_frame) and [`next`](Self::next) in one step, for a session that [is quiet](Self::is_quiet) and a link that
+    /// takes `writable` bytes, not 0. `None`: the frame is not one that simply goes, or the outbox has no room for it; nothing was done.
+    pub fn frame_at_once(&mut self, now: Time, writable: usize, frame: &Bytes) -> Option<Outgoing> {
+        debug_assert!(self.is_quiet() && writable > 0, "something waits");
+        let Treatment::Reliable { channel } = treatment(frame) else {
+            return None;
+        };
+        self.outbox.write_at_once(channel, frame).ok()?;
+        self.round.begin(writable);
+        let out = Outgoing::frame(frame.clone());
+        self.count(now, &out);
+        Some(out)
     }
 
     /// Whether anything waits to be written.
