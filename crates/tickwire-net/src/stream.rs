@@ -124,6 +124,21 @@ impl WriteHalf {
         }
     }
 
+    /// True, and the socket's number is loaded by then.
+    #[inline]
+    pub(crate) fn is_near(&self) -> bool {
+        match self {
+            #[cfg(unix)]
+            WriteHalf::Plain(socket) => {
+                std::os::fd::AsRawFd::as_raw_fd(socket.as_ref() as &TcpStream) >= 0
+            }
+            #[cfg(not(unix))]
+            WriteHalf::Plain(_) => true,
+            #[cfg(feature = "tls")]
+            WriteHalf::Tls(_) => true,
+        }
+    }
+
     /// Whether it has taken bytes that its socket has not: of TLS, which writes whole records.
     pub(crate) fn holds(&self) -> bool {
         match self {

@@ -199,6 +199,13 @@ impl Link {
         self.backlog.is_empty() && self.closing.is_none() && !self.socket.holds()
     }
 
+    /// True: the socket's number was loaded, which lies in memory of its own. Many are asked in a row before the first is written to, so that
+    /// the loads wait together.
+    #[inline]
+    pub(crate) fn is_near(&self) -> bool {
+        self.socket.is_near()
+    }
+
     /// How much waits for the socket, where that is not what was said last.
     pub(crate) fn unwritten(&mut self) -> Option<usize> {
         // What TLS holds is a record at most: it says only that the socket is full.

@@ -189,7 +189,10 @@ impl Shard {
     fn write_some(&mut self, now: Time) -> bool {
         let mut going = std::mem::take(&mut self.going);
         let links = &self.links;
-        let is_clear = |key| links.get(key).is_some_and(Link::is_clear);
+        let is_clear = |key| {
+            let link = links.get(key);
+            link.is_some_and(|link| link.is_clear() && link.is_near())
+        };
         let any = self
             .front
             .fetch(now, WRITABLE, AT_ONCE, is_clear, |key, outgoing| {

@@ -109,6 +109,13 @@ impl Outbox {
         Ok(())
     }
 
+    /// True, and the end of what is not received is loaded by then.
+    #[inline]
+    pub fn is_near(&self) -> bool {
+        let last = self.unreceived.back();
+        last.is_none_or(|last| last.channel <= CONTROL_CHANNEL)
+    }
+
     /// Whether there is room for a reliable message.
     fn takes(&self, channel: u8, len: usize) -> bool {
         self.reliable.frames < OUTBOX_MESSAGES_MAX

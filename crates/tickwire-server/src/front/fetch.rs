@@ -215,8 +215,10 @@ impl Front {
                 let sessions = &sessions[range];
                 let mut there = [false; NEAR];
                 for ((there, clear), key) in there.iter_mut().zip(&mut clear).zip(sessions) {
-                    *there = self.is_in(*key, *room);
-                    *clear = *there && is_clear(*key);
+                    let slot = self.slots.get(*key);
+                    let slot = slot.filter(|slot| is_member(slot, *room));
+                    *there = slot.is_some();
+                    *clear = slot.is_some_and(|slot| slot.session.is_near()) && is_clear(*key);
                 }
                 for ((key, there), clear) in sessions.iter().zip(there).zip(clear) {
                     let simply = clear.then(|| self.frame_at_once(now, writable, *key, frame));
@@ -272,7 +274,7 @@ impl Front {
 
     fn is_in(&self, key: SessionKey, room: u32) -> bool {
         let slot = self.slots.get(key);
-        slot.is_some_and(|slot| slot.session.is_in(room) && slot.member(room).is_some())
+        slot.is_some_and(|slot| is_member(slot, room))
     }
 
     /// A viewer's update where nothing else waits and nothing is in its way: a few loads and two reference counts. `None`: it is not so simple.
@@ -429,6 +431,10 @@ impl Front {
             }
         }
     }
+}
+
+fn is_member(slot: &Slot, room: u32) -> bool {
+    slot.session.is_in(room) && slot.member(room).is_some()
 }
 
 fn is_for(batch: &Batch, viewer: &ViewerUpdate, part: &Part) -> bool {

@@ -97,6 +97,14 @@ impl ServerSession {
         Some(out)
     }
 
+    /// True: what [`frame_at_once`](Self::frame_at_once) is about to write to was loaded. Many sessions are asked in a row, so that the loads
+    /// wait together.
+    #[must_use]
+    #[inline]
+    pub fn is_near(&self) -> bool {
+        self.outbox.is_near()
+    }
+
     /// Whether anything waits to be written.
     #[must_use]
     pub fn wants_write(&self) -> bool {
