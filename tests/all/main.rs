@@ -17,6 +17,7 @@ mod loopback;
 mod proxies;
 mod seeds;
 mod signals;
+mod sockets;
 mod tidy;
 mod tls;
 mod tokens;
