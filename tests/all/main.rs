@@ -15,6 +15,7 @@ mod hostile;
 mod laws;
 mod loopback;
 mod proxies;
+mod returns;
 mod seeds;
 mod signals;
 mod sockets;
