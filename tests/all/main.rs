@@ -3,7 +3,9 @@
 mod browser;
 mod browser_api;
 mod browser_arena;
+mod browser_hidden;
 mod browser_lobby;
+mod browser_namespace;
 mod browser_people;
 mod chat;
 mod crowds;

@@ -228,7 +228,9 @@ class Net {
       main._number = 0
       for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
       globalThis.addEventListener?.('pagehide', e => { if (!e.persisted) this.#goodbye() })
-      globalThis.document?.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') this.#wake(); this.#beat() })
+      const hides = () => this.#core?.hidden(globalThis.document?.visibilityState === 'hidden')
+      hides()
+      globalThis.document?.addEventListener('visibilitychange', () => { hides(); if (document.visibilityState === 'visible') this.#wake(); this.#beat() })
     })
     try { await this.#starting } catch (e) {
       this.#starting = undefined
