@@ -3,10 +3,13 @@
 mod browser;
 mod browser_api;
 mod browser_arena;
+mod browser_errors;
 mod browser_hidden;
 mod browser_lobby;
 mod browser_namespace;
 mod browser_people;
+mod browser_reload;
+mod browser_table;
 mod chat;
 mod crowds;
 mod cuts;
