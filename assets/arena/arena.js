@@ -127,6 +127,7 @@ function leave() {
   document.body.classList.remove('playing')
   history.replaceState(null, '', location.pathname)
   left.leave().catch(() => {})
+  if (!busy) open() // a name that was written in flight
   listRooms()
 }
 

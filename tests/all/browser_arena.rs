@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tickwire_tests::browser::{Driver, Page};
 use tickwire_tests::process::{Served, binary};
 
@@ -109,8 +110,7 @@ async fn guests_talk_in_the_lobby_and_are_known_when_they_come_again() {
     assert_eq!(mira.eval(name).await, "Mira");
 
     // Another name, the same guest; somebody else's page is somebody else.
-    mira.eval("void (() => { const name = document.querySelector('#name'); name.value = 'Nyx'; name.dispatchEvent(new Event('change')) })()")
-        .await;
+    writes_name(&mira, "Nyx").await;
     let renamed = "JSON.parse(localStorage.getItem('afterglow.guest')).name === 'Nyx'";
     mira.until("a token of that name", renamed, PATIENCE).await;
     assert_eq!(mira.eval(WHO).await, who);
@@ -171,4 +171,88 @@ async fn a_player_whose_link_is_gone_for_long_flies_on_in_the_same_ship() {
     for page in [mira, juno] {
         page.close().await;
     }
+}
+
+/// Whom the room, the score board and the page itself take her for.
+const NAMES: &str = "[arena.room.members.find(m => m.mine)?.name, [...arena.room.all('Pilot')].find(e => e.mine)?.Pilot.name, document.querySelector('#scores .mine span')?.textContent].join()";
+
+async fn flies(page: &Page, name: &str) -> (Value, Value) {
+    let flies = format!("window.arena?.room && ({MINE})?.Ship.health > 0");
+    page.until(&format!("{name} flies"), &flies, PATIENCE).await;
+    let named = format!("{NAMES} === '{name},{name},{name}'");
+    page.until(&format!("as {name}"), &named, PATIENCE).await;
+    // Whoever is not a computer player: nobody else is left behind.
+    assert_eq!(page.eval("arena.room.members.length").await, 1);
+    (
+        page.eval("arena.room.id").await,
+        page.eval(&format!("String(({MINE}).id)")).await,
+    )
+}
+
+async fn writes_name(page: &Page, name: &str) {
+    page.eval(&format!(
+        "void (() => {{ const name = document.querySelector('#name'); name.value = '{name}'; name.dispatchEvent(new Event('change')) }})()"
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_changed_in_flight_is_flown_by_after_the_next_landing() {
+    let arena = serve("127.0.0.1:0", ["--seats", "8"]);
+    let driver = Driver::start();
+    let page = driver.open(&format!("{}/?play&name=Mira", arena.url)).await;
+    let mira = flies(&page, "Mira").await;
+    page.eval("void (window.was = arena.net)").await;
+    writes_name(&page, "Nyx").await;
+    let tick = page.eval("arena.room.figures.tick").await;
+    let later = format!("arena.room.figures.tick > {tick} + 60");
+    page.until("a second has passed", &later, PATIENCE).await;
+    assert_eq!(flies(&page, "Mira").await, mira, "nothing is disturbed");
+    assert_eq!(page.eval("arena.net === was").await, true);
+
+    page.key("Escape", true).await;
+    page.until("she has landed", "!arena.room", PATIENCE).await;
+    talks(&page, "Nyx").await;
+    let chat = "arena.chat.room.members.find(m => m.mine)?.name === 'Nyx'";
+    page.until("and talks by the new name", chat, PATIENCE)
+        .await;
+    page.eval("document.querySelector('#play').requestSubmit()")
+        .await;
+    flies(&page, "Nyx").await;
+    page.close().await;
+}
+
+#[tokio::test]
+async fn a_reload_by_another_name_is_the_same_ship_by_that_name() {
+    let arena = serve("127.0.0.1:0", ["--seats", "8"]);
+    let driver = Driver::start();
+    let page = driver.open(&format!("{}/?play&name=Mira", arena.url)).await;
+    let mira = flies(&page, "Mira").await;
+    for name in ["Nyx", "Mira"] {
+        page.eval(&format!("void (location.href = '/?play&name={name}')"))
+            .await;
+        assert_eq!(flies(&page, name).await, mira, "the same ship");
+    }
+    page.close().await;
+}
+
+/// Again before the page of the reload before has loaded its modules, while it connects, and when it flies.
+#[tokio::test]
+async fn reloads_in_quick_succession_are_the_same_ship() {
+    let arena = serve("127.0.0.1:0", ["--seats", "8"]);
+    let driver = Driver::start();
+    let page = driver.open(&format!("{}/?play&name=Mira", arena.url)).await;
+    let again = "const left = Number(sessionStorage.left ?? 0); sessionStorage.left = Math.max(0, left - 1); if (left) setTimeout(() => location.reload(), Number(sessionStorage.pause)); else window.last = true";
+    let source = json!({ "source": again });
+    page.devtools("Page.addScriptToEvaluateOnNewDocument", source)
+        .await;
+    let mira = flies(&page, "Mira").await;
+    for pause_ms in [0, 40, 150, 400] {
+        page.eval(&format!("void (window.last = false, sessionStorage.left = 2, sessionStorage.pause = {pause_ms}, location.reload())"))
+            .await;
+        page.until("the reloads are over", "window.last === true", PATIENCE)
+            .await;
+        assert_eq!(flies(&page, "Mira").await, mira, "{pause_ms} ms apart");
+    }
+    page.close().await;
 }

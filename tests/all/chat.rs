@@ -9,7 +9,7 @@ use serde_json::json;
 use tickwire_net::Running;
 use tickwire_tests::browser::{Driver, Page};
 
-use crate::browser_api::Way;
+use crate::browser_reload::Way;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

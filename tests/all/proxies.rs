@@ -23,11 +23,11 @@ fn talk(game: &mut Game) {
         .systems(count);
 }
 
-fn echo(In(from): In<FromPlayer<String>>, mut outbox: ResMut<Outbox>) {
+pub fn echo(In(from): In<FromPlayer<String>>, mut outbox: ResMut<Outbox>) {
     outbox.to(from.player, &format!("echo {}", from.message));
 }
 
-fn count(tick: Res<CurrentTick>, mut outbox: ResMut<Outbox>) {
+pub fn count(tick: Res<CurrentTick>, mut outbox: ResMut<Outbox>) {
     outbox.all(&format!("tick {}", tick.tick().0));
 }
 

@@ -1,6 +1,10 @@
-//! Seeds: whole servers and clients over bad links in virtual time, some hundred a run; `TICKWIRE_SEEDS=1000` runs more, from `TICKWIRE_SEED` on.
+//! Seeds: whole servers and clients over bad links in virtual time, as many as some minutes hold; `TICKWIRE_SEEDS_SECONDS=3600` gives them an hour,
+//! `TICKWIRE_SEEDS=1000` runs so many, from `TICKWIRE_SEED` on.
 
-use std::{io::Write, time::Duration};
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
 
 use arena::{Options, arena};
 use tickwire::prelude::{Game, Profile as CodecProfile};
@@ -9,18 +13,17 @@ use tickwire_lab::{Faults, Lab, Profile, Running, Violation, profile, seeds, sto
 
 use crate::games::hello;
 
-/// Seeds of a run, unless the environment says otherwise.
-const SEEDS: u64 = 200;
+/// What the storms of a run may take, unless the environment says otherwise; the other tests here take about a minute.
+const SECONDS: u64 = 200;
+/// Storms on however slow a machine.
+const SEEDS_LEAST: u64 = 24;
 /// What each has of virtual time, before the links heal and all must agree.
 const SPAN: Duration = Duration::from_secs(12);
 
-fn number(name: &str, otherwise: u64) -> u64 {
-    match std::env::var(name) {
-        Err(_) => otherwise,
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")),
-    }
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")))
 }
 
 /// The real arena, with its computer players, or the dots of hello, with either codec; every storm is another.
@@ -56,11 +59,22 @@ fn sound<T>(outcome: Result<T, Box<Violation>>) -> T {
 
 #[test]
 fn storms_of_many_seeds_violate_nothing() {
-    let (first, count) = (number("TICKWIRE_SEED", 1), number("TICKWIRE_SEEDS", SEEDS));
-    let seen = sound(seeds(first..first + count, SPAN, weather));
-    assert_eq!(seen.runs, count);
-    assert!(seen.checks > count * 100, "{seen}");
-    tell(&format!("storms from seed {first} on: {seen}"));
+    let (first, count) = (
+        number("TICKWIRE_SEED").unwrap_or(1),
+        number("TICKWIRE_SEEDS"),
+    );
+    let span = Duration::from_secs(number("TICKWIRE_SEEDS_SECONDS").unwrap_or(SECONDS));
+    let began = Instant::now();
+    let goes_on = |seed: &u64| match (seed - first, count) {
+        (ran, Some(count)) => ran < count,
+        (ran, None) => ran < SEEDS_LEAST || began.elapsed() < span,
+    };
+    let seen = sound(seeds((first..).take_while(goes_on), SPAN, weather));
+    assert!(seen.checks > seen.runs * 100, "{seen}");
+    let seconds = began.elapsed().as_secs();
+    tell(&format!(
+        "storms from seed {first} on, {seconds} s of them: {seen}"
+    ));
 }
 
 /// One kind of trouble and nothing else, on a link of each profile.

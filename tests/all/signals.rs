@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tickwire_client::{ClientConfig, ClientEvent};
+use tickwire_client::{ClientConfig, ClientEvent, LinkChoice, LinkKind};
 use tickwire_net::{Running, Server, client::Connection, now};
 use tickwire_proto::{Reason, Retry, ServerFrame};
 use tickwire_tests::{
@@ -46,15 +46,27 @@ async fn sigterm_and_ctrl_c_end_a_server_alike() {
 /// `systemctl restart`: a new process at the same address. The client of the old one was told why, and is back in a room within the back-off.
 #[tokio::test]
 async fn after_a_restart_a_client_is_back_in_a_room_and_was_told_why() {
+    restarted(LinkKind::WebSocket).await;
+}
+
+#[tokio::test]
+async fn after_a_restart_a_client_that_polls_is_back_in_a_room_and_was_told_why() {
+    restarted(LinkKind::Polling).await;
+}
+
+async fn restarted(link: LinkKind) {
     let program = binary("arena");
     let arena = Served::start(&program, &["--listen", "127.0.0.1:0", "--players", "4"]);
     let address = arena.address().to_owned();
-    let mut net = Connection::open(&format!("ws://{address}"), ClientConfig::default()).unwrap();
+    let mut net = Connection::open(&format!("ws://{address}"), ClientConfig::default())
+        .unwrap()
+        .with_link(LinkChoice::Only(link));
     let room = net.client_mut().quick("arena", &[]);
     let deadline = now().plus(3 * PATIENCE);
     while !net.client().is_joined(room) {
         net.next_until(deadline).await.expect("it joins");
     }
+    assert_eq!(net.link(), Some(link));
     arena.signal("TERM");
     let mut told = None;
     while told.is_none() {
@@ -78,6 +90,7 @@ async fn after_a_restart_a_client_is_back_in_a_room_and_was_told_why() {
     }
     // The widest window of the back-off that can have been reached meanwhile, four times.
     assert!(now().since(begun) < 4 * Duration::from_secs(10));
+    assert_eq!(net.link(), Some(link));
 }
 
 const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>restart</title>
@@ -85,7 +98,7 @@ const PAGE: &str = r#"<!doctype html><meta charset="utf-8"><title>restart</title
   import { connect } from './tickwire.js'
   window.states = []
   window.again = 0
-  const net = connect()
+  const net = connect(undefined, { link: new URLSearchParams(location.search).get('link') ?? 'auto' })
   net.on('state', state => states.push(state))
   const room = window.room = await net.quick('dots')
   room.on('joined', () => window.again++)
@@ -99,10 +112,20 @@ fn dots(address: &str) -> Running {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_restart_a_page_is_back_in_a_room_and_was_told_why() {
+    page_restarted("ws").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_a_page_that_polls_is_back_in_a_room_and_was_told_why() {
+    page_restarted("poll").await;
+}
+
+async fn page_restarted(link: &str) {
     let server = dots("127.0.0.1:0");
     let address = server.local_addr().to_string();
     let driver = Driver::start();
-    let page = driver.open(&format!("http://{address}/")).await;
+    let url = format!("http://{address}/?link={link}");
+    let page = driver.open(&url).await;
     let patience = 3 * PATIENCE;
     page.until("the page is in", "window.ready === true", patience)
         .await;
@@ -112,8 +135,8 @@ async fn after_a_restart_a_page_is_back_in_a_room_and_was_told_why() {
     let server = dots(&address);
     page.until("it is back in a room", "again === 1", patience)
         .await;
-    let last = page.eval("states.at(-1).at").await;
-    assert_eq!(last, "online");
+    let last = page.eval("states.at(-1)").await;
+    assert_eq!(last, serde_json::json!({ "at": "online", "link": link }));
     page.close().await;
     server.stop();
 }

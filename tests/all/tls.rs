@@ -30,21 +30,21 @@ const HELLO: ClientFrame<'static> = ClientFrame::Hello {
 };
 
 /// A folder with a certificate and its key, gone with this.
-struct Files(PathBuf);
+pub struct Files(PathBuf);
 
 impl Files {
-    fn new(name: &str) -> Files {
+    pub fn new(name: &str) -> Files {
         let folder = std::env::temp_dir().join(format!("tickwire-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         Files(folder)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
     /// Writes a new pair; the certificate, for clients that believe it.
-    fn renew(&self) -> CertificateDer<'static> {
+    pub fn renew(&self) -> CertificateDer<'static> {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         fs::write(self.path("cert.pem"), made.cert.pem()).unwrap();
         fs::write(self.path("key.pem"), made.signing_key.serialize_pem()).unwrap();

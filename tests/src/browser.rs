@@ -170,6 +170,16 @@ impl Page {
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     }
 
+    /// A command of Chromium's developer tools.
+    pub async fn devtools(&self, command: &str, parameters: Value) {
+        let session = self.client.session_id().await;
+        let session = session.expect("a session").expect("it is open");
+        let body = json!({ "cmd": command, "params": parameters }).to_string();
+        let path = format!("/session/{session}/goog/cdp/execute");
+        let answer = self.ask_driver(&path, &body).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
     /// A command that WebDriver itself does not know.
     async fn ask_driver(&self, path: &str, body: &str) -> String {
         let host = self.driver.trim_start_matches("http://");

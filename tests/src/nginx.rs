@@ -12,12 +12,34 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Somebody may take a port between the moment in which it is found free and the start of nginx.
 const TRIES: u32 = 5;
 
+/// Whom it names as the client of a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forwards {
+    /// Whoever is connected to it.
+    Peer,
+    /// One address for all, as of a school.
+    One,
+    /// Another address for each connection.
+    Each,
+}
+
+impl Forwards {
+    fn header(self) -> &'static str {
+        match self {
+            Forwards::Peer => "$proxy_add_x_forwarded_for",
+            Forwards::One => "203.0.113.7",
+            Forwards::Each => "$each",
+        }
+    }
+}
+
 /// nginx in a process of its own, ended when this goes.
 pub struct Nginx {
     child: Child,
     folder: PathBuf,
     port: u16,
     upstream: String,
+    forwards: Forwards,
 }
 
 impl Nginx {
@@ -26,6 +48,14 @@ impl Nginx {
     /// # Panics
     /// Where nginx is missing: `cargo xtask setup` installs it.
     pub fn start(upstream: &str, upgrades: bool) -> Self {
+        Self::forwarding(upstream, upgrades, Forwards::Peer)
+    }
+
+    /// The same, and what it says of its clients.
+    ///
+    /// # Panics
+    /// Where nginx is missing.
+    pub fn forwarding(upstream: &str, upgrades: bool, forwards: Forwards) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         for _ in 0..TRIES {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -35,7 +65,7 @@ impl Nginx {
             let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
             let port = free.local_addr().expect("its address").port();
             drop(free);
-            write_config(&folder, port, upstream, upgrades);
+            write_config(&folder, port, upstream, upgrades, forwards);
             let child = Command::new(program())
                 .arg("-p")
                 .arg(&folder)
@@ -49,6 +79,7 @@ impl Nginx {
                 folder,
                 port,
                 upstream: upstream.to_owned(),
+                forwards,
             };
             if nginx.is_up() {
                 return nginx;
@@ -78,7 +109,8 @@ impl Nginx {
 
     /// Takes another configuration into use. Connections of the old one are closed within a second.
     pub fn reload(&self, upgrades: bool) {
-        write_config(&self.folder, self.port, &self.upstream, upgrades);
+        let (port, forwards) = (self.port, self.forwards);
+        write_config(&self.folder, port, &self.upstream, upgrades, forwards);
         let told = Command::new("kill")
             .args(["-HUP", &self.child.id().to_string()])
             .status();
@@ -111,16 +143,26 @@ fn program() -> &'static str {
 }
 
 /// What an operator would write; what README.md says of proxies is in it.
-fn write_config(folder: &std::path::Path, port: u16, upstream: &str, upgrades: bool) {
+fn write_config(
+    folder: &std::path::Path,
+    port: u16,
+    upstream: &str,
+    upgrades: bool,
+    forwards: Forwards,
+) {
+    let forwarded = forwards.header();
     let sockets = if upgrades {
-        "proxy_pass http://game;
+        format!(
+            "proxy_pass http://game;
             proxy_http_version 1.1;
             proxy_set_header Host $http_host;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection upgrade;
+            proxy_set_header X-Forwarded-For {forwarded};
             proxy_read_timeout 60s;"
+        )
     } else {
-        "return 403;"
+        "return 403;".to_owned()
     };
     let config = format!(
         "daemon off;
@@ -138,6 +180,9 @@ http {{
     scgi_temp_path scgi;
     client_body_buffer_size 64k;
     proxy_max_temp_file_size 0;
+    map $remote_port $each {{
+        \"~^(?<high>[0-9])(?<low>[0-9]+)$\" 2001:db8::$high:$low;
+    }}
     upstream game {{
         server {upstream};
         keepalive 16;

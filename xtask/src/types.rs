@@ -1,4 +1,4 @@
-//! Checks the browser client's types by TypeScript: `tickwire.d.ts` as a page's author uses it, and `tickwire.js` by its own comments.
+//! Checks the browser client's types by TypeScript: `tickwire.d.ts` as a page's author uses it, and the module's files by their own comments.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Builds the browser client into `crates/tickwire-web/prebuilt`: compiled, bound, packed, with the hash of its sources.
+//! Builds the browser client into `crates/tickwire-web/prebuilt`: compiled, bound, joined, packed, with the hash of its sources.
 
 use std::path::Path;
 
@@ -103,9 +103,10 @@ mod built {
     /// Puts the rest beside them, and prints the sizes.
     pub fn pack(root: &Path, folder: &Path) -> Result<(), String> {
         let js = root.join("crates/tickwire-web/js");
-        for name in ["tickwire.js", "tickwire.d.ts"] {
-            fs::copy(js.join(name), folder.join(name)).map_err(|e| format!("{name}: {e}"))?;
-        }
+        let module = super::sources::join::module(&js)?;
+        write(&folder.join("tickwire.js"), module.as_bytes())?;
+        let types = "tickwire.d.ts";
+        fs::copy(js.join(types), folder.join(types)).map_err(|e| format!("{types}: {e}"))?;
         let mut sizes = Vec::new();
         for name in [
             format!("{CORE}_bg.wasm"),

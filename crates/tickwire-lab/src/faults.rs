@@ -26,6 +26,8 @@ pub struct Faults {
     pub changes: f64,
     /// The session moves to another link while the one before still works, as to a WebSocket that opens while one polls.
     pub moves: f64,
+    /// The client has no network for 1 to 12 s: its link dies, in half of the cases without a word, and none opens.
+    pub absences: f64,
     /// The client's process dies and another one begins in its place, knowing nothing.
     pub crashes: f64,
     /// The server's process dies, is away for 0.5 to 3 s, and knows nothing when it returns. (Once for all clients.)
@@ -40,6 +42,7 @@ impl Faults {
         stalls: 0.0,
         changes: 0.0,
         moves: 0.0,
+        absences: 0.0,
         crashes: 0.0,
         restarts: 0.0,
     };
@@ -51,6 +54,7 @@ impl Faults {
         stalls: 3.0,
         changes: 2.0,
         moves: 0.5,
+        absences: 0.0,
         crashes: 0.0,
         restarts: 0.0,
     };
@@ -62,6 +66,7 @@ impl Faults {
         stalls: 6.0,
         changes: 4.0,
         moves: 2.0,
+        absences: 1.5,
         crashes: 1.5,
         restarts: 1.0,
     };
@@ -75,6 +80,7 @@ impl Faults {
             (self.changes, Fault::Change),
             (self.crashes, Fault::Crash),
             (self.moves, Fault::Move),
+            (self.absences, Fault::Absence),
         ];
         let mut point = chance.unit();
         for (a_minute, fault) in table {
@@ -102,6 +108,7 @@ pub(crate) enum Fault {
     Change,
     Crash,
     Move,
+    Absence,
 }
 
 #[cfg(test)]
@@ -110,7 +117,7 @@ mod tests {
 
     #[test]
     fn rates_are_a_minute() {
-        let (mut chance, mut seen) = (Chance::new(3), [0u32; 6]);
+        let (mut chance, mut seen) = (Chance::new(3), [0u32; 7]);
         let minutes = 500;
         for _ in 0..minutes * 600 {
             if let Some(fault) = Faults::STORM.draw(&mut chance) {
@@ -125,6 +132,7 @@ mod tests {
             storm.changes,
             storm.crashes,
             storm.moves,
+            storm.absences,
         ]) {
             let measured = f64::from(count) / f64::from(minutes);
             assert!(

@@ -75,6 +75,7 @@ pub(crate) struct Counts {
     pub letters: u64,
     pub requests: u64,
     pub resume_us: Vec<u32>,
+    pub expired: u64,
 }
 
 impl Counts {
@@ -137,6 +138,8 @@ pub struct Figures {
     pub resume_ms: Quantiles,
     /// How often that was.
     pub resumes: u64,
+    /// Sessions whose window has passed, of clients that were told so.
+    pub expired: u64,
 }
 
 impl Figures {
@@ -166,6 +169,7 @@ impl Figures {
             requests: sum(|c| c.requests),
             resume_ms: Quantiles::of(&all(|c| &c.resume_us)).scaled(1e-3),
             resumes: sum(|c| c.resume_us.len() as u64),
+            expired: sum(|c| c.expired),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -76,15 +77,16 @@ enum Reader {
 }
 
 impl Host {
-    /// `proven`: who clients say they are is believed, so that two of one name are one person.
-    pub fn new(kinds: Vec<Arc<Kind>>, seed: u64, proven: bool) -> Self {
+    /// `proven`: who clients say they are is believed, so that two of one name are one person. `window`: of resuming.
+    pub fn new(kinds: Vec<Arc<Kind>>, seed: u64, proven: bool, window: Duration) -> Self {
         let namespaces = Arc::new(Namespaces::new([NamespaceSpec::new(HOME, kinds)]));
         let front = |shard| {
-            let config = FrontConfig {
+            let mut config = FrontConfig {
                 shard,
                 shards: SHARDS,
                 ..FrontConfig::default()
             };
+            config.session.limits.resume_window_ms = window.as_millis() as u32;
             Front::new(config, Arc::clone(&namespaces))
         };
         Host {
@@ -163,6 +165,11 @@ impl Host {
 
     fn front(&mut self, session: SessionKey) -> &mut Front {
         &mut self.fronts[usize::from(session.shard())]
+    }
+
+    /// Whether there is such a session.
+    pub fn contains(&self, session: SessionKey) -> bool {
+        self.fronts[usize::from(session.shard())].contains(session)
     }
 
     /// A session that may have something to write.

@@ -32,6 +32,7 @@ pub struct Lab {
     pub(crate) letters: bool,
     pub(crate) cut_after: Option<(Toward, usize)>,
     pub(crate) identities: Option<usize>,
+    pub(crate) window: Duration,
 }
 
 impl Lab {
@@ -54,6 +55,7 @@ impl Lab {
             letters: false,
             cut_after: None,
             identities: None,
+            window: Duration::from_secs(30),
         }
     }
 
@@ -113,6 +115,12 @@ impl Lab {
     /// again each has one, and the older sessions know that they have none.
     pub fn people(mut self, people: usize) -> Lab {
         self.identities = Some(people.max(1));
+        self
+    }
+
+    /// For how long a session outlives its link (30 s if not said). One whose time is over is gone, both sides are told, and nothing of it is heard after.
+    pub fn resume_window(mut self, window: Duration) -> Lab {
+        self.window = window;
         self
     }
 

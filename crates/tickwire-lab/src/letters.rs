@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 use tickwire_client::{AskId, Client, ClientEvent, RoomKey};
 use tickwire_proto::{
     Time,
-    frame::{AskOutcome, Refusal, code},
+    frame::{AskOutcome, Refusal, code, parts::NO_SEAT},
 };
+use tickwire_server::Room;
 use tickwire_sim::prelude::*;
 use tickwire_snapshot::message::{self, Message, Request};
 
-use crate::{Chance, figures::Counts};
+use crate::{Chance, figures::Counts, violation::Broken};
 
 /// Ticks between two letters of the game to a player.
 const POST_EVERY: u32 = 3;
@@ -70,6 +71,31 @@ struct Tray {
     request: Option<u32>,
     questions: BTreeSet<u32>,
     asked: u32,
+}
+
+/// After a tick: the game was told of whoever has come, and of whoever has gone.
+pub(crate) fn check_seats(number: u32, room: &Room) -> Result<(), Broken> {
+    let simulation = room.simulation();
+    let Some(desk) = simulation.world().get_resource::<Desk>() else {
+        return Ok(());
+    };
+    let known: Vec<u16> = desk.0.keys().copied().collect();
+    let computers = simulation
+        .roster()
+        .players()
+        .filter(|(_, who)| who.computer);
+    let computers = computers.map(|(player, _)| player.seat);
+    let seats = room.members().map(|member| member.seat).chain(computers);
+    let mut taken: Vec<u16> = seats.filter(|seat| *seat != NO_SEAT).collect();
+    taken.sort_unstable();
+    if known == taken {
+        return Ok(());
+    }
+    Err(Broken::Seats {
+        room: number,
+        known,
+        taken,
+    })
 }
 
 /// Adds letters to a game: it panics when one is missing, comes twice or out of order, and the lab tells the seed.
@@ -164,6 +190,8 @@ pub(crate) struct Letters {
     open: BTreeMap<AskId, u32>,
     /// The last question that was heard.
     question: Option<u32>,
+    /// The session is over, and nothing of it may be heard any more.
+    over: bool,
     /// Nothing more is said: the end of the run.
     pub quiet: bool,
 }
@@ -177,6 +205,7 @@ impl Letters {
             asked: 0,
             open: BTreeMap::new(),
             question: None,
+            over: false,
             quiet: false,
         }
     }
@@ -184,6 +213,7 @@ impl Letters {
     /// It is in a room, as somebody new there.
     pub fn joined(&mut self) {
         (self.said, self.heard, self.asked, self.question) = (0, 0, 0, None);
+        self.over = false;
     }
 
     /// Its process is another one, which knows of nothing.
@@ -219,6 +249,7 @@ impl Letters {
         client: &mut Client,
         counts: &mut Counts,
     ) -> Result<(), String> {
+        self.tell_of_ends(event)?;
         match event {
             ClientEvent::Message { kind, payload, .. } if *kind == LabLetter::kind() => {
                 let letter: LabLetter = message::decode(payload).map_err(|it| it.to_string())?;
@@ -264,6 +295,24 @@ impl Letters {
             _ => {}
         }
         Ok(())
+    }
+
+    /// With the end of a session each request has its outcome, and nothing is heard before another room is joined.
+    fn tell_of_ends(&mut self, event: &ClientEvent) -> Result<(), String> {
+        match event {
+            ClientEvent::Expired if !self.open.is_empty() => {
+                let open = self.open.values();
+                Err(format!("no outcome of {open:?}, and the session is over"))
+            }
+            ClientEvent::Expired => {
+                self.over = true;
+                Ok(())
+            }
+            ClientEvent::Message { .. } | ClientEvent::Question { .. } if self.over => {
+                Err(format!("{event:?} of a session that is over"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// When all has been well for long: what was said has been heard, and what was asked was answered.
@@ -317,5 +366,21 @@ mod tests {
         assert_eq!(hear(&mut letters, 3), Err("letter 3, not 2".to_owned()));
         letters.joined();
         assert_eq!(hear(&mut letters, 0), Ok(()), "another membership");
+    }
+
+    #[test]
+    fn a_letter_of_a_session_that_is_over_is_found() {
+        let mut letters = Letters::new(Chance::new(1));
+        let mut client = Client::new(ClientConfig::default(), 1, Time(0));
+        assert_eq!(hear(&mut letters, 0), Ok(()));
+        let mut tell = |letters: &mut Letters| {
+            letters.tell(&ClientEvent::Expired, &mut client, &mut Counts::default())
+        };
+        assert_eq!(tell(&mut letters), Ok(()));
+        assert!(hear(&mut letters, 1).is_err_and(|what| what.contains("is over")));
+        letters.joined();
+        assert_eq!(hear(&mut letters, 0), Ok(()));
+        letters.open.insert(AskId::default(), 7);
+        assert!(tell(&mut letters).is_err_and(|what| what.contains("no outcome of [7]")));
     }
 }

@@ -47,6 +47,7 @@
 
 mod chance;
 mod checks;
+mod expiry;
 mod faults;
 mod figures;
 mod host;

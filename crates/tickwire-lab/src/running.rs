@@ -9,8 +9,10 @@ use tickwire_server::{Kind, SessionKey};
 
 use crate::{
     Chance, Faults, Lab, Violation,
+    expiry::Expiry,
     faults::SLOT,
     host::Host,
+    letters,
     link::{Link, LinkId},
     queue::Queue,
     seat::{Script, Seat},
@@ -68,6 +70,9 @@ pub struct Running {
     pub(crate) sessions: BTreeMap<SessionKey, LinkId>,
     pub(crate) seats: Vec<Seat>,
     pub(crate) truth: Truth,
+    pub(crate) expiry: Expiry,
+    /// For how long a session outlives its link.
+    pub(crate) window: Duration,
     pub(crate) script: Option<Box<Script>>,
     pub(crate) tamper: Option<Box<Tamper>>,
     pub(crate) checks: u64,
@@ -116,6 +121,7 @@ impl Running {
                 vec![lab.kind.clone()],
                 chance.fork(0).bits(),
                 lab.identities.is_some(),
+                lab.window,
             )),
             trace: Trace::new(lab.seed),
             weather: chance.fork(2),
@@ -132,6 +138,8 @@ impl Running {
             links_made: 0,
             sessions: BTreeMap::new(),
             truth: Truth::default(),
+            expiry: Expiry::default(),
+            window: lab.window,
             script: lab.script,
             tamper: lab.tamper,
             checks: 0,
@@ -177,7 +185,9 @@ impl Running {
             let outcome = if at_once > EVENTS_AT_ONCE_MAX {
                 Err(Broken::Stuck { events: at_once })
             } else {
-                self.happen(event).and_then(|()| self.settle())
+                self.happen(event)
+                    .and_then(|()| self.settle())
+                    .and_then(|()| self.check_expiry())
             };
             if let Err(broken) = outcome {
                 return Err(self.fail(broken));
@@ -219,7 +229,7 @@ impl Running {
 
     fn happen(&mut self, event: Event) -> Result<(), Broken> {
         match event {
-            Event::Host => self.wake_host(),
+            Event::Host => self.wake_host()?,
             Event::HostUp => self.host_up(),
             Event::Client(client) => self.wake_client(client)?,
             Event::Picture(client) => self.picture(client)?,
@@ -239,13 +249,13 @@ impl Running {
         Ok(())
     }
 
-    fn wake_host(&mut self) {
+    fn wake_host(&mut self) -> Result<(), Broken> {
         let Some(host) = self
             .host
             .as_mut()
             .filter(|_| self.host_planned == Some(self.now))
         else {
-            return;
+            return Ok(());
         };
         self.host_planned = None;
         for number in host.wake(self.now) {
@@ -253,6 +263,7 @@ impl Running {
             let Some((room, snapshot)) = room.and_then(|room| Some((room, room.newest()?))) else {
                 continue;
             };
+            letters::check_seats(number, room)?;
             let name = RoomName {
                 epoch: self.epoch,
                 number,
@@ -271,6 +282,7 @@ impl Running {
                     .mark(self.now, Mark::Captured, number as usize, hash);
             }
         }
+        Ok(())
     }
 
     fn wake_client(&mut self, client: usize) -> Result<(), Broken> {
@@ -321,8 +333,15 @@ impl Running {
             told.map_err(|what| Broken::Letter { client, what })?;
         }
         match event {
-            ClientEvent::Joined { .. } => seat.joined(),
+            ClientEvent::Joined { .. } => {
+                seat.joined();
+                self.check_joined(client)?;
+            }
             ClientEvent::Resumed => seat.counts.resume(now.since(seat.opened)),
+            ClientEvent::Expired => self.check_told(client)?,
+            ClientEvent::SessionEnded { .. } => seat.session = None,
+            // Where nothing is waited for, it is told as soon as the link is lost.
+            ClientEvent::RoomAway { .. } if self.window.is_zero() => seat.session = None,
             ClientEvent::Updated {
                 tick,
                 applied,

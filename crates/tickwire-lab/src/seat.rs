@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use tickwire_client::{Client, ClientConfig, Picture, RoomKey};
 use tickwire_proto::{Tick, Time};
+use tickwire_server::SessionKey;
 use tickwire_snapshot::OwnedRow;
 
 use crate::{
@@ -32,6 +33,10 @@ pub(crate) struct Seat {
     pub room: RoomKey,
     pub profile: Profile,
     pub link: Option<LinkId>,
+    /// Until then it has no network.
+    pub absent_until: Time,
+    /// The session that it was in when it joined its room, until it hears of that one's end.
+    pub session: Option<Option<(u32, SessionKey)>>,
     /// When that was opened.
     pub opened: Time,
     /// Counts the lives of its process and its attempts to connect, so that late news of an old one is known as such.
@@ -71,6 +76,8 @@ impl Seat {
             room: RoomKey::default(),
             profile,
             link: None,
+            absent_until: now,
+            session: None,
             opened: now,
             attempt: 0,
             counts: Counts::default(),
@@ -95,6 +102,7 @@ impl Seat {
         self.replaced = false;
         self.attempt += 1;
         self.link = None;
+        self.session = None;
         self.newest = None;
         self.last_underruns = 0;
         self.hand = None;

@@ -19,6 +19,8 @@ pub struct Seeds {
     pub updates: u64,
     /// Links that were opened.
     pub links: u64,
+    /// Sessions whose window has passed, and both sides know it.
+    pub expired: u64,
     /// Numbered messages that came once and in order, to clients and rooms; see [`Lab::with_letters`].
     pub letters: u64,
     /// Numbered requests that were answered once.
@@ -31,10 +33,11 @@ impl fmt::Display for Seeds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} seeds, {} s of virtual time, {} links, {} comparisons with the truth, {} letters and {} requests once and in order, 0 violations, trace {:016x}",
+            "{} seeds, {} s of virtual time, {} links, {} expired sessions, {} comparisons with the truth, {} letters and {} requests once and in order, 0 violations, trace {:016x}",
             self.runs,
             self.seconds,
             self.links,
+            self.expired,
             self.checks,
             self.letters,
             self.requests,
@@ -45,7 +48,7 @@ impl fmt::Display for Seeds {
 
 /// A lab in which everything goes wrong, another way for each seed: 2 to 8 clients, links of every profile, some behind a
 /// proxy that buffers megabytes, some with a window of a few bytes, some
-/// that poll.
+/// that poll; sessions that wait for their clients for one second to thirty.
 pub fn storm(name: &str, game: impl GameFn + 'static, seed: u64) -> Lab {
     let mut chance = Chance::new(seed).fork(77);
     let clients = 2 + chance.below(7) as usize;
@@ -55,11 +58,13 @@ pub fn storm(name: &str, game: impl GameFn + 'static, seed: u64) -> Lab {
     } else {
         Faults::TRAIN
     };
+    let window = Duration::from_secs(*chance.pick(&[1, 3, 8, 30]));
     Lab::with_letters(name, game)
         .seed(seed)
         .clients(clients)
         .links(&links)
         .faults(faults)
+        .resume_window(window)
 }
 
 fn link(chance: &mut Chance) -> Profile {
@@ -75,7 +80,7 @@ fn link(chance: &mut Chance) -> Profile {
     }
 }
 
-/// Runs one lab for each seed; `lab` makes it.
+/// Runs one lab for each seed; `lab` makes it. For as long as there is time: seeds by an iterator that ends then.
 ///
 /// ```
 /// # use tickwire_sim::Game;
@@ -88,18 +93,19 @@ fn link(chance: &mut Chance) -> Profile {
 /// # Errors
 /// The first violation, whose text names the seed.
 pub fn seeds(
-    range: std::ops::Range<u64>,
+    seeds: impl IntoIterator<Item = u64>,
     span: Duration,
     lab: impl Fn(u64) -> Lab,
 ) -> Result<Seeds, Box<Violation>> {
     let mut seen = Seeds::default();
-    for seed in range {
+    for seed in seeds {
         let run = lab(seed).run(span)?;
         let figures = run.figures();
         seen.runs += 1;
         seen.seconds += run.now().as_secs();
         seen.checks += figures.checks;
         seen.links += figures.links;
+        seen.expired += figures.expired;
         seen.letters += figures.letters;
         seen.requests += figures.requests;
         seen.updates += (figures.updates_per_client_s * figures.seconds * figures.clients as f64)

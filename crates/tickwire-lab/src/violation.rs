@@ -133,6 +133,24 @@ pub enum Broken {
         /// What is wrong with it.
         what: String,
     },
+    /// A session outlives its window, or one side was not told of its end.
+    #[error("client {client}: {what}")]
+    Expiry {
+        /// Whose.
+        client: usize,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The game does not know who sits where: somebody who has left was not taken out, or was before.
+    #[error("room {room}: its game knows of the seats {known:?}, and taken are {taken:?}")]
+    Seats {
+        /// Which.
+        room: u32,
+        /// Who joined and did not leave, as the game was told.
+        known: Vec<u16>,
+        /// Of the room's members.
+        taken: Vec<u16>,
+    },
     /// One person has two seats in a room.
     #[error("room {room}: {name} has two seats")]
     TwoSeats {

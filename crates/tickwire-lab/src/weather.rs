@@ -15,6 +15,10 @@ use crate::{
 /// After all is well again, everybody has the newest truth within this.
 pub const AGREE_WITHIN: Duration = Duration::from_secs(5);
 
+/// What happens at the end of that is known to everybody within this.
+const NEWS_WITHIN: Duration = Duration::from_millis(200);
+const NEWS_STEP: Duration = Duration::from_millis(20);
+
 impl Running {
     pub(crate) fn draw_faults(&mut self) -> Result<(), Broken> {
         for client in 0..self.seats.len() {
@@ -47,6 +51,11 @@ impl Running {
                 self.crash_client(client, silent)?;
             }
             Fault::Move => self.move_client(client)?,
+            Fault::Absence => {
+                let span = self.weather.between(1.0, 12.0);
+                let silent = self.weather.happens(0.5);
+                self.take_network(client, Duration::from_secs_f64(span), silent);
+            }
         }
         Ok(())
     }
@@ -67,6 +76,14 @@ impl Running {
             .and_then(|id| self.links.get_mut(&id));
         if let Some(link) = link {
             link.go_half_open();
+        }
+    }
+
+    fn take_network(&mut self, client: usize, span: Duration, silent: bool) {
+        self.seats[client].absent_until = self.now.plus(span);
+        match silent {
+            true => self.half_open_link(client),
+            false => self.cut_link(client),
         }
     }
 
@@ -117,6 +134,7 @@ impl Running {
             .mark(self.now, Mark::Restart, 0, u64::from(self.epoch));
         self.host_planned = None;
         self.truth.forget(self.epoch);
+        self.expiry.forget();
         self.epoch += 1;
         self.sessions.clear();
         let ids: Vec<_> = self.links.keys().copied().collect();
@@ -132,10 +150,12 @@ impl Running {
     pub(crate) fn host_up(&mut self) {
         if self.host.is_none() {
             let seed = self.chance.fork(5_000 + u64::from(self.epoch)).bits();
+            let proven = self.identities.is_some();
             self.host = Some(Host::new(
                 vec![self.kind.clone()],
                 seed,
-                self.identities.is_some(),
+                proven,
+                self.window,
             ));
         }
     }
@@ -148,6 +168,11 @@ impl Running {
     /// Kills a client's link without a word: each end finds out by itself.
     pub fn half_open(&mut self, client: usize) {
         self.half_open_link(client);
+    }
+
+    /// Breaks a client's link, and lets it open none for so long.
+    pub fn absent(&mut self, client: usize, span: Duration) {
+        self.take_network(client, span, false);
     }
 
     /// Lets nothing arrive on a client's link for so long; then it all comes.
@@ -197,6 +222,7 @@ impl Running {
         for client in 0..self.seats.len() {
             let seat = &mut self.seats[client];
             seat.profile = profile::FIBER;
+            seat.absent_until = self.now;
             if let Some(letters) = &mut seat.letters {
                 letters.quiet = true;
             }
@@ -214,7 +240,14 @@ impl Running {
     pub fn heal(&mut self) -> Result<(), Box<Violation>> {
         self.mend()?;
         self.advance(AGREE_WITHIN)?;
-        self.check_agreement(AGREE_WITHIN)
+        // A session may expire at this very moment, and the news of it be on its way.
+        for _ in 0..NEWS_WITHIN.as_millis() / NEWS_STEP.as_millis() {
+            if self.check_agreement(AGREE_WITHIN).is_ok() {
+                return Ok(());
+            }
+            self.advance(NEWS_STEP)?;
+        }
+        self.check_agreement(AGREE_WITHIN + NEWS_WITHIN)
             .map_err(|broken| self.fail(broken))
     }
 }

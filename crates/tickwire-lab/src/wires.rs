@@ -44,10 +44,13 @@ impl Running {
         self.after_client(client)
     }
 
-    /// One more link of a client, if there is a server to talk to.
+    /// One more link of a client, if there is a server to talk to and a network.
     fn open_link(&mut self, client: usize) -> Option<LinkId> {
         let seat = &mut self.seats[client];
         let host = self.host.as_mut()?;
+        if self.now < seat.absent_until {
+            return None;
+        }
         let part = seat.profile.polls;
         let polling = part > 0.0 && self.chance.happens(part);
         let id = LinkId(self.links_made);
@@ -174,6 +177,7 @@ impl Running {
                     if self.sessions.get(&session) == Some(&id) {
                         self.sessions.remove(&session);
                         host.link_lost(self.now, session);
+                        self.expiry.lost(self.now, session, client);
                     }
                 }
             }
@@ -277,6 +281,7 @@ impl Running {
         };
         if let Some(link) = self.links.get_mut(&id) {
             link.close_server(None);
+            self.expiry.lost(self.now, session, link.client);
         }
         self.plan_link(id);
     }
@@ -296,6 +301,7 @@ impl Running {
         self.sessions.insert(to, id);
         if let Some(link) = self.links.get_mut(&id) {
             link.session = to;
+            self.expiry.back(to, link.client);
             self.trace.mark(self.now, Mark::Opened, link.client, id.0);
         }
     }

@@ -1,6 +1,7 @@
-// What a page says to Tickwire, and how the core (WebAssembly) meets the browser: sockets, timers, pictures, errors.
-// @ts-check
+// Tickwire's browser client; its sources are several files, joined by `cargo xtask web`.
 import init, { Core } from './tickwire_core.js'
+
+// What goes wrong, as a page is told: a code, a text, what to do. Where it goes wrong is elsewhere.
 
 /** What to do, by code, where the server does not say it. @type {Record<string, string>} */
 const FIX = {
@@ -15,18 +16,9 @@ const FIX = {
   BadMessage: 'Send a message of the game, with the fields that it has: /tickwire/schema.json lists them.',
   Away: 'Wait for the state "online".',
 }
-/** Bytes that may wait in a socket: more would only grow old there. */
-const WRITABLE = 64 * 1024
-/** A timer that comes later than this slept with the page: what waits in the socket is heard first. */
-const SLEPT_MS = 3000
-/** Tries of the first connection before a page is told that there is no server. */
-const FIRST_TRIES = 3
-/** The browser carries so much of requests whose page has gone. */
-const KEEPALIVE = 32 * 1024
-const KEPT = 'tickwire.rooms', RELOADED = 'tickwire.reloaded', SEATS = 'tickwire.seats'
 
 /** An error with a code for programs, and advice for people. */
-export class TickwireError extends Error {
+class TickwireError extends Error {
   /** @param {string} code @param {string} message @param {string} [fix] @param {unknown} [data] */
   constructor(code, message, fix, data) {
     super(message)
@@ -38,595 +30,36 @@ export class TickwireError extends Error {
   toString() { return [`${this.code}: ${this.message}`, this.fix].filter(Boolean).map(text => (/[.!?]$/.test(`${text}`) ? text : `${text}.`)).join(' ') }
 }
 
-/** Functions by name; one that throws disturbs no other. */
-class Listeners {
-  /** @type {Map<string, Set<Function>>} */
-  #of = new Map()
-  /** @param {string} name @param {Function} f */
-  on(name, f) {
-    const set = this.#of.get(name) ?? new Set()
-    this.#of.set(name, set.add(f))
-    return () => { set.delete(f) }
-  }
-  /** @param {string} name */
-  of(name) { return [...(this.#of.get(name) ?? [])] }
-  /** @param {string} name @param {unknown[]} args */
-  emit(name, ...args) {
-    const set = this.#of.get(name)
-    for (const f of [...(set ?? [])]) guard(() => f(...args))
-    return (set?.size ?? 0) > 0
-  }
+/** @param {string} what @param {string} name @param {string[]} names */
+function unknown(what, name, names, where = 'there is') {
+  return new TickwireError('BadName', `${where} no ${what} "${name}".`, names.length ? `There are: ${names.join(', ')}.` : 'There are none.')
 }
 
-/** Runs our own code where nobody waits for it: what it throws is told. @param {() => void} f @param {(e: unknown) => void} tell */
-function guarded(f, tell) { try { f() } catch (e) { tell(e) } }
+// The keyboard, as games ask for it. What a key does is the game's matter.
 
-/** Runs code of the page; what it throws goes to the console, not into our loops. @param {() => void} f */
-function guard(f) {
-  try { f() } catch (e) { reportError(e) }
-}
-
-const now = () => performance.now()
-/** @type {Promise<{ memory: WebAssembly.Memory }> | undefined} */
-let loading
-function load() {
-  loading ??= init({ module_or_path: new URL('./tickwire_core_bg.wasm', import.meta.url) })
-  loading.catch(() => { loading = undefined })
-  return loading
-}
-
-/** @typedef {{ auth?: (namespace: string) => unknown, namespace?: string, link?: 'auto' | 'ws' | 'poll' }} Options */
-
-/**
- * A connection to a server, opened when the first room is asked for.
- * @param {string} [url] http(s) or ws(s); where the page came from by default
- * @param {Options} [options]
- */
-export function connect(url, options) { return new Net(url, options) }
-
-class Net {
-  /** @type {URL} */ #base
-  /** @type {Options} */ #options
-  /** @type {Core | undefined} */ #core
-  /** The secret of its seats. */ #seat = ''
-  /** @type {WebAssembly.Memory | undefined} */ #memory
-  /** @type {Promise<void> | undefined} */ #starting
-  /** @type {WebSocket | undefined} */ #ws
-  /** Requests under way of a polling link. @type {{ post?: AbortController, poll?: AbortController }} */ #requests = {}
-  /** @type {Map<number, Room>} */ #rooms = new Map()
-  /** Namespaces by name; the main one is the connection itself. @type {Map<string, Namespace>} */ #namespaces = new Map()
-  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object, namespace: Namespace }>} */ #asked = new Map()
-  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, namespace?: Namespace }>} */ #lists = new Map()
-  /** Requests that wait for their reply. @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */
-  #replies = new Map()
-  /** Lists that are watched. @type {Map<number, (rooms: any[]) => void>} */
-  #live = new Map()
-  #heard = new Listeners()
-  #timer = 0
-  #due = 0
-  /** Until then no timeouts: the page slept, and what waits in the socket is to be heard first. */
-  #patience = 0
-  #pumping = false
-  #online = false
-  #everOnline = false
-  #attempt = 0
-  /** @type {any} */ #state = { at: 'away', retryInMs: 0 }
-  #because = {} // the server said as it ended the last session
-
-  constructor(url = location.origin, options = {}) {
-    this.#base = new URL(url, globalThis.location?.href)
-    if (!this.#base.pathname.endsWith('/')) this.#base.pathname += '/'
-    this.#options = options
+/** The keyboard, by the code of keys ('KeyA', 'Space'). Typing into a field of the page is not playing. */
+const keys = (() => {
+  /** @type {Set<string>} */
+  const held = new Set()
+  const typing = (/** @type {any} */ target) => target?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName ?? '')
+  if (globalThis.document) {
+    addEventListener('keydown', e => { if (!typing(e.target) && !e.metaKey && !e.ctrlKey) held.add(e.code) })
+    addEventListener('keyup', e => { held.delete(e.code) })
+    // what is released elsewhere is never told
+    addEventListener('blur', () => held.clear())
+    document.addEventListener('visibilitychange', () => held.clear())
   }
-
-  /** Where the connection is. */
-  get state() { return this.#state }
-  /** @param {string} name 'state', 'resumed', 'expired' or 'error', or a message of the namespace outside of rooms @param {Function} f */
-  on(name, f) { return OF_NET.includes(name) ? this.#heard.on(name, f) : this.#main.on(name, f) }
-
-  /**
-   * One more namespace of the same server, over the same connection.
-   * @param {string} name @param {{ auth?: (namespace: string) => unknown }} [options]
-   */
-  namespace(name, options = {}) {
-    const known = this.#namespaces.get(name)
-    if (known) return known
-    const namespace = new Namespace(name, options.auth ?? this.#options.auth, {
-      ...this.#talking,
-      start: () => this.#start(),
-      core: () => this.#core,
-      want: (/** @type {any} */ ask, /** @type {any} */ how) => this.#want(ask, how, namespace),
-      list: (/** @type {any} */ ask) => this.#list(ask, namespace),
-      left: () => this.#without(namespace, new TickwireError('Left', 'the namespace was left.')),
-      live: (/** @type {any} */ ask, /** @type {any} */ f) => this.#watched(ask, f),
-    })
-    this.#namespaces.set(name, namespace)
-    return namespace
+  return {
+    /** Whether a key is held. @param {string} code */
+    down: code => held.has(code),
+    /** -1, 0 or 1. @param {string} negative @param {string} positive */
+    axis: (negative, positive) => Number(held.has(positive)) - Number(held.has(negative)),
   }
+})()
 
-  /** A room of that kind with those attributes: one with a free seat, or a new one. @param {string} kind */
-  quick(kind, attributes = {}) { return this.#main.quick(kind, attributes) }
-  /** A new room; a private one is on no list, and its id is a short code for friends. @param {string} kind @param {{ private?: boolean }} [options] */
-  create(kind, attributes = {}, options = {}) { return this.#main.create(kind, attributes, options) }
-  /** The room with that id. @param {string} id */
-  join(id) { return this.#main.join(id) }
-  /** The private room with that code, as a person types it. @param {string} code */
-  code(code) { return this.#main.code(code) }
-  /** Looks on in the room with that id, without a seat. @param {string} id */
-  watch(id) { return this.#main.watch(id) }
-  /** The seat that the server keeps for whoever shows this token. @param {string} token */
-  reserved(token) { return this.#main.reserved(token) }
-  /** Calls a function with the rooms of a kind (or all), now and after each change; returns what stops it. @param {string} kind @param {(rooms: any[]) => void} f */
-  lobbyLive(kind, f, attributes = {}) { return this.#main.lobbyLive(kind, f, attributes) }
-  /** The rooms of a kind, or all. */
-  lobby(kind = '') { return this.#main.lobby(kind) }
-  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
-  send(name, message, options) { return this.#main.send(name, message, options) }
-  /** Asks the namespace, outside of rooms, as a room. @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
-  ask(name, request, options) { return this.#main.ask(name, request, options) }
-  /** Answers what the namespace asks, as a room. @param {string} name @param {(request: any) => any} f */
-  onAsk(name, f) { return this.#main.onAsk(name, f) }
+// What a page keeps for the one that is loaded after it, in its storage: the secrets of its seats, and its rooms. Nobody is told here.
 
-  get #main() { return this.namespace(this.#options.namespace ?? '/') }
-
-  /** @param {(core: Core) => number} ask @param {(rooms: any[]) => void} f */
-  #watched(ask, f) {
-    let stopped = false, request = -1
-    this.#start().then(core => {
-      if (stopped) return
-      request = ask(core)
-      this.#live.set(request, f)
-      this.#pump()
-    }).catch(e => this.#heard.emit('error', e))
-    return () => {
-      stopped = true
-      if (!this.#live.delete(request)) return
-      this.#core?.unwatch_lobby(request)
-      this.#pump()
-    }
-  }
-
-  /** @param {(core: Core) => number} ask @param {Namespace} namespace */
-  async #list(ask, namespace) {
-    const core = await this.#start()
-    return new Promise((resolve, reject) => {
-      this.#lists.set(ask(core), { resolve, reject, namespace })
-      this.#pump()
-    })
-  }
-  /**
-   * Says something of oneself to those who follow, wherever they are: for good, or for some time.
-   * @param {string} text at most 64 bytes of it are told; empty: nothing any more @param {{ expiresMs?: number }} [options]
-   */
-  status(text, options = {}) { return this.#main.status(text, options) }
-  /**
-   * Watches people by their identities, wherever they are on the server: 'person' tells what each is like now, then every change.
-   * @param {string[]} identities
-   */
-  follow(...identities) { return this.#main.follow(...identities) }
-  /** Watches them no more. @param {string[]} identities */
-  unfollow(...identities) { return this.#main.unfollow(...identities) }
-  /** What is known of somebody whom one follows, or undefined. @param {string} identity */
-  person(identity) { return this.#main.person(identity) }
-
-  /** @param {number} number */
-  #numbered(number) { return [...this.#namespaces.values()].find(it => it._number === number) }
-  /** Leaves all rooms and closes the connection. */
-  close() {
-    this.#core?.close()
-    dropSeat(this.#seat)
-    this.#pump()
-  }
-
-  async #start() {
-    this.#starting ??= load().then(wasm => {
-      const [low, high] = crypto.getRandomValues(new Uint32Array(2))
-      this.#memory = wasm.memory
-      const main = this.#main
-      this.#seat = seatKey()
-      this.#core = new Core(main.name, low, high, now(), this.#options.link ?? 'auto', bytesOf(this.#seat))
-      main._number = 0
-      for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
-      globalThis.addEventListener?.('pagehide', e => { if (!e.persisted) this.#goodbye() })
-      globalThis.document?.addEventListener('visibilitychange', () => { if (document.visibilityState === 'visible') this.#wake(); this.#beat() })
-    })
-    try { await this.#starting } catch (e) {
-      this.#starting = undefined
-      throw new TickwireError('Unreachable', `the client could not be loaded: ${e}`)
-    }
-    const core = /** @type {Core} */ (this.#core)
-    if (this.#state.at === 'ended') {
-      this.#state = { at: 'away', retryInMs: 0 }
-      this.#everOnline = false
-      keepSeat(this.#seat)
-      core.reconnect(now())
-    }
-    return core
-  }
-
-  /** @param {(core: Core) => number} ask @param {object | undefined} how @param {Namespace} namespace */
-  async #want(ask, how, namespace) {
-    const core = await this.#start()
-    return new Promise((resolve, reject) => {
-      this.#asked.set(ask(core), { resolve, reject, how, namespace })
-      this.#pump()
-    })
-  }
-
-  /** Does what the core asks for, writes what it wants to write, and sets the timer. */
-  #pump() {
-    const core = this.#core
-    if (!core || this.#pumping) return
-    this.#pumping = true
-    try {
-      // writing may be what makes it say something: a link that is answered, another one that opens
-      for (let more = true; more;) {
-        more = false
-        for (let text; (text = core.poll(now())) !== undefined; more = true) this.#do(JSON.parse(text))
-        this.#write(core)
-      }
-    } finally { this.#pumping = false }
-    this.#moved(core)
-    this.#arm(core)
-  }
-
-  /** @param {Core} core */
-  #write(core) {
-    const ws = this.#ws
-    while (ws?.readyState === 1 && ws.bufferedAmount < WRITABLE) {
-      const frame = core.next(now(), WRITABLE - ws.bufferedAmount)
-      if (!frame) break
-      ws.send(/** @type {Uint8Array<ArrayBuffer>} */ (frame))
-    }
-    for (let body; (body = core.ask(now())) !== undefined;) this.#ask(core, body, core.asked_ticket(), core.asked_post() ? 'post' : 'poll')
-  }
-
-  /** Sends a request of a polling link, and tells the core what became of it. @param {Core} core @param {Uint8Array} body @param {number} ticket @param {'post' | 'poll'} way */
-  async #ask(core, body, ticket, way) {
-    const abort = new AbortController(), goodbye = ticket < 0
-    if (!goodbye) {
-      this.#requests[way]?.abort()
-      this.#requests[way] = abort
-    }
-    let status = 0, answer = new Uint8Array()
-    try {
-      const response = await fetch(this.#at('poll'), {
-        method: 'POST', body: /** @type {BodyInit} */ (body), headers: { 'content-type': 'application/octet-stream' }, cache: 'no-store', credentials: 'omit',
-        redirect: 'error', keepalive: way === 'post' && body.length < KEEPALIVE, signal: abort.signal,
-      })
-      answer = new Uint8Array(await response.arrayBuffer())
-      status = response.status
-    } catch { /* nothing was heard: the core asks again */ }
-    if (goodbye || abort.signal.aborted) return
-    core.answered(now(), ticket, status, answer)
-    this.#pump()
-  }
-
-  #unask() {
-    for (const abort of Object.values(this.#requests)) abort?.abort()
-    this.#requests = {}
-  }
-
-  /** The session may go over another kind of link than before. @param {Core} core */
-  #moved(core) {
-    const link = core.link()
-    if (this.#state.at !== 'online' || !link || this.#state.link === link) return
-    this.#state = { at: 'online', link }
-    this.#heard.emit('state', this.#state)
-  }
-
-  /** @param {Core} core */
-  #arm(core) {
-    clearTimeout(this.#timer)
-    let due = core.next_timeout()
-    if (due >= 0) due = Math.max(due, this.#patience)
-    const sooner = (/** @type {number} */ at) => { if (at >= 0 && (due < 0 || at < due)) due = at }
-    for (const room of this.#rooms.values()) sooner(room._nextCommand())
-    if (this.#ws?.bufferedAmount) sooner(now() + 50)
-    if (due < 0) return
-    this.#due = due
-    this.#timer = setTimeout(() => this.#beat(), Math.min(Math.max(0, due - now()), 2 ** 31 - 1))
-  }
-
-  /** Time has passed: commands, timeouts. */
-  #beat() {
-    const core = this.#core
-    if (!core) return
-    const at = now()
-    if (this.#due && at - this.#due > SLEPT_MS) this.#patience = at + SLEPT_MS / 2
-    if (at >= this.#patience) core.timeout(at)
-    for (const room of this.#rooms.values()) room._sample()
-    this.#pump()
-  }
-
-  /** The page goes: the server hears it, so that the seats wait only as long as a reload takes. Nobody is left to tell. */
-  #goodbye() {
-    const core = this.#core
-    if (!core) return
-    clearTimeout(this.#timer)
-    core.unload()
-    this.#hangUp(core)
-    while (core.poll(now()) !== undefined);
-  }
-
-  #wake() {
-    this.#core?.wake(now())
-    if (this.#state.at === 'away') this.#core?.reconnect(now())
-    this.#pump()
-  }
-
-  /** @param {any} it */
-  #do(it) {
-    const room = this.#rooms.get(it.room)
-    switch (it.do) {
-      case 'connect': this.#attempt = it.attempt; return
-      case 'open': return this.#open(it.number)
-      case 'drop': return this.#drop()
-      case 'unpoll': return this.#unask()
-      case 'unanswered': return this.#judge(it.said?.code ? new TickwireError(it.said.code, it.said.message, it.said.fix) : this.#silence())
-      case 'close': return this.#hangUp(/** @type {Core} */ (this.#core))
-      case 'credentials': return void this.#credentials(it.namespace)
-      case 'attached': return this.#numbered(it.namespace)?._attached(it)
-      case 'renewed': return void this.#numbered(it.namespace)?._tell('renewed', undefined)
-      case 'namespace_refused': return this.#leftOut(it)
-      case 'state': return this.#stateIs(it)
-      case 'attach_refused': return this.#giveUp(new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
-      case 'joined': return this.#joined(it)
-      case 'join_refused': return this.#refused(it)
-      case 'away': return void room?._tell('away')
-      case 'members': return room?._members()
-      case 'reply': return this.#replied(it)
-      case 'question': return void (it.room ? room : this.#numbered(it.namespace))?._question(it)
-      case 'message':
-        if (it.room) room?._tell(it.name, it.data)
-        else this.#numbered(it.namespace)?._tell(it.name, it.data)
-        return
-      case 'expired': // nobody will answer what was asked in that session
-        for (const { reject } of this.#lists.values()) reject(new TickwireError('Away', 'the session was lost before the answer came.'))
-        this.#lists.clear()
-        return void this.#heard.emit(it.do)
-      case 'resumed': return void this.#heard.emit(it.do)
-      case 'over': return void (this.#because = { reason: it.reason, message: it.message })
-      case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
-        `${it.count} messages went down with the last session; nobody knows whether they were heard.`, 'Send them again if they matter.'))
-      case 'person': return this.#numbered(it.namespace)?._tell('person', personOf(it))
-      case 'notice': return this.#numbered(it.namespace)?._notice(it)
-      case 'follow_refused': case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
-      case 'unread': return void this.#heard.emit('error', new TickwireError('BadMessage', it.message, 'Load the page anew: the server may be another version.'))
-      case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
-      case 'lobby': this.#lists.get(it.request)?.resolve(it.rooms); return void this.#lists.delete(it.request)
-      case 'lobby_refused':
-        this.#lists.get(it.room)?.reject(new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
-        return void this.#lists.delete(it.room)
-      case 'lobby_changed': return guard(() => this.#live.get(it.request)?.(it.rooms))
-      case 'host_done': this.#lists.get(it.request)?.resolve(undefined); return void this.#lists.delete(it.request)
-      case 'request_refused': return this.#requestRefused(it)
-      case 'ended':
-        this.#rooms.delete(it.room)
-        return room?._ended(it.reason, it.message)
-    }
-  }
-
-  /** What whoever sends and asks needs of the connection. */
-  get #talking() {
-    return {
-      pump: () => this.#pump(),
-      fault: (/** @type {unknown} */ e) => { if (!this.#heard.emit('error', e)) reportError(e) },
-      reply: (/** @type {number} */ ask) => new Promise((resolve, reject) => {
-        this.#replies.set(ask, { resolve, reject })
-        this.#pump()
-      }),
-      /** Nobody waits for it any more. @type {(ask: number, why: unknown) => boolean} */
-      unanswered: (ask, why) => {
-        const waiting = this.#replies.get(ask)
-        this.#replies.delete(ask)
-        waiting?.reject(why)
-        return waiting !== undefined
-      },
-    }
-  }
-  /** @param {any} it */
-  #replied({ ask, data, code, message, more }) {
-    const waiting = this.#replies.get(ask)
-    this.#replies.delete(ask)
-    if (code === undefined) waiting?.resolve(data)
-    else waiting?.reject(new TickwireError(code, message, undefined, more ?? undefined))
-  }
-
-  /** @param {number} number */
-  #open(number) {
-    this.#drop()
-    const core = /** @type {Core} */ (this.#core), url = this.#at('ws', number)
-    url.protocol = /^(https|wss):$/.test(this.#base.protocol) ? 'wss:' : 'ws:'
-    const ws = new WebSocket(url)
-    let opened = false
-    this.#ws = ws
-    ws.binaryType = 'arraybuffer'
-    /** @param {() => void} f */
-    const mine = f => { if (this.#ws === ws) { f(); this.#pump() } }
-    ws.onopen = () => mine(() => { opened = true; core.link_open(now()) })
-    ws.onmessage = e => mine(() => { if (typeof e.data !== 'string') core.frame(now(), new Uint8Array(e.data)) })
-    ws.onclose = e => mine(() => {
-      this.#ws = undefined
-      core.link_lost(now(), opened ? e.code : 0)
-      // a try to move up from polling is nobody's trouble
-      if (!opened && !this.#online) this.#why(number)
-    })
-  }
-
-  /** The last words, and no link any more. @param {Core} core */
-  #hangUp(core) {
-    this.#write(core)
-    core.hang_up(now())
-    this.#unask()
-    this.#drop()
-    this.#write(core) // a polling link's goodbye
-  }
-
-  #drop() {
-    const ws = this.#ws
-    this.#ws = undefined
-    if (ws && ws.readyState < 2) ws.close(1000)
-  }
-
-  /** @param {string} path @param {number} [number] */
-  #at(path, number) {
-    const url = new URL(`tickwire/${path}${number === undefined ? '' : `?try=${number}`}`, this.#base)
-    url.protocol = url.protocol.replace(/^ws/, 'http')
-    return url
-  }
-
-  /** A browser hides why an upgrade failed: ask. @param {number} number */
-  async #why(number) {
-    /** @type {TickwireError} */
-    let error
-    try {
-      const answer = await fetch(this.#at('why', number), { cache: 'no-store', signal: AbortSignal.timeout(3000) })
-      const { code, message, fix } = await answer.json()
-      error = new TickwireError(code, message, fix)
-    } catch { error = this.#silence() }
-    this.#judge(error)
-    this.#pump()
-  }
-
-  #silence() { return new TickwireError('Unreachable', `there is no answer from ${this.#base.host}.`) }
-
-  /** What a link that did not open means. @param {TickwireError} error */
-  #judge(error) {
-    if (this.#online) return
-    if (!this.#everOnline && (error.code !== 'Unreachable' || this.#attempt >= FIRST_TRIES)) this.#giveUp(error)
-    else if (error.code !== 'Unreachable') this.#heard.emit('error', error)
-  }
-
-  /** @param {number} number of a namespace */
-  async #credentials(number) {
-    const namespace = this.#numbered(number)
-    if (!namespace) return
-    const asked = ++namespace._asked, stale = () => namespace._asked !== asked || namespace._number !== number
-    try {
-      const credentials = JSON.stringify((await namespace._auth?.(namespace.name)) ?? {})
-      if (!stale()) this.#core?.attach(number, credentials)
-    } catch (e) {
-      if (stale()) return
-      if (number) { // what it does not get is told by its refusal; the others go on
-        this.#core?.attach(number, '')
-        this.#heard.emit('error', e)
-      } else this.#giveUp(e instanceof TickwireError ? e : new TickwireError('Refused', `auth() failed: ${e}`))
-    }
-    this.#pump()
-  }
-
-  /** @param {any} it */
-  #stateIs({ at, retryInMs, reason, message, reload }) {
-    this.#online = at === 'online'
-    if (at === 'connecting') return
-    if (at === 'online') [this.#everOnline, this.#because] = [true, {}]
-    if (at === 'ended' && reload && this.#reload()) return
-    this.#state = at === 'online' ? { at, link: this.#core?.link() ?? 'ws' } : at === 'away' ? { at, retryInMs, ...this.#because } : { at, reason, message }
-    if (at === 'ended') this.#over(new TickwireError(reason, message || `the connection has ended: ${reason}`))
-    // a first connection that does not come is told by its promise
-    if (at !== 'away' || this.#everOnline) this.#heard.emit('state', this.#state)
-  }
-
-  /** The client is too old for the server: one reload, into the same rooms. */
-  #reload() {
-    try {
-      if (Date.now() - Number(sessionStorage.getItem(RELOADED) ?? 0) < 60_000) return false
-      sessionStorage.setItem(RELOADED, String(Date.now()))
-      const rooms = [...this.#rooms.values()].filter(room => room._how).map(room => ({ ...room._how, id: room.id }))
-      sessionStorage.setItem(KEPT, JSON.stringify(rooms))
-      location.reload()
-      return true
-    } catch { return false }
-  }
-
-  /** A namespace but the main one is refused, or over; its rooms have been told. @param {any} it */
-  #leftOut(it) {
-    const namespace = this.#numbered(it.namespace)
-    if (namespace) this.#without(namespace, new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
-  }
-
-  /** @param {Namespace} namespace @param {TickwireError} error */
-  #without(namespace, error) {
-    for (const waiting of [this.#asked, this.#lists]) {
-      for (const [key, { namespace: of, reject }] of waiting) if (of === namespace) { waiting.delete(key); reject(error) }
-    }
-    for (const [key, room] of this.#rooms) {
-      if (room._namespace !== namespace) continue
-      this.#rooms.delete(key)
-      room._ended(error.code, error.message)
-    }
-    namespace._over(error)
-  }
-
-  /** There is no use in trying on. @param {TickwireError} error */
-  #giveUp(error) {
-    const core = /** @type {Core} */ (this.#core)
-    core.close()
-    while (core.poll(now()) !== undefined); // it says that we left; the error says more
-    this.#hangUp(core)
-    this.#online = false
-    this.#state = { at: 'ended', reason: error.code, message: error.message }
-    this.#over(error)
-    this.#heard.emit('error', error)
-    this.#heard.emit('state', this.#state)
-  }
-
-  /** All that waits, and all rooms, are over. @param {TickwireError} error */
-  #over(error) {
-    const waiting = [...this.#asked.values(), ...this.#lists.values(), ...this.#replies.values()], rooms = [...this.#rooms.values()]
-    this.#asked.clear()
-    this.#lists.clear()
-    this.#replies.clear()
-    this.#live.clear()
-    this.#rooms.clear()
-    for (const { reject } of waiting) reject(error)
-    for (const room of rooms) room._ended(error.code, error.message)
-  }
-
-  /** @param {any} it */
-  #joined(it) {
-    const asked = this.#asked.get(it.room)
-    let room = this.#rooms.get(it.room)
-    if (!room) {
-      room = new Room(/** @type {Core} */ (this.#core), /** @type {WebAssembly.Memory} */ (this.#memory), it.room, {
-        ...this.#talking,
-        beat: () => this.#beat(),
-        left: () => { this.#rooms.delete(it.room) },
-        asked: (/** @type {number} */ request) => new Promise((resolve, reject) => {
-          this.#lists.set(request, { resolve, reject })
-          this.#pump()
-        }),
-        link: () => (this.#online ? this.#state.link : 'away'),
-      })
-      room._how = asked?.how
-      room._namespace = asked?.namespace
-      this.#rooms.set(it.room, room)
-    }
-    room._joined(it)
-    this.#asked.delete(it.room)
-    asked?.resolve(room)
-  }
-
-  /** A list, or what was asked for as a host. @param {any} it */
-  #requestRefused(it) {
-    const error = new TickwireError(it.code, it.message, undefined, it.data ?? undefined)
-    const asked = this.#lists.get(it.request)
-    this.#lists.delete(it.request)
-    if (asked) asked.reject(error)
-    else if (this.#live.delete(it.request)) this.#heard.emit('error', error)
-  }
-
-  /** @param {any} it */
-  #refused(it) {
-    const error = new TickwireError(it.code, it.message, undefined, it.data ?? undefined)
-    this.#asked.get(it.room)?.reject(error)
-    this.#asked.delete(it.room)
-    const room = this.#rooms.get(it.room)
-    this.#rooms.delete(it.room)
-    room?._ended(it.code, it.message)
-  }
-}
+const KEPT = 'tickwire.rooms', RELOADED = 'tickwire.reloaded', SEATS = 'tickwire.seats'
 
 /** Secrets by which the server knows the seats of this page's open connections again, in the order of their making, and those that the page before this one left. */
 /** @type {string[]} */
@@ -680,8 +113,238 @@ function recall(kind, text) {
   } catch { return '' }
 }
 
-/** Names of a connection's own events; messages are written large. */
-const OF_NET = ['state', 'resumed', 'expired', 'error']
+/** Reloads a page that is too old for its server, once in a minute, and keeps the rooms that it comes back to. @param {any[]} rooms */
+function reload(rooms) {
+  try {
+    if (Date.now() - Number(sessionStorage.getItem(RELOADED) ?? 0) < 60_000) return false
+    sessionStorage.setItem(RELOADED, String(Date.now()))
+    sessionStorage.setItem(KEPT, JSON.stringify(rooms))
+    location.reload()
+    return true
+  } catch { return false }
+}
+
+// Functions of the page by the names that they listen to, and the time that pages know. What is told is elsewhere.
+
+/** Functions by name; one that throws disturbs no other. */
+class Listeners {
+  /** @type {Map<string, Set<Function>>} */
+  #of = new Map()
+  /** @param {string} name @param {Function} f */
+  on(name, f) {
+    const set = this.#of.get(name) ?? new Set()
+    this.#of.set(name, set.add(f))
+    return () => { set.delete(f) }
+  }
+  /** @param {string} name */
+  of(name) { return [...(this.#of.get(name) ?? [])] }
+  /** @param {string} name @param {unknown[]} args */
+  emit(name, ...args) {
+    const set = this.#of.get(name)
+    for (const f of [...(set ?? [])]) guard(() => f(...args))
+    return (set?.size ?? 0) > 0
+  }
+}
+
+/** Runs our own code where nobody waits for it: what it throws is told. @param {() => void} f @param {(e: unknown) => void} tell */
+function guarded(f, tell) { try { f() } catch (e) { tell(e) } }
+
+/** Runs code of the page; what it throws goes to the console, not into our loops. @param {() => void} f */
+function guard(f) {
+  try { f() } catch (e) { reportError(e) }
+}
+
+const now = () => performance.now()
+
+// The links of a connection as the browser has them: a WebSocket, and the requests of a polling link. Which there are, and what goes over them, the core decides.
+
+/** Bytes that may wait in a socket: more would only grow old there. */
+const WRITABLE = 64 * 1024
+/** The browser carries so much of requests whose page has gone. */
+const KEEPALIVE = 32 * 1024
+
+class Links {
+  /** @type {URL} */ #base
+  /** @type {{ pump: () => void, judge: (error: TickwireError) => void, online: () => boolean }} */ #net
+  /** @type {WebSocket | undefined} */ #ws
+  /** Requests under way of a polling link. @type {{ post?: AbortController, poll?: AbortController }} */ #requests = {}
+
+  /** @param {string} url @param {{ pump: () => void, judge: (error: TickwireError) => void, online: () => boolean }} net */
+  constructor(url, net) {
+    this.#base = new URL(url, globalThis.location?.href)
+    if (!this.#base.pathname.endsWith('/')) this.#base.pathname += '/'
+    this.#net = net
+  }
+
+  /** Whether the WebSocket has bytes that are not on their way. */
+  get isFull() { return (this.#ws?.bufferedAmount ?? 0) > 0 }
+
+  /** Writes what the core has to say, as far as the links take it. @param {Core} core */
+  write(core) {
+    const ws = this.#ws
+    while (ws?.readyState === 1 && ws.bufferedAmount < WRITABLE) {
+      const frame = core.next(now(), WRITABLE - ws.bufferedAmount)
+      if (!frame) break
+      ws.send(/** @type {Uint8Array<ArrayBuffer>} */ (frame))
+    }
+    for (let body; (body = core.ask(now())) !== undefined;) this.#ask(core, body, core.asked_ticket(), core.asked_post() ? 'post' : 'poll')
+  }
+
+  /** Sends a request of a polling link, and tells the core what became of it. @param {Core} core @param {Uint8Array} body @param {number} ticket @param {'post' | 'poll'} way */
+  async #ask(core, body, ticket, way) {
+    const abort = new AbortController(), goodbye = ticket < 0
+    if (!goodbye) {
+      this.#requests[way]?.abort()
+      this.#requests[way] = abort
+    }
+    let status = 0, answer = new Uint8Array()
+    try {
+      const response = await fetch(this.#at('poll'), {
+        method: 'POST', body: /** @type {BodyInit} */ (body), headers: { 'content-type': 'application/octet-stream' }, cache: 'no-store', credentials: 'omit',
+        redirect: 'error', keepalive: way === 'post' && body.length < KEEPALIVE, signal: abort.signal,
+      })
+      answer = new Uint8Array(await response.arrayBuffer())
+      status = response.status
+    } catch { /* nothing was heard: the core asks again */ }
+    if (goodbye || abort.signal.aborted) return
+    core.answered(now(), ticket, status, answer)
+    this.#net.pump()
+  }
+
+  /** Nothing is asked any more by polling. */
+  unask() {
+    for (const abort of Object.values(this.#requests)) abort?.abort()
+    this.#requests = {}
+  }
+
+  /** Opens a WebSocket. @param {Core} core @param {number} number of the try */
+  open(core, number) {
+    this.drop()
+    const url = this.#at('ws', number)
+    url.protocol = /^(https|wss):$/.test(this.#base.protocol) ? 'wss:' : 'ws:'
+    const ws = new WebSocket(url)
+    let opened = false
+    this.#ws = ws
+    ws.binaryType = 'arraybuffer'
+    /** @param {() => void} f */
+    const mine = f => { if (this.#ws === ws) { f(); this.#net.pump() } }
+    ws.onopen = () => mine(() => { opened = true; core.link_open(now()) })
+    ws.onmessage = e => mine(() => { if (typeof e.data !== 'string') core.frame(now(), new Uint8Array(e.data)) })
+    ws.onclose = e => mine(() => {
+      this.#ws = undefined
+      core.link_lost(now(), opened ? e.code : 0)
+      // a try to move up from polling is nobody's trouble
+      if (!opened && !this.#net.online()) this.#why(number)
+    })
+  }
+
+  /** The last words, and no link any more. @param {Core} core */
+  hangUp(core) {
+    this.write(core)
+    core.hang_up(now())
+    this.unask()
+    this.drop()
+    this.write(core) // a polling link's goodbye
+  }
+
+  /** Forgets the WebSocket. */
+  drop() {
+    const ws = this.#ws
+    this.#ws = undefined
+    if (ws && ws.readyState < 2) ws.close(1000)
+  }
+
+  /** @param {string} path @param {number} [number] */
+  #at(path, number) {
+    const url = new URL(`tickwire/${path}${number === undefined ? '' : `?try=${number}`}`, this.#base)
+    url.protocol = url.protocol.replace(/^ws/, 'http')
+    return url
+  }
+
+  /** A browser hides why an upgrade failed: ask. @param {number} number */
+  async #why(number) {
+    /** @type {TickwireError} */
+    let error
+    try {
+      const answer = await fetch(this.#at('why', number), { cache: 'no-store', signal: AbortSignal.timeout(3000) })
+      const { code, message, fix } = await answer.json()
+      error = new TickwireError(code, message, fix)
+    } catch { error = this.silence() }
+    this.#net.judge(error)
+    this.#net.pump()
+  }
+
+  /** Nobody answers. */
+  silence() { return new TickwireError('Unreachable', `there is no answer from ${this.#base.host}.`) }
+}
+
+// Messages and requests, as a room and a namespace have them alike. Whose they are is told by a number.
+
+/** Messages and requests, in both directions, of a room or of a namespace outside of its rooms. */
+class Talk {
+  /** @type {any} */ #net
+  /** @type {Core | undefined} */ #core
+  /** The room's key; below 0 a namespace. */ #to = 0
+  /** Who answers what is asked of this side. @type {Map<string, (request: any) => any>} */ #answers = new Map()
+
+  /** @param {any} net */
+  constructor(net) { this.#net = net }
+  /** @param {Core} core @param {number} to */
+  open(core, to) {
+    this.#core = core
+    this.#to = to
+  }
+
+  /** @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
+  send(name, message, { channel = 0, volatile = false } = {}) {
+    const wrong = this.#core?.send(this.#to, name, JSON.stringify(message ?? null), channel, volatile)
+    this.#net.pump()
+    if (wrong === undefined) return
+    const { code, message: text } = JSON.parse(wrong)
+    throw new TickwireError(code, text)
+  }
+
+  /** @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
+  async ask(name, request, { timeoutMs, channel, signal } = {}) {
+    signal?.throwIfAborted()
+    const core = /** @type {Core} */ (this.#core)
+    const asked = core.request(now(), this.#to, name, JSON.stringify(request ?? null), JSON.stringify({ timeoutMs, channel }))
+    const ask = Number(asked)
+    if (Number.isNaN(ask)) {
+      this.#net.pump()
+      const { code, message } = JSON.parse(asked)
+      throw new TickwireError(code, message)
+    }
+    const stop = () => { if (this.#net.unanswered(ask, signal?.reason)) core.cancel(ask) }
+    signal?.addEventListener('abort', stop)
+    try { return await this.#net.reply(ask) } finally { signal?.removeEventListener('abort', stop) }
+  }
+
+  /** @param {string} name @param {(request: any) => any} f */
+  onAsk(name, f) {
+    this.#answers.set(name, f)
+    return () => { if (this.#answers.get(name) === f) this.#answers.delete(name) }
+  }
+
+  /** @param {{ question: number, name: string, data: any }} it */
+  async question({ question, name, data }) {
+    const f = this.#answers.get(name)
+    let answer
+    try {
+      if (!f) throw new TickwireError('NotFound', `this page does not answer ${name}`)
+      answer = { data: (await f(data)) ?? null }
+    } catch (e) {
+      // of an error that was not meant for the server it learns no more than that
+      answer = e instanceof TickwireError ? { code: e.code, message: e.message, data: e.data } : { code: 'Failed', message: 'the page broke down over it' }
+      if (!(e instanceof TickwireError)) this.#net.fault(e)
+    }
+    const wrong = this.#core?.answer(question, JSON.stringify(answer))
+    if (wrong !== undefined) this.#net.fault(new TickwireError('BadMessage', wrong))
+    this.#net.pump()
+  }
+}
+
+// A part in one namespace of a server: what can be asked for there, and who is followed. The connection below it is another file's.
 
 /** A part in one namespace of a server: its rooms, and the messages outside of them. */
 class Namespace {
@@ -844,74 +507,104 @@ class Namespace {
   }
 }
 
+/** Somebody whom one follows. @param {any} it */
+function personOf({ identity, presence, gone, status }) {
+  return gone ? { identity, presence, gone, status } : { identity, presence, status }
+}
+
+// Components, resources and commands as a page has them, and the doubles and texts that the core has of them. Which there are is the room's matter.
+
+/** A component or a resource, as its doubles and texts have it. @param {Core} core @param {any} record @param {Float64Array} rows @param {number} at */
+function valuesOf(core, record, rows, at) {
+  /** @type {any} */
+  const out = {}
+  for (const field of record.fields) {
+    const { name, width, len } = field
+    out[name] = len === 1 ? valueOf(core, field, rows, at) : Array.from({ length: len }, (_, i) => valueOf(core, field, rows, at + i * width))
+    at += width * len
+  }
+  return out
+}
+
+/** @param {Core} core @param {any} field @param {Float64Array} rows @param {number} at */
+function valueOf(core, field, rows, at) {
+  const number = rows[at]
+  switch (field.kind) {
+    case 'b': return number !== 0
+    case 'e': return field.variants[number]
+    case 'v': return Array.from(rows.subarray(at, at + field.width))
+    case 'r': return number >= 0 ? number : null
+    case 't': return core.text(number)
+    case 'j': return JSON.parse(core.text(number) || 'null')
+    default: return number
+  }
+}
+
+/** A command as doubles and texts, in the order of its layout. @param {any} layout @param {any} asked */
+function encode({ name, fields }, asked) {
+  const names = fields.map((/** @type {any} */ f) => f.name)
+  for (const key of Object.keys(asked)) if (!names.includes(key)) throw unknown('field', key, names, `the command ${name} has`)
+  /** @type {number[]} */ const numbers = []
+  /** @type {string[]} */ const texts = []
+  for (const field of fields) {
+    const value = asked[field.name], items = field.len === 1 ? [value] : (value ?? [])
+    for (let i = 0; i < field.len; i++) encodeValue(name, field, items[i], numbers, texts)
+  }
+  return { numbers: Float64Array.from(numbers), texts }
+}
+
+/** @param {string} command @param {any} field @param {any} value @param {number[]} numbers @param {string[]} texts */
+function encodeValue(command, field, value, numbers, texts) {
+  const wrong = (/** @type {string} */ wanted) => new TickwireError('BadCommand',
+    `field ${field.name} of the command ${command} is ${JSON.stringify(value)}.`, `It wants ${wanted}.`)
+  switch (field.kind) {
+    case 'e': {
+      const variant = value === undefined ? 0 : field.variants.indexOf(value)
+      if (variant < 0) throw wrong(`one of ${field.variants.join(', ')}`)
+      return void numbers.push(variant)
+    }
+    case 'v': {
+      const parts = value ?? Array(field.width).fill(0)
+      if (!Array.isArray(parts) || parts.length !== field.width || !parts.every(Number.isFinite)) throw wrong(`${field.width} numbers`)
+      return void numbers.push(...parts)
+    }
+    case 'r':
+      if (value != null && !Number.isInteger(value)) throw wrong('the id of an entity, or null')
+      return void numbers.push(value ?? -1)
+    case 't':
+      if (value !== undefined && typeof value !== 'string') throw wrong('a text')
+      return void numbers.push(texts.push(value ?? '') - 1)
+    case 'j': return void numbers.push(texts.push(JSON.stringify(value ?? null)) - 1)
+    default:
+      if (value !== undefined && typeof value !== 'boolean' && !Number.isFinite(value)) throw wrong('a number')
+      return void numbers.push(Number(value ?? 0))
+  }
+}
+
+/**
+ * Entities of a room: an id, and a property for each of the game's components, read from the picture when asked for.
+ * @param {string[]} names @param {(name: string, id: number) => any} read
+ */
+function entityClass(names, read) {
+  class Entity {
+    /** @param {number} id @param {boolean} mine */
+    constructor(id, mine) {
+      this.id = id
+      this.mine = mine
+    }
+  }
+  for (const name of names) {
+    Object.defineProperty(Entity.prototype, name, { enumerable: true, get() { return read(name, this.id) } })
+  }
+  return Entity
+}
+
+// A room that one is in: its picture, what is bound to it, its events, and what one does there. Its link is the connection's.
+
 /** Names of a room's own events; a game's are written large. */
 const OWN = ['joined', 'moved', 'away', 'kicked', 'ended', 'members']
 
 /** A room that one is in. It stays the same object when the link is lost, and when the room is joined again. */
-/** Messages and requests, in both directions, of a room or of a namespace outside of its rooms. */
-class Talk {
-  /** @type {any} */ #net
-  /** @type {Core | undefined} */ #core
-  /** The room's key; below 0 a namespace. */ #to = 0
-  /** Who answers what is asked of this side. @type {Map<string, (request: any) => any>} */ #answers = new Map()
-
-  /** @param {any} net */
-  constructor(net) { this.#net = net }
-  /** @param {Core} core @param {number} to */
-  open(core, to) {
-    this.#core = core
-    this.#to = to
-  }
-
-  /** @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
-  send(name, message, { channel = 0, volatile = false } = {}) {
-    const wrong = this.#core?.send(this.#to, name, JSON.stringify(message ?? null), channel, volatile)
-    this.#net.pump()
-    if (wrong === undefined) return
-    const { code, message: text } = JSON.parse(wrong)
-    throw new TickwireError(code, text)
-  }
-
-  /** @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
-  async ask(name, request, { timeoutMs, channel, signal } = {}) {
-    signal?.throwIfAborted()
-    const core = /** @type {Core} */ (this.#core)
-    const asked = core.request(now(), this.#to, name, JSON.stringify(request ?? null), JSON.stringify({ timeoutMs, channel }))
-    const ask = Number(asked)
-    if (Number.isNaN(ask)) {
-      this.#net.pump()
-      const { code, message } = JSON.parse(asked)
-      throw new TickwireError(code, message)
-    }
-    const stop = () => { if (this.#net.unanswered(ask, signal?.reason)) core.cancel(ask) }
-    signal?.addEventListener('abort', stop)
-    try { return await this.#net.reply(ask) } finally { signal?.removeEventListener('abort', stop) }
-  }
-
-  /** @param {string} name @param {(request: any) => any} f */
-  onAsk(name, f) {
-    this.#answers.set(name, f)
-    return () => { if (this.#answers.get(name) === f) this.#answers.delete(name) }
-  }
-
-  /** @param {{ question: number, name: string, data: any }} it */
-  async question({ question, name, data }) {
-    const f = this.#answers.get(name)
-    let answer
-    try {
-      if (!f) throw new TickwireError('NotFound', `this page does not answer ${name}`)
-      answer = { data: (await f(data)) ?? null }
-    } catch (e) {
-      // of an error that was not meant for the server it learns no more than that
-      answer = e instanceof TickwireError ? { code: e.code, message: e.message, data: e.data } : { code: 'Failed', message: 'the page broke down over it' }
-      if (!(e instanceof TickwireError)) this.#net.fault(e)
-    }
-    const wrong = this.#core?.answer(question, JSON.stringify(answer))
-    if (wrong !== undefined) this.#net.fault(new TickwireError('BadMessage', wrong))
-    this.#net.pump()
-  }
-}
-
 class Room {
   /** @type {Core} */ #core
   /** @type {WebAssembly.Memory} */ #memory
@@ -953,7 +646,7 @@ class Room {
   get command() { return this.#command }
   set command(f) {
     // a wrong name is told here and now, where its line is, not out of a timer
-    if (f && this.#layout.command) this.#encode(f() ?? {})
+    if (f && this.#layout.command) encode(this.#layout.command, f() ?? {})
     this.#command = f
     this.#net.beat()
   }
@@ -998,7 +691,7 @@ class Room {
   resource(name) {
     const record = this.#record('resources', name)
     if (!this.#drawn) this.draw()
-    return this.#core.resource(this.#key, name) ? this.#values(record, this.#buffer(), 0) : undefined
+    return this.#core.resource(this.#key, name) ? valuesOf(this.#core, record, this.#buffer(), 0) : undefined
   }
 
   /** Keeps something of the page for each entity with a component. @param {string} kind @param {any} handlers */
@@ -1137,7 +830,7 @@ class Room {
       try {
         const asked = this.#command()
         if (asked == null) continue
-        const { numbers, texts } = this.#encode(asked)
+        const { numbers, texts } = encode(this.#layout.command, asked)
         const wrong = this.#core.command(this.#key, tick, numbers, texts)
         if (wrong !== undefined) throw new TickwireError('BadCommand', wrong)
         this.#complaint = ''
@@ -1181,7 +874,7 @@ class Room {
     table = new Map()
     const count = this.#over ? 0 : this.#core.rows(this.#key, kind), rows = this.#buffer()
     for (let i = 0, at = 0; i < count; i++, at += record.width + 2) {
-      table.set(rows[at], { mine: rows[at + 1] !== 0, value: this.#values(record, rows, at + 2) })
+      table.set(rows[at], { mine: rows[at + 1] !== 0, value: valuesOf(this.#core, record, rows, at + 2) })
     }
     this.#tables.set(kind, table)
     return table
@@ -1189,32 +882,6 @@ class Room {
 
   /** The doubles that the core wrote, copied: reading a text may move the core's memory. */
   #buffer() { return new Float64Array(this.#memory.buffer, this.#core.buffer(), this.#core.buffered()).slice() }
-
-  /** @param {any} record @param {Float64Array} rows @param {number} at */
-  #values(record, rows, at) {
-    /** @type {any} */
-    const out = {}
-    for (const field of record.fields) {
-      const { name, width, len } = field
-      out[name] = len === 1 ? this.#value(field, rows, at) : Array.from({ length: len }, (_, i) => this.#value(field, rows, at + i * width))
-      at += width * len
-    }
-    return out
-  }
-
-  /** @param {any} field @param {Float64Array} rows @param {number} at */
-  #value(field, rows, at) {
-    const number = rows[at]
-    switch (field.kind) {
-      case 'b': return number !== 0
-      case 'e': return field.variants[number]
-      case 'v': return Array.from(rows.subarray(at, at + field.width))
-      case 'r': return number >= 0 ? number : null
-      case 't': return this.#core.text(number)
-      case 'j': return JSON.parse(this.#core.text(number) || 'null')
-      default: return number
-    }
-  }
 
   /** @param {string} group @param {string} name */
   #record(group, name) {
@@ -1228,94 +895,482 @@ class Room {
     this.#records.set(key, record)
     return record
   }
+}
 
-  /** A command as doubles and texts, in the order of the layout. @param {any} asked */
-  #encode(asked) {
-    const { name, fields } = this.#layout.command
-    const names = fields.map((/** @type {any} */ f) => f.name)
-    for (const key of Object.keys(asked)) if (!names.includes(key)) throw unknown('field', key, names, `the command ${name} has`)
-    /** @type {number[]} */ const numbers = []
-    /** @type {string[]} */ const texts = []
-    for (const field of fields) {
-      const value = asked[field.name], items = field.len === 1 ? [value] : (value ?? [])
-      for (let i = 0; i < field.len; i++) this.#encodeValue(name, field, items[i], numbers, texts)
-    }
-    return { numbers: Float64Array.from(numbers), texts }
+// A connection to a server: what a page asks of it, what the core (WebAssembly) asks for, and the time. Links, rooms and namespaces are files of their own.
+
+/** A timer that comes later than this slept with the page: what waits in the socket is heard first. */
+const SLEPT_MS = 3000
+/** Tries of the first connection before a page is told that there is no server. */
+const FIRST_TRIES = 3
+
+/** Names of a connection's own events; messages are written large. */
+const OF_NET = ['state', 'resumed', 'expired', 'error']
+
+/** @type {Promise<{ memory: WebAssembly.Memory }> | undefined} */
+let loading
+function load() {
+  loading ??= init({ module_or_path: new URL('./tickwire_core_bg.wasm', import.meta.url) })
+  loading.catch(() => { loading = undefined })
+  return loading
+}
+
+/** @typedef {{ auth?: (namespace: string) => unknown, namespace?: string, link?: 'auto' | 'ws' | 'poll' }} Options */
+
+class Net {
+  /** @type {Options} */ #options
+  /** @type {Core | undefined} */ #core
+  /** The secret of its seats. */ #seat = ''
+  /** @type {WebAssembly.Memory | undefined} */ #memory
+  /** @type {Promise<void> | undefined} */ #starting
+  /** @type {Map<number, Room>} */ #rooms = new Map()
+  /** Namespaces by name; the main one is the connection itself. @type {Map<string, Namespace>} */ #namespaces = new Map()
+  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, how?: object, namespace: Namespace }>} */ #asked = new Map()
+  /** @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void, namespace?: Namespace }>} */ #lists = new Map()
+  /** Requests that wait for their reply. @type {Map<number, { resolve: (r: any) => void, reject: (e: unknown) => void }>} */
+  #replies = new Map()
+  /** Lists that are watched. @type {Map<number, (rooms: any[]) => void>} */
+  #live = new Map()
+  /** @type {Links} */ #links
+  #heard = new Listeners()
+  #timer = 0
+  #due = 0
+  /** Until then no timeouts: the page slept, and what waits in the socket is to be heard first. */
+  #patience = 0
+  #pumping = false
+  #online = false
+  #everOnline = false
+  #attempt = 0
+  /** @type {any} */ #state = { at: 'away', retryInMs: 0 }
+  #because = {} // the server said as it ended the last session
+
+  constructor(url = location.origin, options = {}) {
+    this.#links = new Links(url, {
+      pump: () => this.#pump(),
+      judge: error => this.#judge(error),
+      online: () => this.#online,
+    })
+    this.#options = options
   }
 
-  /** @param {string} command @param {any} field @param {any} value @param {number[]} numbers @param {string[]} texts */
-  #encodeValue(command, field, value, numbers, texts) {
-    const wrong = (/** @type {string} */ wanted) => new TickwireError('BadCommand',
-      `field ${field.name} of the command ${command} is ${JSON.stringify(value)}.`, `It wants ${wanted}.`)
-    switch (field.kind) {
-      case 'e': {
-        const variant = value === undefined ? 0 : field.variants.indexOf(value)
-        if (variant < 0) throw wrong(`one of ${field.variants.join(', ')}`)
-        return void numbers.push(variant)
-      }
-      case 'v': {
-        const parts = value ?? Array(field.width).fill(0)
-        if (!Array.isArray(parts) || parts.length !== field.width || !parts.every(Number.isFinite)) throw wrong(`${field.width} numbers`)
-        return void numbers.push(...parts)
-      }
-      case 'r':
-        if (value != null && !Number.isInteger(value)) throw wrong('the id of an entity, or null')
-        return void numbers.push(value ?? -1)
-      case 't':
-        if (value !== undefined && typeof value !== 'string') throw wrong('a text')
-        return void numbers.push(texts.push(value ?? '') - 1)
-      case 'j': return void numbers.push(texts.push(JSON.stringify(value ?? null)) - 1)
-      default:
-        if (value !== undefined && typeof value !== 'boolean' && !Number.isFinite(value)) throw wrong('a number')
-        return void numbers.push(Number(value ?? 0))
+  /** Where the connection is. */
+  get state() { return this.#state }
+  /** @param {string} name 'state', 'resumed', 'expired' or 'error', or a message of the namespace outside of rooms @param {Function} f */
+  on(name, f) { return OF_NET.includes(name) ? this.#heard.on(name, f) : this.#main.on(name, f) }
+
+  /**
+   * One more namespace of the same server, over the same connection.
+   * @param {string} name @param {{ auth?: (namespace: string) => unknown }} [options]
+   */
+  namespace(name, options = {}) {
+    const known = this.#namespaces.get(name)
+    if (known) return known
+    const namespace = new Namespace(name, options.auth ?? this.#options.auth, {
+      ...this.#talking,
+      start: () => this.#start(),
+      core: () => this.#core,
+      want: (/** @type {any} */ ask, /** @type {any} */ how) => this.#want(ask, how, namespace),
+      list: (/** @type {any} */ ask) => this.#list(ask, namespace),
+      left: () => this.#without(namespace, new TickwireError('Left', 'the namespace was left.')),
+      live: (/** @type {any} */ ask, /** @type {any} */ f) => this.#watched(ask, f),
+    })
+    this.#namespaces.set(name, namespace)
+    return namespace
+  }
+
+  /** A room of that kind with those attributes: one with a free seat, or a new one. @param {string} kind */
+  quick(kind, attributes = {}) { return this.#main.quick(kind, attributes) }
+  /** A new room; a private one is on no list, and its id is a short code for friends. @param {string} kind @param {{ private?: boolean }} [options] */
+  create(kind, attributes = {}, options = {}) { return this.#main.create(kind, attributes, options) }
+  /** The room with that id. @param {string} id */
+  join(id) { return this.#main.join(id) }
+  /** The private room with that code, as a person types it. @param {string} code */
+  code(code) { return this.#main.code(code) }
+  /** Looks on in the room with that id, without a seat. @param {string} id */
+  watch(id) { return this.#main.watch(id) }
+  /** The seat that the server keeps for whoever shows this token. @param {string} token */
+  reserved(token) { return this.#main.reserved(token) }
+  /** Calls a function with the rooms of a kind (or all), now and after each change; returns what stops it. @param {string} kind @param {(rooms: any[]) => void} f */
+  lobbyLive(kind, f, attributes = {}) { return this.#main.lobbyLive(kind, f, attributes) }
+  /** The rooms of a kind, or all. */
+  lobby(kind = '') { return this.#main.lobby(kind) }
+  /** Sends a message to the namespace, outside of rooms. @param {string} name @param {unknown} message @param {{ channel?: number, volatile?: boolean }} [options] */
+  send(name, message, options) { return this.#main.send(name, message, options) }
+  /** Asks the namespace, outside of rooms, as a room. @param {string} name @param {unknown} request @param {{ timeoutMs?: number, channel?: number, signal?: AbortSignal }} [options] */
+  ask(name, request, options) { return this.#main.ask(name, request, options) }
+  /** Answers what the namespace asks, as a room. @param {string} name @param {(request: any) => any} f */
+  onAsk(name, f) { return this.#main.onAsk(name, f) }
+
+  get #main() { return this.namespace(this.#options.namespace ?? '/') }
+
+  /** @param {(core: Core) => number} ask @param {(rooms: any[]) => void} f */
+  #watched(ask, f) {
+    let stopped = false, request = -1
+    this.#start().then(core => {
+      if (stopped) return
+      request = ask(core)
+      this.#live.set(request, f)
+      this.#pump()
+    }).catch(e => this.#heard.emit('error', e))
+    return () => {
+      stopped = true
+      if (!this.#live.delete(request)) return
+      this.#core?.unwatch_lobby(request)
+      this.#pump()
     }
+  }
+
+  /** @param {(core: Core) => number} ask @param {Namespace} namespace */
+  async #list(ask, namespace) {
+    const core = await this.#start()
+    return new Promise((resolve, reject) => {
+      this.#lists.set(ask(core), { resolve, reject, namespace })
+      this.#pump()
+    })
+  }
+  /**
+   * Says something of oneself to those who follow, wherever they are: for good, or for some time.
+   * @param {string} text at most 64 bytes of it are told; empty: nothing any more @param {{ expiresMs?: number }} [options]
+   */
+  status(text, options = {}) { return this.#main.status(text, options) }
+  /**
+   * Watches people by their identities, wherever they are on the server: 'person' tells what each is like now, then every change.
+   * @param {string[]} identities
+   */
+  follow(...identities) { return this.#main.follow(...identities) }
+  /** Watches them no more. @param {string[]} identities */
+  unfollow(...identities) { return this.#main.unfollow(...identities) }
+  /** What is known of somebody whom one follows, or undefined. @param {string} identity */
+  person(identity) { return this.#main.person(identity) }
+
+  /** @param {number} number */
+  #numbered(number) { return [...this.#namespaces.values()].find(it => it._number === number) }
+  /** Leaves all rooms and closes the connection. */
+  close() {
+    this.#core?.close()
+    dropSeat(this.#seat)
+    this.#pump()
+  }
+
+  async #start() {
+    this.#starting ??= load().then(wasm => {
+      const [low, high] = crypto.getRandomValues(new Uint32Array(2))
+      this.#memory = wasm.memory
+      const main = this.#main
+      this.#seat = seatKey()
+      this.#core = new Core(main.name, low, high, now(), this.#options.link ?? 'auto', bytesOf(this.#seat))
+      main._number = 0
+      for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
+      globalThis.addEventListener?.('pagehide', e => { if (!e.persisted) this.#goodbye() })
+      const hides = () => this.#core?.hidden(globalThis.document?.visibilityState === 'hidden')
+      hides()
+      globalThis.document?.addEventListener('visibilitychange', () => { hides(); if (document.visibilityState === 'visible') this.#wake(); this.#beat() })
+    })
+    try { await this.#starting } catch (e) {
+      this.#starting = undefined
+      throw new TickwireError('Unreachable', `the client could not be loaded: ${e}`)
+    }
+    const core = /** @type {Core} */ (this.#core)
+    if (this.#state.at === 'ended') {
+      this.#state = { at: 'away', retryInMs: 0 }
+      this.#everOnline = false
+      keepSeat(this.#seat)
+      core.reconnect(now())
+    }
+    return core
+  }
+
+  /** @param {(core: Core) => number} ask @param {object | undefined} how @param {Namespace} namespace */
+  async #want(ask, how, namespace) {
+    const core = await this.#start()
+    return new Promise((resolve, reject) => {
+      this.#asked.set(ask(core), { resolve, reject, how, namespace })
+      this.#pump()
+    })
+  }
+
+  /** Does what the core asks for, writes what it wants to write, and sets the timer. */
+  #pump() {
+    const core = this.#core
+    if (!core || this.#pumping) return
+    this.#pumping = true
+    try {
+      // writing may be what makes it say something: a link that is answered, another one that opens
+      for (let more = true; more;) {
+        more = false
+        for (let text; (text = core.poll(now())) !== undefined; more = true) this.#do(JSON.parse(text))
+        this.#links.write(core)
+      }
+    } finally { this.#pumping = false }
+    this.#moved(core)
+    this.#arm(core)
+  }
+
+  /** The session may go over another kind of link than before. @param {Core} core */
+  #moved(core) {
+    const link = core.link()
+    if (this.#state.at !== 'online' || !link || this.#state.link === link) return
+    this.#state = { at: 'online', link }
+    this.#heard.emit('state', this.#state)
+  }
+
+  /** @param {Core} core */
+  #arm(core) {
+    clearTimeout(this.#timer)
+    let due = core.next_timeout()
+    if (due >= 0) due = Math.max(due, this.#patience)
+    const sooner = (/** @type {number} */ at) => { if (at >= 0 && (due < 0 || at < due)) due = at }
+    for (const room of this.#rooms.values()) sooner(room._nextCommand())
+    if (this.#links.isFull) sooner(now() + 50)
+    if (due < 0) return
+    this.#due = due
+    this.#timer = setTimeout(() => this.#beat(), Math.min(Math.max(0, due - now()), 2 ** 31 - 1))
+  }
+
+  /** Time has passed: commands, timeouts. */
+  #beat() {
+    const core = this.#core
+    if (!core) return
+    const at = now()
+    if (this.#due && at - this.#due > SLEPT_MS) this.#patience = at + SLEPT_MS / 2
+    if (at >= this.#patience) core.timeout(at)
+    for (const room of this.#rooms.values()) room._sample()
+    this.#pump()
+  }
+
+  /** The page goes: the server hears it, so that the seats wait only as long as a reload takes. Nobody is left to tell. */
+  #goodbye() {
+    const core = this.#core
+    if (!core) return
+    clearTimeout(this.#timer)
+    core.unload()
+    this.#links.hangUp(core)
+    while (core.poll(now()) !== undefined);
+  }
+
+  #wake() {
+    this.#core?.wake(now())
+    if (this.#state.at === 'away') this.#core?.reconnect(now())
+    this.#pump()
+  }
+
+  /** @param {any} it */
+  #do(it) {
+    const room = this.#rooms.get(it.room)
+    switch (it.do) {
+      case 'connect': this.#attempt = it.attempt; return
+      case 'open': return this.#links.open(/** @type {Core} */ (this.#core), it.number)
+      case 'drop': return this.#links.drop()
+      case 'unpoll': return this.#links.unask()
+      case 'unanswered': return this.#judge(it.said?.code ? new TickwireError(it.said.code, it.said.message, it.said.fix) : this.#links.silence())
+      case 'close': return this.#links.hangUp(/** @type {Core} */ (this.#core))
+      case 'credentials': return void this.#credentials(it.namespace)
+      case 'attached': return this.#numbered(it.namespace)?._attached(it)
+      case 'renewed': return void this.#numbered(it.namespace)?._tell('renewed', undefined)
+      case 'namespace_refused': return this.#leftOut(it)
+      case 'state': return this.#stateIs(it)
+      case 'attach_refused': return this.#giveUp(new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
+      case 'joined': return this.#joined(it)
+      case 'join_refused': return this.#refused(it)
+      case 'away': return void room?._tell('away')
+      case 'members': return room?._members()
+      case 'reply': return this.#replied(it)
+      case 'question': return void (it.room ? room : this.#numbered(it.namespace))?._question(it)
+      case 'message':
+        if (it.room) room?._tell(it.name, it.data)
+        else this.#numbered(it.namespace)?._tell(it.name, it.data)
+        return
+      case 'expired': // nobody will answer what was asked in that session
+        for (const { reject } of this.#lists.values()) reject(new TickwireError('Away', 'the session was lost before the answer came.'))
+        this.#lists.clear()
+        return void this.#heard.emit(it.do)
+      case 'resumed': return void this.#heard.emit(it.do)
+      case 'over': return void (this.#because = { reason: it.reason, message: it.message })
+      case 'lost': return void this.#heard.emit('error', new TickwireError('Lost',
+        `${it.count} messages went down with the last session; nobody knows whether they were heard.`, 'Send them again if they matter.'))
+      case 'person': return this.#numbered(it.namespace)?._tell('person', personOf(it))
+      case 'notice': return this.#numbered(it.namespace)?._notice(it)
+      case 'follow_refused': case 'status_refused': return void this.#heard.emit('error', new TickwireError(it.code, it.message))
+      case 'unread': return void this.#heard.emit('error', new TickwireError('BadMessage', it.message, 'Load the page anew: the server may be another version.'))
+      case 'fault': return void this.#heard.emit('error', new TickwireError('Mismatch', it.message, 'Nothing: the state is being sent anew.'))
+      case 'lobby': this.#lists.get(it.request)?.resolve(it.rooms); return void this.#lists.delete(it.request)
+      case 'lobby_refused':
+        this.#lists.get(it.room)?.reject(new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
+        return void this.#lists.delete(it.room)
+      case 'lobby_changed': return guard(() => this.#live.get(it.request)?.(it.rooms))
+      case 'host_done': this.#lists.get(it.request)?.resolve(undefined); return void this.#lists.delete(it.request)
+      case 'request_refused': return this.#requestRefused(it)
+      case 'ended':
+        this.#rooms.delete(it.room)
+        return room?._ended(it.reason, it.message)
+    }
+  }
+
+  /** What whoever sends and asks needs of the connection. */
+  get #talking() {
+    return {
+      pump: () => this.#pump(),
+      fault: (/** @type {unknown} */ e) => { if (!this.#heard.emit('error', e)) reportError(e) },
+      reply: (/** @type {number} */ ask) => new Promise((resolve, reject) => {
+        this.#replies.set(ask, { resolve, reject })
+        this.#pump()
+      }),
+      /** Nobody waits for it any more. @type {(ask: number, why: unknown) => boolean} */
+      unanswered: (ask, why) => {
+        const waiting = this.#replies.get(ask)
+        this.#replies.delete(ask)
+        waiting?.reject(why)
+        return waiting !== undefined
+      },
+    }
+  }
+  /** @param {any} it */
+  #replied({ ask, data, code, message, more }) {
+    const waiting = this.#replies.get(ask)
+    this.#replies.delete(ask)
+    if (code === undefined) waiting?.resolve(data)
+    else waiting?.reject(new TickwireError(code, message, undefined, more ?? undefined))
+  }
+
+  /** What a link that did not open means. @param {TickwireError} error */
+  #judge(error) {
+    if (this.#online) return
+    if (!this.#everOnline && (error.code !== 'Unreachable' || this.#attempt >= FIRST_TRIES)) this.#giveUp(error)
+    else if (error.code !== 'Unreachable') this.#heard.emit('error', error)
+  }
+
+  /** @param {number} number of a namespace */
+  async #credentials(number) {
+    const namespace = this.#numbered(number)
+    if (!namespace) return
+    const asked = ++namespace._asked, stale = () => namespace._asked !== asked || namespace._number !== number
+    try {
+      const credentials = JSON.stringify((await namespace._auth?.(namespace.name)) ?? {})
+      if (!stale()) this.#core?.attach(number, credentials)
+    } catch (e) {
+      if (stale()) return
+      if (number) { // what it does not get is told by its refusal; the others go on
+        this.#core?.attach(number, '')
+        this.#heard.emit('error', e)
+      } else this.#giveUp(e instanceof TickwireError ? e : new TickwireError('Refused', `auth() failed: ${e}`))
+    }
+    this.#pump()
+  }
+
+  /** @param {any} it */
+  #stateIs({ at, retryInMs, reason, message, reload }) {
+    this.#online = at === 'online'
+    if (at === 'connecting') return
+    if (at === 'online') [this.#everOnline, this.#because] = [true, {}]
+    if (at === 'ended' && reload && this.#reload()) return
+    this.#state = at === 'online' ? { at, link: this.#core?.link() ?? 'ws' } : at === 'away' ? { at, retryInMs, ...this.#because } : { at, reason, message }
+    if (at === 'ended') this.#over(new TickwireError(reason, message || `the connection has ended: ${reason}`))
+    // a first connection that does not come is told by its promise
+    if (at !== 'away' || this.#everOnline) this.#heard.emit('state', this.#state)
+  }
+
+  /** The client is too old for the server: one reload, into the same rooms. */
+  #reload() {
+    const rooms = [...this.#rooms.values()].filter(room => room._how)
+    return reload(rooms.map(room => ({ ...room._how, id: room.id })))
+  }
+
+  /** A namespace but the main one is refused, or over; its rooms have been told. @param {any} it */
+  #leftOut(it) {
+    const namespace = this.#numbered(it.namespace)
+    if (namespace) this.#without(namespace, new TickwireError(it.code, it.message, undefined, it.data ?? undefined))
+  }
+
+  /** @param {Namespace} namespace @param {TickwireError} error */
+  #without(namespace, error) {
+    for (const waiting of [this.#asked, this.#lists]) {
+      for (const [key, { namespace: of, reject }] of waiting) if (of === namespace) { waiting.delete(key); reject(error) }
+    }
+    for (const [key, room] of this.#rooms) {
+      if (room._namespace !== namespace) continue
+      this.#rooms.delete(key)
+      room._ended(error.code, error.message)
+    }
+    namespace._over(error)
+  }
+
+  /** There is no use in trying on. @param {TickwireError} error */
+  #giveUp(error) {
+    const core = /** @type {Core} */ (this.#core)
+    core.close()
+    while (core.poll(now()) !== undefined); // it says that we left; the error says more
+    this.#links.hangUp(core)
+    this.#online = false
+    this.#state = { at: 'ended', reason: error.code, message: error.message }
+    this.#over(error)
+    this.#heard.emit('error', error)
+    this.#heard.emit('state', this.#state)
+  }
+
+  /** All that waits, and all rooms, are over. @param {TickwireError} error */
+  #over(error) {
+    const waiting = [...this.#asked.values(), ...this.#lists.values(), ...this.#replies.values()], rooms = [...this.#rooms.values()]
+    this.#asked.clear()
+    this.#lists.clear()
+    this.#replies.clear()
+    this.#live.clear()
+    this.#rooms.clear()
+    for (const { reject } of waiting) reject(error)
+    for (const room of rooms) room._ended(error.code, error.message)
+  }
+
+  /** @param {any} it */
+  #joined(it) {
+    const asked = this.#asked.get(it.room)
+    let room = this.#rooms.get(it.room)
+    if (!room) {
+      room = new Room(/** @type {Core} */ (this.#core), /** @type {WebAssembly.Memory} */ (this.#memory), it.room, {
+        ...this.#talking,
+        beat: () => this.#beat(),
+        left: () => { this.#rooms.delete(it.room) },
+        asked: (/** @type {number} */ request) => new Promise((resolve, reject) => {
+          this.#lists.set(request, { resolve, reject })
+          this.#pump()
+        }),
+        link: () => (this.#online ? this.#state.link : 'away'),
+      })
+      room._how = asked?.how
+      room._namespace = asked?.namespace
+      this.#rooms.set(it.room, room)
+    }
+    room._joined(it)
+    this.#asked.delete(it.room)
+    asked?.resolve(room)
+  }
+
+  /** A list, or what was asked for as a host. @param {any} it */
+  #requestRefused(it) {
+    const error = new TickwireError(it.code, it.message, undefined, it.data ?? undefined)
+    const asked = this.#lists.get(it.request)
+    this.#lists.delete(it.request)
+    if (asked) asked.reject(error)
+    else if (this.#live.delete(it.request)) this.#heard.emit('error', error)
+  }
+
+  /** @param {any} it */
+  #refused(it) {
+    const error = new TickwireError(it.code, it.message, undefined, it.data ?? undefined)
+    this.#asked.get(it.room)?.reject(error)
+    this.#asked.delete(it.room)
+    const room = this.#rooms.get(it.room)
+    this.#rooms.delete(it.room)
+    room?._ended(it.code, it.message)
   }
 }
+
+// What a page imports of Tickwire. All else is in the files beside this one, and one file when it is served.
+
 
 /**
- * Entities of a room: an id, and a property for each of the game's components, read from the picture when asked for.
- * @param {string[]} names @param {(name: string, id: number) => any} read
+ * A connection to a server, opened when the first room is asked for.
+ * @param {string} [url] http(s) or ws(s); where the page came from by default
+ * @param {Options} [options]
  */
-function entityClass(names, read) {
-  class Entity {
-    /** @param {number} id @param {boolean} mine */
-    constructor(id, mine) {
-      this.id = id
-      this.mine = mine
-    }
-  }
-  for (const name of names) {
-    Object.defineProperty(Entity.prototype, name, { enumerable: true, get() { return read(name, this.id) } })
-  }
-  return Entity
-}
+function connect(url, options) { return new Net(url, options) }
 
-/** Somebody whom one follows. @param {any} it */
-function personOf({ identity, presence, gone, status }) {
-  return gone ? { identity, presence, gone, status } : { identity, presence, status }
-}
-
-/** @param {string} what @param {string} name @param {string[]} names */
-function unknown(what, name, names, where = 'there is') {
-  return new TickwireError('BadName', `${where} no ${what} "${name}".`, names.length ? `There are: ${names.join(', ')}.` : 'There are none.')
-}
-
-/** The keyboard, by the code of keys ('KeyA', 'Space'). Typing into a field of the page is not playing. */
-export const keys = (() => {
-  /** @type {Set<string>} */
-  const held = new Set()
-  const typing = (/** @type {any} */ target) => target?.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target?.tagName ?? '')
-  if (globalThis.document) {
-    addEventListener('keydown', e => { if (!typing(e.target) && !e.metaKey && !e.ctrlKey) held.add(e.code) })
-    addEventListener('keyup', e => { held.delete(e.code) })
-    // what is released elsewhere is never told
-    addEventListener('blur', () => held.clear())
-    document.addEventListener('visibilitychange', () => held.clear())
-  }
-  return {
-    /** Whether a key is held. @param {string} code */
-    down: code => held.has(code),
-    /** -1, 0 or 1. @param {string} negative @param {string} positive */
-    axis: (negative, positive) => Number(held.has(positive)) - Number(held.has(negative)),
-  }
-})()
+export { TickwireError, connect, keys }

@@ -269,6 +269,13 @@ export class Core {
         wasm.core_hang_up(this.__wbg_ptr, now);
     }
     /**
+     * Whether nobody looks at the page: its timers sleep then.
+     * @param {boolean} hidden
+     */
+    hidden(hidden) {
+        wasm.core_hidden(this.__wbg_ptr, hidden);
+    }
+    /**
      * Asks as the host of a room, by JSON `{"kick":member}` and the like: the number of the question; -1: that is not joined, or no question.
      * @param {number} room
      * @param {string} ask

@@ -142,6 +142,11 @@ impl Core {
         self.links.hang_up(time(now), &mut self.client);
     }
 
+    /// Whether nobody looks at the page: its timers sleep then.
+    pub fn hidden(&mut self, hidden: bool) {
+        self.links.hidden(hidden);
+    }
+
     /// The page slept, or the network came back.
     pub fn wake(&mut self, now: f64) {
         self.links.wake(time(now));

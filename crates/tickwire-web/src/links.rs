@@ -23,6 +23,8 @@ pub(crate) struct Links {
     goodbye: Option<Bytes>,
     /// Polling links so far.
     made: u64,
+    /// Nobody looks at the page: its timers sleep.
+    hidden: bool,
     /// What the answer that ended a polling link said.
     refusal: Option<Json>,
 }
@@ -40,6 +42,7 @@ impl Links {
             polling: None,
             goodbye: None,
             made: 0,
+            hidden: false,
             refusal: None,
         }
     }
@@ -70,7 +73,9 @@ impl Links {
                 ..
             } => {
                 self.made += 1;
-                self.polling = Some(PollClient::new(now));
+                let mut end = PollClient::new(now);
+                end.set_untimed(self.hidden);
+                self.polling = Some(end);
                 self.ladder.opened(now, LinkKind::Polling, client);
                 json!({"do": "polling"})
             }
@@ -186,6 +191,14 @@ impl Links {
         }
         self.ladder.hang_up();
         while self.ladder.poll().is_some() {}
+    }
+
+    /// Whether nobody looks at the page.
+    pub fn hidden(&mut self, hidden: bool) {
+        self.hidden = hidden;
+        if let Some(end) = &mut self.polling {
+            end.set_untimed(hidden);
+        }
     }
 
     /// The way may have changed: nothing waits for an answer that may never come.

@@ -77,13 +77,34 @@ fn the_files_are_the_same_in_every_form() {
         assert!(file(path) == Some(&plain[..]), "{path} packed is another");
     }
     let js = Path::new(env!("CARGO_MANIFEST_DIR")).join("js");
-    for name in ["tickwire.js", "tickwire.d.ts"] {
-        let Ok(source) = std::fs::read(js.join(name)) else {
-            continue; // a package by itself
-        };
+    let module = sources::join::module(&js).expect("the module's files");
+    let types = std::fs::read_to_string(js.join("tickwire.d.ts")).expect("the types");
+    for (name, source) in [("tickwire.js", module), ("tickwire.d.ts", types)] {
         assert!(
-            file(&format!("/{name}")) == Some(&source[..]),
+            file(&format!("/{name}")) == Some(source.as_bytes()),
             "{name} is stale. Build it anew: cargo xtask web"
         );
     }
+}
+
+/// Its sources are several files; a page asks for one, and for the core.
+#[test]
+fn the_module_is_one_file() {
+    let found = tickwire_web::FILES
+        .iter()
+        .find(|(at, ..)| *at == "/tickwire.js");
+    let (.., module) = found.expect("the module");
+    let module = std::str::from_utf8(module).expect("a text");
+    let begin = |with: &str| -> Vec<&str> {
+        let lines = module.lines();
+        lines.filter(|line| line.starts_with(with)).collect()
+    };
+    assert_eq!(
+        begin("import "),
+        ["import init, { Core } from './tickwire_core.js'"]
+    );
+    assert_eq!(
+        begin("export "),
+        ["export { TickwireError, connect, keys }"]
+    );
 }

@@ -102,6 +102,7 @@ pub fn arena(options: Options) -> impl Fn(&mut Game) + Send + Sync + 'static {
             .on_leave(ships::leave)
             .systems(
                 (
+                    ships::rename,
                     ships::listen,
                     computer::think,
                     ships::respawn,

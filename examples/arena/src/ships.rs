@@ -141,6 +141,16 @@ pub fn join(
     }
 }
 
+/// Whoever comes back to a seat by another name flies on by that.
+pub fn rename(roster: Res<Roster>, mut pilots: Query<(&mut Pilot, &OwnedBy)>) {
+    for (mut pilot, owner) in &mut pilots {
+        let name = roster.name(owner.0);
+        if pilot.name != name && !name.is_empty() {
+            name.clone_into(&mut pilot.name);
+        }
+    }
+}
+
 /// A seat became free; its ship goes with it.
 pub fn leave(
     In(player): In<Player>,

@@ -271,6 +271,12 @@ mod tests {
         vec![0x89, 0x81, 0, 0, 0, 0, number]
     }
 
+    fn link(write: WriteHalf) -> Link {
+        let place = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
+        let place = place.try_acquire_owned().unwrap();
+        Link::new(SessionKey(1), write, WebSocket::server(4096), place)
+    }
+
     /// Row 14: whoever pings and does not read makes nothing grow.
     #[tokio::test]
     async fn a_socket_that_takes_nothing_holds_one_pong_and_it_is_the_newest() {
@@ -281,9 +287,7 @@ mod tests {
         );
         let server = Stream::Plain(server.unwrap().0);
         let (client, (_read, write)) = (client.unwrap(), server.into_split());
-        let place = std::sync::Arc::new(tokio::sync::Semaphore::new(1));
-        let place = place.try_acquire_owned().unwrap();
-        let mut link = Link::new(SessionKey(1), write, WebSocket::server(4096), place);
+        let mut link = link(write);
         while link.write(Outgoing::frame(vec![7; 64 * 1024].into())) == Wrote::All {}
         let held = link.backlog.len();
         for number in 0..100 {
@@ -308,6 +312,34 @@ mod tests {
             .unwrap();
         let pongs = tokio::time::timeout(std::time::Duration::from_secs(20), read);
         assert_eq!(pongs.await.unwrap().unwrap(), 1);
+    }
+
+    /// TLS takes a whole record where its socket takes a part: that link is as full as one with a backlog, or nobody would see to the rest.
+    #[cfg(feature = "tls")]
+    #[tokio::test]
+    async fn a_link_by_tls_is_not_clear_before_its_socket_has_taken_all() {
+        let (mut client, server) = crate::tls::pair().await;
+        let (_read, write) = server.into_split();
+        let (mut link, mut written) = (link(write), 0);
+        let short = [7; 1024];
+        while link.write_copied(&short) == Wrote::All {
+            written += short.len();
+            assert!(link.is_clear() && link.unwritten().is_none());
+        }
+        written += short.len();
+        assert!(link.backlog.is_empty(), "TLS has taken it");
+        assert!(!link.is_clear() && link.write_on() == Wrote::Some);
+        assert_eq!(link.unwritten(), Some(1), "the front hears that it is full");
+        let read = tokio::spawn(async move {
+            let mut all = vec![0; written];
+            tokio::io::AsyncReadExt::read_exact(&mut client, &mut all).await
+        });
+        poll_fn(|context| link.poll_write_on(context))
+            .await
+            .unwrap();
+        assert!(link.is_clear());
+        assert_eq!(link.unwritten(), Some(0));
+        assert_eq!(read.await.unwrap().unwrap(), written);
     }
 
     #[tokio::test]

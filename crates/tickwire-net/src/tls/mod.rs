@@ -3,6 +3,8 @@
 #[cfg(feature = "tls")]
 mod rustls;
 
+#[cfg(all(test, feature = "tls"))]
+pub(crate) use rustls::tests::pair;
 #[cfg(feature = "tls")]
 pub(crate) use rustls::{Shared, Tls, TlsStream};
 

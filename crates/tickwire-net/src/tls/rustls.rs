@@ -150,3 +150,68 @@ impl Shared {
         self.with(|stream| stream.get_mut().get_ref().1.wants_write())
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+    use tokio_rustls::rustls::pki_types::ServerName;
+    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+    use tokio_rustls::{TlsConnector, client};
+
+    use super::*;
+
+    /// Both ends of a connection whose client reads nothing yet.
+    pub(crate) async fn pair() -> (client::TlsStream<TcpStream>, Stream) {
+        let folder = tempfile::tempdir().unwrap();
+        let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        std::fs::write(&cert, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        let tls = Tls::load(&cert, &key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connected = async {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let name = ServerName::try_from("localhost").unwrap();
+            let connector = TlsConnector::from(Arc::new(config));
+            connector.connect(name, stream).await.unwrap()
+        };
+        let accepted = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            tls.accept(stream).await.unwrap()
+        };
+        tokio::join!(connected, accepted)
+    }
+
+    #[tokio::test]
+    async fn what_the_socket_has_not_taken_is_held_until_it_has() {
+        let (mut client, server) = pair().await;
+        let (_read, mut write) = server.into_split();
+        let mut taken = 0;
+        while !write.holds() {
+            taken += write
+                .try_write(&[7; 1024])
+                .expect("all that it takes is told");
+        }
+        let flushed = poll_fn(|context| Poll::Ready(write.poll_flush(context).is_ready()));
+        assert!(!flushed.await, "nobody reads");
+        assert!(write.holds());
+        let read = tokio::spawn(async move {
+            let mut all = vec![0; taken];
+            client.read_exact(&mut all).await.map(|_| all)
+        });
+        poll_fn(|context| write.poll_flush(context)).await.unwrap();
+        assert!(!write.holds());
+        assert_eq!(read.await.unwrap().unwrap(), vec![7; taken]);
+    }
+}

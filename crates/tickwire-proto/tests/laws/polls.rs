@@ -401,6 +401,44 @@ fn an_answer_that_does_not_come_is_asked_for_again() {
     assert_eq!((again.body, again.lane), (post.body, Lane::Post));
 }
 
+/// A page that nobody looks at: its timers ring once in a minute, and what it hears is all that makes it ask on.
+#[test]
+fn a_client_without_timers_asks_on_as_soon_as_it_is_answered() {
+    for untimed in [false, true] {
+        let (mut client, mut ticket) = polling();
+        client.set_untimed(untimed);
+        let mut now = Time::from_millis(7_000);
+        let mut asked = 0;
+        for number in 2..2_000 {
+            now = now.plus(Duration::from_millis(1));
+            let answer = PollAnswer::Batch {
+                number,
+                frames: Bytes::new(),
+                close: None,
+            };
+            client.answered(now, ticket, 200, &answer.encode());
+            let Some(next) = client.ask(now) else { break };
+            (ticket, asked) = (next.ticket, asked + 1);
+        }
+        // One after the other for a second's worth of gaps, and then no faster than others on the average.
+        let burst = if untimed { 100..=112 } else { 1..=1 };
+        assert!(burst.contains(&asked), "{asked}");
+        let later = client.next_timeout().expect("it asks on");
+        assert!(client.ask(later).is_some());
+    }
+}
+
+#[test]
+fn a_client_without_timers_rests_after_a_failure() {
+    let (mut client, old) = polling();
+    client.set_untimed(true);
+    let now = Time::from_millis(7_000);
+    client.failed(now, old);
+    assert_eq!(client.ask(now), None);
+    let later = client.next_timeout().expect("it asks again");
+    assert!(later > now && client.ask(later).is_some());
+}
+
 #[test]
 fn a_client_that_wakes_up_waits_for_nothing_old() {
     let (mut client, old) = polling();

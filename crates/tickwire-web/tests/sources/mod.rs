@@ -1,5 +1,7 @@
 //! The hash of what the prebuilt browser client is built from. Used by the test that it is not stale, and by `cargo xtask web`.
 
+pub mod join;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
