@@ -400,7 +400,7 @@ pub enum ClientEvent {
         /// What.
         fault: Fault,
     },
-    /// The length of the room's ticks changed.
+    /// The length of the room's ticks changed: a server that cannot keep up goes in slower time, and comes back. The view follows by itself.
     Rates {
         /// Where.
         room: RoomKey,

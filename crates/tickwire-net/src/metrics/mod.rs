@@ -81,6 +81,9 @@ pub(crate) struct Metrics {
     pub(crate) lateness: Histogram,
     pub(crate) late_ticks: Count,
     pub(crate) skipped_ticks: Count,
+    /// How often a room went to slower time, and to any other pace.
+    pub(crate) slowings: Count,
+    pub(crate) paces: Count,
     /// Worker threads lost to rooms that never returned.
     pub(crate) workers_lost: Count,
     pub(crate) connections_refused: Count,
@@ -108,6 +111,8 @@ impl Metrics {
             lateness: Histogram::new(SHORT),
             late_ticks: Count::default(),
             skipped_ticks: Count::default(),
+            slowings: Count::default(),
+            paces: Count::default(),
             workers_lost: Count::default(),
             connections_refused: Count::default(),
             upgrades_refused: Count::default(),
@@ -203,6 +208,16 @@ impl Metrics {
             "tickwire_skipped_ticks_total",
             "Ticks given up since a room was too far behind",
             self.skipped_ticks.get(),
+        );
+        out.counter(
+            "tickwire_room_slowings_total",
+            "Times that a room which could not keep up went to slower time",
+            self.slowings.get(),
+        );
+        out.counter(
+            "tickwire_room_pace_changes_total",
+            "Times that a room went to fewer updates, to more again, or to faster time again",
+            self.paces.get(),
         );
         Fronts::sum(&self.fronts.lock().unwrap_or_else(PoisonError::into_inner)).write(&mut out);
         self.people(&mut out);

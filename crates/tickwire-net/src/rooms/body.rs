@@ -10,6 +10,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 
 use super::Exits;
 use super::rest::RoomBell;
+use super::strain::{Pace, Strain, Ticked, is_slower};
 use super::tasks::RoomTasks;
 use crate::metrics::Metrics;
 
@@ -102,6 +103,8 @@ pub(crate) struct Body {
     until_report: u32,
     /// Ticks skipped and not yet told.
     skipped: u64,
+    /// From the first tick on.
+    strain: Option<Strain>,
     /// The lobby has given it up, and told everybody.
     orphaned: bool,
 }
@@ -124,6 +127,7 @@ impl Body {
             reported: RoomStats::default(),
             until_report: REPORT_EVERY,
             skipped: 0,
+            strain: None,
             orphaned: false,
         }
     }
@@ -174,6 +178,43 @@ impl Body {
         self.unsent.is_empty()
             && !self.inboxes.is_behind()
             && self.room.as_ref().is_some_and(Room::rests)
+    }
+
+    /// After a tick: a room that cannot keep up makes fewer updates, and then slower ticks, which its members are told.
+    pub(crate) fn feel(&mut self, (due, began, ended): (Time, Time, Time), metrics: &Metrics) {
+        let Some(room) = &mut self.room else { return };
+        let strain = self
+            .strain
+            .get_or_insert_with(|| Strain::new(room.tick_us()));
+        let before = strain.pace();
+        let changed = strain.ticked(Ticked {
+            due,
+            began,
+            ended,
+            sent: room.sent_now(),
+        });
+        let Some(pace) = changed else { return };
+        let Pace { thinned, tick_us } = pace;
+        room.handle(RoomInput::Thinned { times: thinned });
+        room.handle(RoomInput::Slowed { tick_us });
+        match tick_us > before.tick_us {
+            true => metrics.slowings.one(),
+            false => metrics.paces.one(),
+        }
+        // What it is behind would strain it as much again.
+        if is_slower(before, pace)
+            && let Some(next) = room.next_due().filter(|next| *next < ended)
+        {
+            let behind = ended.since(next).as_micros() as u64;
+            self.skipped += behind / u64::from(tick_us.max(1));
+            room.skip_to(ended);
+        }
+        tracing::warn!(
+            room = self.no,
+            updates = format_args!("one of {thinned}"),
+            tick_us,
+            "room goes at another pace, by what the server can do"
+        );
     }
 
     /// When it is due that was woken at `now`: at once, unless its last tick was just before.

@@ -3,6 +3,7 @@
 mod body;
 mod rest;
 mod schedule;
+mod strain;
 mod tasks;
 mod watch;
 mod worker;

@@ -137,6 +137,7 @@ fn work(rooms: &Rooms, watch: &Watch) {
         let now = clock::now();
         if matches!(stepped, Ok(true)) {
             rooms.metrics.ticked(began.since(due), now.since(began));
+            body.feel((due, began, now), &rooms.metrics);
         }
         let next = body.next_due(due, now);
         body.report(&rooms.metrics, !goes_on || body.rests());

@@ -20,6 +20,7 @@ mod remotes;
 mod resume;
 mod rooms;
 mod sockets;
+mod strain;
 mod tasks;
 
 use bevy_ecs::prelude::*;

@@ -245,6 +245,11 @@ pub enum RoomInput {
         /// Microseconds of a tick.
         tick_us: u32,
     },
+    /// An update where so many would have been from now on, for players and spectators alike; 1: as before again.
+    Thinned {
+        /// 1 to 8.
+        times: u32,
+    },
     /// A batch that was used up comes back, so that the next one needs no new memory.
     Recycle(Box<Batch>),
     /// The room is over.

@@ -49,6 +49,9 @@ use requests::Requests;
 use updates::Updates;
 use window::Pace;
 
+/// Updates of a room are thinned to one of so many at most.
+const THINNED_MAX: u32 = 8;
+
 /// One game room: a world, its members and what they are sent.
 ///
 /// Whoever drives it calls [`tick`](Self::tick) when [`next_due`](Self::next_due) says so, hands over what comes in by
@@ -194,6 +197,12 @@ impl Room {
         self.sim.tick()
     }
 
+    /// Whether the last tick was one of those that updates are made in.
+    #[must_use]
+    pub fn sent_now(&self) -> bool {
+        !self.members.is_empty() && self.sim.tick().0.is_multiple_of(self.pace.send_every)
+    }
+
     /// Microseconds of a tick.
     #[must_use]
     pub fn tick_us(&self) -> u32 {
@@ -331,6 +340,7 @@ impl Room {
                 self.sim.task_done(task, result);
             }
             RoomInput::Slowed { tick_us } => self.slow(tick_us),
+            RoomInput::Thinned { times } => self.thin(times),
             RoomInput::Recycle(batch) => self.updates.recycle(batch),
             RoomInput::Close { reason, message } => self.close(reason, message),
         }
@@ -353,8 +363,18 @@ impl Room {
         }
     }
 
+    fn thin(&mut self, times: u32) {
+        let game = self.spec.kind.game();
+        let times = times.clamp(1, THINNED_MAX);
+        self.pace.send_every = u32::from(game.send_every()).max(1) * times;
+        self.pace.watch_every = u32::from(game.watch_every()).max(1) * times;
+    }
+
     fn slow(&mut self, tick_us: u32) {
         let tick_us = tick_us.max(1);
+        if tick_us == self.pace.tick_us {
+            return;
+        }
         self.pace.tick_us = tick_us;
         self.beat.set_tick_us(tick_us);
         self.tell_all(

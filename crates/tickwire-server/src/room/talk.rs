@@ -112,9 +112,11 @@ impl Room {
         if join.host {
             self.sim.flags(seat, member.flags);
         }
+        // The game's own pace: of fewer updates for a time nobody is told.
+        let game = self.spec.kind.game();
         let send_every = match join.watches {
-            true => self.pace.watch_every,
-            false => self.pace.send_every,
+            true => game.watch_every(),
+            false => game.send_every(),
         };
         self.updates.unsettle(&mut member);
         let change = MemberChangeOwned::Joined(member.info());
@@ -139,7 +141,7 @@ impl Room {
             member: join.member.0,
             tick: now,
             tick_us: self.pace.tick_us,
-            send_every: send_every as u8,
+            send_every,
             schema_hash: kind.schema_hash(),
             schema: join.generic.then(|| kind.schema_bytes().clone()),
             members: self.members.iter().map(Member::info).collect(),

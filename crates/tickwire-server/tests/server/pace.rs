@@ -1,10 +1,14 @@
 //! What is in flight: bounded by receipts, by the link, and for keyframes by their pace.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tickwire_proto::Reason;
-use tickwire_proto::frame::Presence;
-use tickwire_server::{KEYFRAMES_PER_TICK_MAX, MemberStatus, Room};
+use tickwire_proto::frame::{Identity, Presence};
+use tickwire_proto::{Reason, ServerFrame, Time};
+use tickwire_server::{
+    Gauge, KEYFRAMES_PER_TICK_MAX, MemberId, MemberStatus, Room, RoomInput, RoomJoin, RoomOutput,
+    RoomSpec, SessionKey,
+};
 
 use crate::common::{Peer, QUICK, World, server, wander};
 
@@ -151,4 +155,68 @@ fn a_client_that_does_not_read_is_cut_after_ten_seconds() {
     let online = |status: &MemberStatus| status.presence == Presence::Online;
     assert_eq!(room.members().filter(online).count(), 2);
     assert!(world.peers[..2].iter().all(|peer| peer.over.is_none()));
+}
+
+/// A room with one member that holds all it gets, driven by hand.
+fn strained() -> Room {
+    let kind = crate::common::kinds()
+        .into_iter()
+        .find(|kind| kind.name() == "hello");
+    let spec = RoomSpec {
+        no: 7,
+        id: "A".to_owned(),
+        namespace: "/".into(),
+        seats: 4,
+        kind: Arc::new(kind.unwrap()),
+        attributes: vec![],
+        seed: 1,
+    };
+    let mut room = Room::new(spec);
+    room.handle(RoomInput::Join(Box::new(RoomJoin {
+        member: MemberId(1),
+        session: SessionKey(1),
+        request: 1,
+        identity: Identity::new("ann"),
+        gauge: Gauge::default(),
+        generic: false,
+        watches: false,
+        host: false,
+        replaces: None,
+    })));
+    room
+}
+
+/// Ticks; captures made, ticks of which the room says that it sent, and lengths of ticks that the members were told.
+fn driven(room: &mut Room, ticks: u32) -> (u64, u32, Vec<u32>) {
+    let (before, mut sent, mut told) = (room.stats().captures, 0, Vec::new());
+    for _ in 0..ticks {
+        room.tick(Time(0), None);
+        sent += u32::from(room.sent_now());
+        let tick = room.tick_now();
+        let member = MemberId(1);
+        room.handle(RoomInput::Held { member, tick });
+        while let Some(output) = room.poll() {
+            if let RoomOutput::ToAll { frame, .. } = output
+                && let Ok(ServerFrame::Rates { room: 7, tick_us }) = ServerFrame::decode(&frame)
+            {
+                told.push(tick_us);
+            }
+        }
+    }
+    (room.stats().captures - before, sent, told)
+}
+
+#[test]
+fn a_strained_room_makes_fewer_updates_and_slower_ticks_and_tells_of_these_alone() {
+    let mut room = strained();
+    assert_eq!(driven(&mut room, 60), (60, 60, vec![]));
+    room.handle(RoomInput::Thinned { times: 3 });
+    assert_eq!(driven(&mut room, 60), (20, 20, vec![]));
+    let own = room.tick_us();
+    room.handle(RoomInput::Slowed { tick_us: own });
+    room.handle(RoomInput::Slowed { tick_us: own * 2 });
+    assert_eq!(driven(&mut room, 60), (20, 20, vec![own * 2]));
+    room.handle(RoomInput::Thinned { times: 1 });
+    room.handle(RoomInput::Slowed { tick_us: own });
+    assert_eq!(driven(&mut room, 60), (60, 60, vec![own]));
 }
