@@ -11,6 +11,7 @@ mod browser_people;
 mod browser_reload;
 mod browser_table;
 mod chat;
+mod claims;
 mod crowds;
 mod cuts;
 mod games;

@@ -71,6 +71,9 @@ impl Expiry {
 impl Running {
     /// After everything that happens.
     pub(crate) fn check_expiry(&mut self) -> Result<(), Broken> {
+        if self.now.since(self.stalled_until) < SOON {
+            return Ok(()); // no server is in time that stands still
+        }
         match &self.host {
             Some(host) => self.expiry.check(self.now, self.window, host),
             None => Ok(()),

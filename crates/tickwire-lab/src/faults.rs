@@ -32,6 +32,8 @@ pub struct Faults {
     pub crashes: f64,
     /// The server's process dies, is away for 0.5 to 3 s, and knows nothing when it returns. (Once for all clients.)
     pub restarts: f64,
+    /// The server's process stands still for 0.2 to 3 s, then hears all that has come meanwhile. (Once for all clients.)
+    pub host_stalls: f64,
 }
 
 impl Faults {
@@ -45,6 +47,7 @@ impl Faults {
         absences: 0.0,
         crashes: 0.0,
         restarts: 0.0,
+        host_stalls: 0.0,
     };
 
     /// An evening on the train: a stall now and then, a cut every few minutes.
@@ -57,6 +60,7 @@ impl Faults {
         absences: 0.0,
         crashes: 0.0,
         restarts: 0.0,
+        host_stalls: 0.5,
     };
 
     /// Everything, all the time.
@@ -69,6 +73,7 @@ impl Faults {
         absences: 1.5,
         crashes: 1.5,
         restarts: 1.0,
+        host_stalls: 1.5,
     };
 
     /// What happens to one client's link in one slot.
@@ -96,6 +101,11 @@ impl Faults {
     /// Whether the server restarts in one slot.
     pub(crate) fn restart(&self, chance: &mut Chance) -> bool {
         chance.happens(self.restarts * SLOT.as_secs_f64() / 60.0)
+    }
+
+    /// Whether it stands still from that slot on.
+    pub(crate) fn host_stall(&self, chance: &mut Chance) -> bool {
+        self.host_stalls > 0.0 && chance.happens(self.host_stalls * SLOT.as_secs_f64() / 60.0)
     }
 }
 

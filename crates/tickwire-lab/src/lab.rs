@@ -33,6 +33,7 @@ pub struct Lab {
     pub(crate) cut_after: Option<(Toward, usize)>,
     pub(crate) identities: Option<usize>,
     pub(crate) window: Duration,
+    pub(crate) races: f64,
 }
 
 impl Lab {
@@ -56,6 +57,7 @@ impl Lab {
             cut_after: None,
             identities: None,
             window: Duration::from_secs(30),
+            races: 0.0,
         }
     }
 
@@ -121,6 +123,13 @@ impl Lab {
     /// For how long a session outlives its link (30 s if not said). One whose time is over is gone, both sides are told, and nothing of it is heard after.
     pub fn resume_window(mut self, window: Duration) -> Lab {
         self.window = window;
+        self
+    }
+
+    /// So many of the attempts to connect, as a part of one, open two links at once, which claim the same session: as where a WebSocket and polling
+    /// are tried side by side. The first that is answered carries the session, and the client looks at the other no more.
+    pub fn races(mut self, part: f64) -> Lab {
+        self.races = part;
         self
     }
 

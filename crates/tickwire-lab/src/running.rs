@@ -64,6 +64,10 @@ pub struct Running {
     pub(crate) faults: Faults,
     pub(crate) host: Option<Host>,
     pub(crate) host_planned: Option<Time>,
+    /// Until then the server's process stands still.
+    pub(crate) stalled_until: Time,
+    /// The part of the attempts to connect that open two links at once.
+    pub(crate) races: f64,
     pub(crate) epoch: u32,
     pub(crate) links: BTreeMap<LinkId, Link>,
     pub(crate) links_made: u64,
@@ -133,6 +137,8 @@ impl Running {
             queue: Queue::new(),
             faults: lab.faults,
             host_planned: None,
+            stalled_until: now,
+            races: lab.races,
             epoch: 0,
             links: BTreeMap::new(),
             links_made: 0,
@@ -258,6 +264,9 @@ impl Running {
             return Ok(());
         };
         self.host_planned = None;
+        if self.now < self.stalled_until {
+            return Ok(()); // what comes of it is planned anew
+        }
         for number in host.wake(self.now) {
             let room = host.room(number);
             let Some((room, snapshot)) = room.and_then(|room| Some((room, room.newest()?))) else {
@@ -424,7 +433,7 @@ impl Running {
             .host
             .as_ref()
             .and_then(Host::next_due)
-            .map(|at| at.max(self.now));
+            .map(|at| at.max(self.now).max(self.stalled_until));
         if due.is_some() && due != self.host_planned {
             self.host_planned = due;
             self.queue.plan(due.unwrap_or(self.now), Event::Host);

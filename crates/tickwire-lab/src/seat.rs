@@ -33,6 +33,8 @@ pub(crate) struct Seat {
     pub room: RoomKey,
     pub profile: Profile,
     pub link: Option<LinkId>,
+    /// Another one that said the same hello: which of them carries the session is not decided yet.
+    pub rival: Option<LinkId>,
     /// Until then it has no network.
     pub absent_until: Time,
     /// The session that it was in when it joined its room, until it hears of that one's end.
@@ -76,6 +78,7 @@ impl Seat {
             room: RoomKey::default(),
             profile,
             link: None,
+            rival: None,
             absent_until: now,
             session: None,
             opened: now,
@@ -102,6 +105,7 @@ impl Seat {
         self.replaced = false;
         self.attempt += 1;
         self.link = None;
+        self.rival = None;
         self.session = None;
         self.newest = None;
         self.last_underruns = 0;

@@ -48,7 +48,8 @@ impl fmt::Display for Seeds {
 
 /// A lab in which everything goes wrong, another way for each seed: 2 to 8 clients, links of every profile, some behind a
 /// proxy that buffers megabytes, some with a window of a few bytes, some
-/// that poll; sessions that wait for their clients for one second to thirty.
+/// that poll; sessions that wait for their clients for one second to thirty; and
+/// some that are claimed by two links at once.
 pub fn storm(name: &str, game: impl GameFn + 'static, seed: u64) -> Lab {
     let mut chance = Chance::new(seed).fork(77);
     let clients = 2 + chance.below(7) as usize;
@@ -65,6 +66,7 @@ pub fn storm(name: &str, game: impl GameFn + 'static, seed: u64) -> Lab {
         .links(&links)
         .faults(faults)
         .resume_window(window)
+        .races(0.3)
 }
 
 fn link(chance: &mut Chance) -> Profile {

@@ -31,6 +31,10 @@ impl Running {
             let away = self.weather.between(0.5, 3.0);
             self.stop_host(Duration::from_secs_f64(away));
         }
+        if self.host.is_some() && self.faults.host_stall(&mut self.weather) {
+            let span = self.weather.between(0.2, 3.0);
+            self.stall_host(Duration::from_secs_f64(span));
+        }
         Ok(())
     }
 
@@ -111,6 +115,7 @@ impl Running {
     }
 
     fn crash_client(&mut self, client: usize, silent: bool) -> Result<(), Broken> {
+        self.end_race(client);
         if let Some(id) = self.seats[client].link.take()
             && let Some(link) = self.links.get_mut(&id)
         {
@@ -127,8 +132,21 @@ impl Running {
         self.after_client(client)
     }
 
+    /// Nothing that is sent to it or by it arrives, and its clock does not ring.
+    fn stall_host(&mut self, span: Duration) {
+        self.stalled_until = self.now.plus(span);
+        let ids: Vec<_> = self.links.keys().copied().collect();
+        for id in ids {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.stall(self.stalled_until);
+            }
+            self.plan_link(id);
+        }
+    }
+
     fn stop_host(&mut self, away: Duration) {
         let Some(host) = self.host.take() else { return };
+        self.stalled_until = self.now;
         self.past_encodes += host.encodes();
         self.trace
             .mark(self.now, Mark::Restart, 0, u64::from(self.epoch));
@@ -180,6 +198,11 @@ impl Running {
         self.stall_link(client, span);
     }
 
+    /// Lets the server's process stand still for so long; then it hears all that has come.
+    pub fn stall_server(&mut self, span: Duration) {
+        self.stall_host(span);
+    }
+
     /// Makes a client's link like another profile. (A proxy stays where it was at the link's opening.)
     pub fn set_link(&mut self, client: usize, profile: Profile) {
         self.change_link(client, profile);
@@ -211,6 +234,7 @@ impl Running {
     pub fn mend(&mut self) -> Result<(), Box<Violation>> {
         self.calm();
         self.host_up();
+        self.stalled_until = self.now;
         self.trace.mark(self.now, Mark::Heal, 0, 0);
         let ids: Vec<_> = self.links.keys().copied().collect();
         for id in ids {

@@ -37,11 +37,47 @@ impl Running {
             self.seats[client].client.link_lost(self.now, None);
             return self.after_client(client);
         };
+        let races = self.races > 0.0 && self.chance.happens(self.races);
+        let rival = races.then(|| self.open_link(client)).flatten();
         let seat = &mut self.seats[client];
         seat.link = Some(id);
+        seat.rival = rival;
         seat.opened = self.now;
         seat.client.link_open(self.now);
+        if let Some(rival) = rival {
+            self.say_hello(client, [id, rival]);
+        }
         self.after_client(client)
+    }
+
+    /// Two links say the same.
+    fn say_hello(&mut self, client: usize, links: [LinkId; 2]) {
+        let hello = self.seats[client].client.next(self.now, usize::MAX);
+        for id in links {
+            if let (Some(link), Some(hello)) = (self.links.get_mut(&id), &hello) {
+                link.write_up(self.now, hello);
+                link.flush(self.now);
+            }
+            self.plan_link(id);
+        }
+    }
+
+    /// Of two links that race the first that is answered carries the session.
+    fn decide_race(&mut self, client: usize, answered: LinkId) {
+        let seat = &mut self.seats[client];
+        if seat.rival == Some(answered) {
+            std::mem::swap(&mut seat.link, &mut seat.rival);
+        }
+        if seat.link == Some(answered) {
+            self.end_race(client);
+        }
+    }
+
+    /// The link alone goes on.
+    pub(crate) fn end_race(&mut self, client: usize) {
+        if let Some(rival) = self.seats[client].rival.take() {
+            self.forget_by_client(rival);
+        }
     }
 
     /// One more link of a client, if there is a server to talk to and a network.
@@ -51,6 +87,7 @@ impl Running {
         if self.now < seat.absent_until {
             return None;
         }
+        let stalled = self.now < self.stalled_until;
         let part = seat.profile.polls;
         let polling = part > 0.0 && self.chance.happens(part);
         let id = LinkId(self.links_made);
@@ -66,6 +103,9 @@ impl Running {
         );
         if let Some((toward, bytes)) = self.cut_after.filter(|_| seat.counts.links == 0) {
             link.ration(toward, bytes);
+        }
+        if stalled {
+            link.stall(self.stalled_until);
         }
         self.links.insert(id, link);
         self.sessions.insert(session, id);
@@ -106,6 +146,7 @@ impl Running {
         let seat = &mut self.seats[client];
         let Some((id, link)) = seat
             .link
+            .filter(|_| seat.rival.is_none())
             .and_then(|id| Some((id, self.links.get_mut(&id)?)))
         else {
             return;
@@ -188,7 +229,10 @@ impl Running {
             .and_then(|link| link.at_client(self.now))
         {
             match seen {
-                Seen::Frame(frame) => self.deliver(client, frame)?,
+                Seen::Frame(frame) => {
+                    self.decide_race(client, id);
+                    self.deliver(client, frame)?;
+                }
                 Seen::Lost => self.lost_by_client(client, id)?,
             }
         }
@@ -242,16 +286,24 @@ impl Running {
         self.trace.mark(self.now, Mark::Lost, client, id.0);
         let code = self.links.get(&id).and_then(|link| link.close_code);
         let seat = &mut self.seats[client];
+        if seat.rival == Some(id) {
+            seat.rival = None;
+            return Ok(());
+        }
         if seat.link != Some(id) {
             return Ok(());
         }
-        seat.link = None;
+        seat.link = seat.rival.take();
+        if seat.link.is_some() {
+            return Ok(());
+        }
         seat.client.link_lost(self.now, code);
         self.after_client(client)
     }
 
     /// A client closes its link, after what it still has to write.
     pub(crate) fn close_by_client(&mut self, client: usize) {
+        self.end_race(client);
         let seat = &mut self.seats[client];
         seat.attempt += 1;
         let Some(id) = seat.link.take() else { return };
