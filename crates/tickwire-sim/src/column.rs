@@ -281,7 +281,8 @@ fn capture_divided<C: Component + Record>(
     let mut visited = Visited::default();
     let mut rest = &found[..];
     for area in 0..pass.areas() {
-        let count = rest.partition_point(|(place, _)| place.area == area);
+        let count = rest.iter().take_while(|(place, _)| place.area == area);
+        let count = count.count();
         let (here, others) = rest.split_at(count);
         rest = others;
         let base = pass.base(area).clone();

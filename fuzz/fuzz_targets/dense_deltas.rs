@@ -1,0 +1,4 @@
+//! Deltas of the dense codec, against a world that is known: see `laws`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tickwire_fuzz_laws::dense_deltas(bytes));

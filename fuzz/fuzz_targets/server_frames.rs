@@ -1,0 +1,4 @@
+//! Frames of a server: see `laws`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| tickwire_fuzz_laws::server_frames(bytes));
