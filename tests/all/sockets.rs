@@ -6,7 +6,7 @@ use tickwire::prelude::*;
 use tickwire_client::{ClientConfig, ClientEvent, LinkChoice, LinkKind, RoomKey, State};
 use tickwire_net::{Running, Server, client::Connection, now};
 use tickwire_snapshot::message::{self, Message};
-use tickwire_tests::relay::Relay;
+use tickwire_tests::{metrics::Counts, relay::Relay};
 
 use crate::tls::Files;
 
@@ -136,5 +136,11 @@ async fn links_by_tls_go_to_the_thread_of_their_session_and_lose_nothing() {
             _ => {}
         }
     }
+    // Each was taken where it was meant to go: nobody had to come a second time.
+    let counts = Counts::parse(&server.metrics());
+    assert_eq!(
+        counts.get("tickwire_links_opened_total"),
+        1 + u64::from(RESUMES)
+    );
     server.stop();
 }
