@@ -2,6 +2,7 @@
 
 mod bots;
 mod codec;
+mod costs;
 mod cpu;
 mod crowds;
 mod fanout;
@@ -9,6 +10,7 @@ mod first;
 mod idle;
 mod interest;
 mod picture;
+mod plot;
 mod raw;
 mod realtime;
 mod recorded;
@@ -52,6 +54,9 @@ struct Cli {
     /// Seconds that each fan-out row measures
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// A folder to draw the curves of `costs` into
+    #[arg(long, value_name = "DIR")]
+    plots: Option<PathBuf>,
     /// A part of a figure, run in a process of its own by the report itself
     #[arg(long, hide = true, num_args = 1..)]
     child: Vec<String>,
@@ -144,6 +149,9 @@ fn main() -> ExitCode {
     if wanted(&["interest", "I1", "I2", "I3"]) {
         interest::rows(&mut print);
     }
+    if wanted(&["costs", "K1", "K2", "K3", "K4"]) {
+        costs::rows(cli.plots.as_deref(), &mut print);
+    }
     if wanted(&["first"]) {
         first::rows(&mut print);
     }
@@ -154,8 +162,9 @@ fn main() -> ExitCode {
     }
 }
 
-const KNOWN: [&str; 39] = [
+const KNOWN: [&str; 44] = [
     "recorded", "C1", "C2", "C3", "G1", "G2", "exact", "C8", "codec", "C4", "C4w", "C7", "idle",
     "C6", "fanout", "F1a", "F1b", "F2", "F3", "F4", "F6", "F8", "F10", "realtime", "RT1", "RT2",
-    "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "interest", "I1", "I2", "I3", "all",
+    "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "interest", "I1", "I2", "I3",
+    "costs", "K1", "K2", "K3", "K4", "all",
 ];

@@ -80,8 +80,9 @@ impl RowPast<'_> {
         let at = column * PAGE_ROWS + self.row;
         let now = self.ints[0][at];
         let mut way = [0; DEPTH];
-        for version in 1..self.depth.min(DEPTH) {
-            way[version] = of.difference(now, self.ints[version][at]);
+        let past = 1..self.depth.clamp(1, DEPTH);
+        for (off, ints) in way[past.clone()].iter_mut().zip(&self.ints[past]) {
+            *off = of.difference(now, ints[at]);
         }
         way
     }
@@ -90,7 +91,7 @@ impl RowPast<'_> {
 impl<'a> Table<'a> {
     pub(super) fn new(layout: &'a Layout, span: Span) -> Self {
         let groups = layout.groups();
-        let all = groups.iter().map(|group| pieces(group)).sum();
+        let all = groups.iter().map(pieces).sum();
         let (mut models, mut begins) = (Vec::with_capacity(all), Vec::new());
         for group in groups {
             begins.push(models.len());
