@@ -15,6 +15,8 @@ use crate::{
 /// After all is well again, everybody has the newest truth within this.
 pub const AGREE_WITHIN: Duration = Duration::from_secs(5);
 
+/// Within this of it everybody has heard which links are dead.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 /// What happens at the end of that is known to everybody within this.
 const NEWS_WITHIN: Duration = Duration::from_millis(200);
 const NEWS_STEP: Duration = Duration::from_millis(20);
@@ -250,7 +252,13 @@ impl Running {
             if let Some(letters) = &mut seat.letters {
                 letters.quiet = true;
             }
-            seat.client.reconnect(self.now);
+        }
+        self.reconnect_all()
+    }
+
+    fn reconnect_all(&mut self) -> Result<(), Box<Violation>> {
+        for client in 0..self.seats.len() {
+            self.seats[client].client.reconnect(self.now);
             self.after_client(client)
                 .map_err(|broken| self.fail(broken))?;
         }
@@ -263,7 +271,10 @@ impl Running {
     /// The first violation, [`Broken::Disagrees`] for one.
     pub fn heal(&mut self) -> Result<(), Box<Violation>> {
         self.mend()?;
-        self.advance(AGREE_WITHIN)?;
+        self.advance(TOLD_WITHIN)?;
+        // Who was waiting for a dead link to answer has heard of it now, and would wait on for its back-off.
+        self.reconnect_all()?;
+        self.advance(AGREE_WITHIN - TOLD_WITHIN)?;
         // A session may expire at this very moment, and the news of it be on its way.
         for _ in 0..NEWS_WITHIN.as_millis() / NEWS_STEP.as_millis() {
             if self.check_agreement(AGREE_WITHIN).is_ok() {
