@@ -21,6 +21,7 @@ pub(crate) enum Input {
     TakeOver(PlayerInfo),
     Presence(u16, Presence),
     Flags(u16, MemberFlags),
+    Lagging(u16, bool),
     Done(TaskId, TaskResult),
     Message {
         seat: u16,

@@ -159,6 +159,8 @@ pub struct Seated {
     pub ready: bool,
     /// Whether they are the host.
     pub host: bool,
+    /// Whether they have sent no command for a second, having sent some before.
+    pub lagging: bool,
 }
 
 /// Who sits where: a resource for systems to read. The simulation alone changes it, at the start of a tick.
@@ -204,6 +206,13 @@ impl Roster {
     pub fn presence(&self, player: Player) -> Presence {
         self.get(player)
             .map_or(Presence::Gone, |seated| seated.presence)
+    }
+
+    /// Whether the player has sent no command for a second, having sent some before: their link has stalled, or their page sleeps. Who is
+    /// away is lagging too, after that second.
+    #[must_use]
+    pub fn is_lagging(&self, player: Player) -> bool {
+        self.get(player).is_some_and(|seated| seated.lagging)
     }
 
     /// Whether the game itself moves the player.

@@ -48,6 +48,14 @@ impl Simulation {
         }
     }
 
+    /// Says that no command of a player has come for a second, or that one came again.
+    pub fn lagging(&mut self, seat: u16, lagging: bool) {
+        if self.inbox.plan(seat) == Plan::Person {
+            // Past the bound it is lost; the next change tells it again.
+            self.inbox.push(Input::Lagging(seat, lagging));
+        }
+    }
+
     /// What became of a [task](crate::Tasks). One that is not waited for (any more) is ignored.
     pub fn task_done(&mut self, task: TaskId, result: TaskResult) {
         let waits = self.world.resource::<Tasks>().waits_for(task);
@@ -145,6 +153,12 @@ impl Simulation {
                     (seated.ready, seated.host) = (flags.ready, flags.host);
                 }
             }
+            Input::Lagging(seat, lagging) => {
+                let mut roster = self.world.resource_mut::<Roster>();
+                if let Some(Some(seated)) = roster.seats.get_mut(usize::from(seat)) {
+                    seated.lagging = lagging;
+                }
+            }
             Input::Message {
                 seat,
                 kind,
@@ -214,6 +228,7 @@ impl Simulation {
                 computer: info.computer,
                 ready: false,
                 host: false,
+                lagging: false,
             });
         }
         for system in &mut self.on_join {
@@ -228,6 +243,7 @@ impl Simulation {
         if let Some(Some(seated)) = roster.seats.get_mut(usize::from(info.seat)) {
             (seated.name, seated.identity) = (info.name, info.identity);
             seated.presence = Presence::Online;
+            seated.lagging = false;
         }
         if let Some(command) = &self.command {
             command.vacate(&mut self.world, info.seat);

@@ -19,6 +19,7 @@ enum Happening {
     Join(u16),
     Leave(u16),
     Away(u16),
+    Lagging(u16, bool),
     Cheer(u16, u8),
     Drive(u16, i8, i8, bool, u32),
 }
@@ -30,6 +31,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => seat.clone().prop_map(Happening::Join),
         1 => seat.clone().prop_map(Happening::Leave),
         1 => seat.clone().prop_map(Happening::Away),
+        1 => (seat.clone(), any::<bool>()).prop_map(|(seat, lagging)| Happening::Lagging(seat, lagging)),
         1 => (seat.clone(), 0_u8..9).prop_map(|(seat, loud)| Happening::Cheer(seat, loud)),
         6 => (seat, -1_i8..=1, -1_i8..=1, any::<bool>(), 0_u32..12)
             .prop_map(|(seat, x, y, mine, aim)| Happening::Drive(seat, x, y, mine, aim)),
@@ -50,6 +52,7 @@ fn befall(room: &mut Simulation, happening: &Happening) {
         }
         Happening::Leave(seat) => room.leave(seat),
         Happening::Away(seat) => room.presence(seat, Presence::Away),
+        Happening::Lagging(seat, lagging) => room.lagging(seat, lagging),
         Happening::Cheer(seat, loud) => {
             let _ = room.message(seat, Cheer::kind(), &encode(&Cheer { loud }));
         }

@@ -39,7 +39,10 @@ impl Room {
             }
         }
         // Late or wrong, it says that somebody is there and wants to know how it stands.
-        self.lagging.heard(member, now, self.pace.ticks(LAGGING_MS));
+        let patience = self.pace.ticks(LAGGING_MS);
+        if self.lagging.heard(member, now, patience) {
+            self.sim.lagging(member.seat, false);
+        }
         self.updates.commands(member);
     }
 

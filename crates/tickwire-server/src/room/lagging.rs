@@ -17,12 +17,13 @@ pub(crate) struct Lagging {
 }
 
 impl Lagging {
-    /// A member's command came.
-    pub fn heard(&mut self, member: &mut Member, now: Tick, patience: u32) {
+    /// A member's command came. Whether it was lagging, as the game was told.
+    pub fn heard(&mut self, member: &mut Member, now: Tick, patience: u32) -> bool {
         if member.heard.replace(now).is_none() {
             member.look_at = now.plus(patience);
             self.due.insert((member.look_at, member.id));
         }
+        std::mem::take(&mut member.lagging)
     }
 
     /// A member left.
@@ -30,8 +31,14 @@ impl Lagging {
         self.due.remove(&(member.look_at, member.id));
     }
 
-    /// Finds those who said nothing for `patience` ticks.
-    pub fn look(&mut self, members: &mut Members, now: Tick, patience: u32) {
+    /// Finds those who said nothing for `patience` ticks: their seats.
+    pub fn look(
+        &mut self,
+        members: &mut Members,
+        now: Tick,
+        patience: u32,
+        mut found: impl FnMut(u16),
+    ) {
         while let Some(&(due, id)) = self.due.first().filter(|(due, _)| *due <= now) {
             self.due.remove(&(due, id));
             let Some(member) = members.get_mut(id) else {
@@ -42,7 +49,11 @@ impl Lagging {
                     member.look_at = heard.plus(patience);
                     self.due.insert((member.look_at, id));
                 }
-                _ => member.heard = None,
+                _ => {
+                    member.heard = None;
+                    member.lagging = true;
+                    found(member.seat);
+                }
             }
         }
     }

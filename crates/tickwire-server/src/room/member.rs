@@ -24,6 +24,8 @@ pub(crate) struct Member {
     pub gauge: Gauge,
     /// When its last command came; `None`: lagging, or only watching.
     pub heard: Option<Tick>,
+    /// The game was told that it is lagging.
+    pub lagging: bool,
     pub presence: Presence,
     pub flags: MemberFlags,
     pub viewer: Viewer,

@@ -148,8 +148,11 @@ impl Room {
         self.sim.step();
         self.stats.steps += 1;
         let tick = self.sim.tick();
+        let (sim, patience) = (&mut self.sim, self.pace.ticks(LAGGING_MS));
         self.lagging
-            .look(&mut self.members, tick, self.pace.ticks(LAGGING_MS));
+            .look(&mut self.members, tick, patience, |seat| {
+                sim.lagging(seat, true);
+            });
         if !self.sim.outbox_is_empty() {
             self.pass_messages();
         }

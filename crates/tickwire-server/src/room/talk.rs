@@ -103,6 +103,7 @@ impl Room {
             viewer: Viewer::new(now, self.pace),
             commands: CommandBuffer::default(),
             heard: None,
+            lagging: false,
             look_at: now,
             flags: MemberFlags {
                 ready,

@@ -2,6 +2,7 @@
 
 use tickwire_proto::{ClientFrame, Tick};
 use tickwire_server::COMMANDS_AHEAD_MAX;
+use tickwire_sim::Player;
 use tickwire_snapshot::{OwnedRow, values};
 
 use crate::common::{World, server, steer_bytes};
@@ -147,6 +148,13 @@ fn without_commands_for_a_second_a_player_is_lagging() {
             .map(|member| member.lagging)
             .collect::<Vec<_>>()
     };
+    // What the game can read, of who has commanded.
+    let in_game = |world: &World| {
+        let room = world.server.rooms().next().unwrap();
+        let roster = room.simulation().roster();
+        [0, 1].map(|seat| roster.is_lagging(Player::new(seat)))
+    };
+    assert_eq!(in_game(&world), [false, false]);
     assert_eq!(
         lagging(&world),
         [true, true],
@@ -160,8 +168,10 @@ fn without_commands_for_a_second_a_player_is_lagging() {
     world.run(900);
     let missing = world.stats().commands_missing;
     assert!((20..=28).contains(&missing), "{missing} ticks without");
+    assert_eq!(in_game(&world), [false, false]);
     world.run(300);
     assert_eq!(lagging(&world), [true, true]);
+    assert_eq!(in_game(&world), [true, false]);
     let missing = world.stats().commands_missing;
     world.run(1_000);
     assert_eq!(
@@ -169,6 +179,11 @@ fn without_commands_for_a_second_a_player_is_lagging() {
         missing,
         "who is lagging is not missed"
     );
+    let World { server, peers, .. } = &mut world;
+    peers[0].steer(server, 0, 0);
+    world.run(100);
+    assert_eq!(lagging(&world), [false, true]);
+    assert_eq!(in_game(&world), [false, false]);
 }
 
 #[test]

@@ -59,6 +59,7 @@ pub(crate) fn write_roster(roster: &Roster, out: &mut Writer) {
             out.u8(who.presence as u8);
             out.bool(who.computer);
             write_flags(who.ready, who.host, out);
+            out.bool(who.lagging);
         }
     }
 }
@@ -74,6 +75,7 @@ pub(crate) fn read_roster(input: &mut Reader, seats: u16) -> Result<Roster, Rest
                 computer: input.at("computer").bool()?,
                 ready: input.at("ready").bool()?,
                 host: input.at("host").bool()?,
+                lagging: input.at("lagging").bool()?,
             });
         }
     }
@@ -174,6 +176,11 @@ pub(crate) fn write_inbox(inbox: &Inbox, out: &mut Writer) {
                     Err(failed) => out.u8(*failed as u8),
                 }
             }
+            Input::Lagging(seat, lagging) => {
+                out.u8(9);
+                out.u16_le(*seat);
+                out.bool(*lagging);
+            }
             Input::Flags(seat, flags) => {
                 out.u8(6);
                 out.u16_le(*seat);
@@ -248,6 +255,7 @@ fn read_input(input: &mut Reader) -> Result<Input, RestoreError> {
                 host: input.at("host").bool()?,
             },
         )),
+        9 => Ok(Input::Lagging(seat, input.at("lagging").bool()?)),
         7 => Ok(Input::Done(
             TaskId(input.at("task").u32_le()?),
             match input.at("done").bool()? {
