@@ -70,6 +70,7 @@ pub fn head() {
 
 fn show(value: f64) -> String {
     match value.abs() {
+        v if !v.is_finite() => "none".to_owned(),
         v if v >= 1000.0 => {
             let digits = format!("{value:.0}");
             let (head, tail) = digits.split_at(digits.len() - 3);
