@@ -52,8 +52,8 @@ impl Plot {
         let bounds = |of: fn(&(f64, f64)) -> f64| {
             let least = points().map(of).fold(f64::INFINITY, f64::min);
             let most = points().map(of).fold(0.0, f64::max);
-            let down = 10_f64.powf(least.max(1e-3).log10().floor());
-            down..10_f64.powf(most.max(1.0).log10().ceil())
+            let down = libm::pow(10.0, libm::log10(least.max(1e-3)).floor());
+            down..libm::pow(10.0, libm::log10(most.max(1.0)).ceil())
         };
         let (x, y) = (bounds(|point| point.0), bounds(|point| point.1));
         let area = SVGBackend::new(path, SIZE).into_drawing_area();

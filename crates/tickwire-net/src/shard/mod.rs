@@ -189,14 +189,12 @@ impl Shard {
     fn write_some(&mut self, now: Time) -> bool {
         let mut going = std::mem::take(&mut self.going);
         let links = &self.links;
-        let is_clear = |key| {
-            let link = links.get(key);
-            link.is_some_and(|link| link.is_clear() && link.is_near())
-        };
+        let is_clear = |key| links.get(key).is_some_and(Link::is_clear);
+        let is_near = |key| links.get(key).is_some_and(Link::is_near);
         let any = self
             .front
-            .fetch(now, WRITABLE, AT_ONCE, is_clear, |key, outgoing| {
-                going.push((key, outgoing));
+            .fetch(now, WRITABLE, AT_ONCE, (is_clear, is_near), |key, out| {
+                going.push((key, out));
             });
         let mut rest = &mut going[..];
         while let Some(key) = rest.first().map(|(key, _)| *key) {

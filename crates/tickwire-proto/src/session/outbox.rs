@@ -113,7 +113,8 @@ impl Outbox {
     #[inline]
     pub fn is_near(&self) -> bool {
         let last = self.unreceived.back();
-        last.is_none_or(|last| last.channel <= CONTROL_CHANNEL)
+        self.reliable.frames <= OUTBOX_MESSAGES_MAX
+            && last.is_none_or(|last| last.channel <= CONTROL_CHANNEL)
     }
 
     /// Whether there is room for a reliable message.

@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use bytes::Bytes;
-use tickwire_proto::frame::kind_name;
 use tickwire_proto::{Outgoing, Time};
 
 use super::slots::{Part, Slot, joined};
-use super::{Front, FrontOutput, FrontStats};
+use super::{Front, FrontOutput};
 use crate::key::SessionKey;
 use crate::room::{Batch, RoomInput, ViewerUpdate};
 
@@ -42,64 +41,6 @@ impl ForMany {
             ForMany::Frame(_, _, sessions) => sessions.len(),
         }
     }
-}
-
-/// Frames and bytes by the first byte of the frame, so that counting costs no look-up.
-#[derive(Debug)]
-pub(super) struct Traffic {
-    /// Frames and bytes of updates, with their tick frames.
-    updates: (u64, u64),
-    out: [(u64, u64); 256],
-    into: [u64; 256],
-}
-
-impl Default for Traffic {
-    fn default() -> Traffic {
-        Traffic {
-            updates: (0, 0),
-            out: [(0, 0); 256],
-            into: [0; 256],
-        }
-    }
-}
-
-impl Traffic {
-    pub fn came(&mut self, frame: &[u8]) {
-        self.into[kind(frame)] += frame.len() as u64;
-    }
-
-    fn goes(&mut self, out: &Outgoing) {
-        let count = match out.update {
-            Some(_) => &mut self.updates,
-            None => &mut self.out[kind(&out.head)],
-        };
-        count.0 += 1 + u64::from(out.body.is_some());
-        count.1 += out.len() as u64;
-    }
-
-    /// By name.
-    pub fn tell(&self, stats: &mut FrontStats) {
-        for kind in 0..=u8::MAX {
-            let (name, at) = (kind_name(&[kind]), usize::from(kind));
-            let ((frames, bytes), came) = (self.out[at], self.into[at]);
-            if frames > 0 {
-                *stats.frames_out.entry(name).or_default() += frames;
-                *stats.bytes_out.entry(name).or_default() += bytes;
-            }
-            if came > 0 {
-                *stats.bytes_in.entry(name).or_default() += came;
-            }
-        }
-        if self.updates.0 > 0 {
-            *stats.frames_out.entry("Update").or_default() += self.updates.0;
-            *stats.bytes_out.entry("Update").or_default() += self.updates.1;
-        }
-    }
-}
-
-/// An empty frame counts as one of no known kind.
-fn kind(frame: &[u8]) -> usize {
-    usize::from(frame.first().copied().unwrap_or(u8::MAX))
 }
 
 impl Front {
@@ -142,13 +83,17 @@ impl Front {
 
     /// The same for up to `sessions` that have something to write, in a row: so the code and data of one step stay near. Each is asked of
     /// until it has no more, or some [`FETCHED_BYTES`]: the last [`Outgoing::more`] tells which. `give` gets `None` for one whose link is
-    /// not clear, by `is_clear`: nothing was fetched. False: nobody has anything to write.
+    /// not clear, by `is_clear`: nothing was fetched. `is_near` is asked of those that are clear, many in a row before the first is given
+    /// something: it may load what their writing needs. False: nobody has anything to write.
     pub fn fetch(
         &mut self,
         now: Time,
         writable: usize,
         mut sessions: usize,
-        mut is_clear: impl FnMut(SessionKey) -> bool,
+        (mut is_clear, mut is_near): (
+            impl FnMut(SessionKey) -> bool,
+            impl FnMut(SessionKey) -> bool,
+        ),
         mut give: impl FnMut(SessionKey, Option<Outgoing>),
     ) -> bool {
         let before = sessions;
@@ -161,7 +106,8 @@ impl Front {
             // Some at a time, of which it is seen first whether they may be written to: loads that wait for memory together.
             for from in (from..to).step_by(NEAR) {
                 let range = from..to.min(from + NEAR);
-                self.fetch_near(now, writable, &first, range, (&mut is_clear, &mut give));
+                let ways = (&mut is_clear, &mut is_near);
+                self.fetch_near(now, writable, &first, range, ways, &mut give);
             }
             self.pending.done = to;
             if to < first.len() {
@@ -186,18 +132,17 @@ impl Front {
         writable: usize,
         first: &ForMany,
         range: Range<usize>,
-        (is_clear, give): (
+        ways: (
             &mut impl FnMut(SessionKey) -> bool,
-            &mut impl FnMut(SessionKey, Option<Outgoing>),
+            &mut impl FnMut(SessionKey) -> bool,
         ),
+        give: &mut impl FnMut(SessionKey, Option<Outgoing>),
     ) {
-        let mut clear = [false; NEAR];
         match first {
             ForMany::Updates(batch) => {
                 let viewers = &batch.viewers[range];
-                for (clear, viewer) in clear.iter_mut().zip(viewers) {
-                    *clear = self.is_in(viewer.session, batch.room) && is_clear(viewer.session);
-                }
+                let keys = viewers.iter().map(|viewer| viewer.session);
+                let (_, clear) = self.near(batch.room, keys, ways);
                 for (viewer, clear) in viewers.iter().zip(clear) {
                     let simply = clear.then(|| self.update_at_once(now, writable, batch, viewer));
                     match simply.flatten() {
@@ -213,13 +158,7 @@ impl Front {
             }
             ForMany::Frame(room, frame, sessions) => {
                 let sessions = &sessions[range];
-                let mut there = [false; NEAR];
-                for ((there, clear), key) in there.iter_mut().zip(&mut clear).zip(sessions) {
-                    let slot = self.slots.get(*key);
-                    let slot = slot.filter(|slot| is_member(slot, *room));
-                    *there = slot.is_some();
-                    *clear = slot.is_some_and(|slot| slot.session.is_near()) && is_clear(*key);
-                }
+                let (there, clear) = self.near(*room, sessions.iter().copied(), ways);
                 for ((key, there), clear) in sessions.iter().zip(there).zip(clear) {
                     let simply = clear.then(|| self.frame_at_once(now, writable, *key, frame));
                     match simply.flatten() {
@@ -232,6 +171,37 @@ impl Front {
                 }
             }
         }
+    }
+
+    /// Which of these sessions are in the room, and which of their links are clear. Step by step for all of them, each short: so the loads of
+    /// one step wait together.
+    fn near(
+        &self,
+        room: u32,
+        keys: impl Iterator<Item = SessionKey> + Clone,
+        (is_clear, is_near): (
+            &mut impl FnMut(SessionKey) -> bool,
+            &mut impl FnMut(SessionKey) -> bool,
+        ),
+    ) -> ([bool; NEAR], [bool; NEAR]) {
+        let (mut there, mut clear) = ([false; NEAR], [false; NEAR]);
+        for (there, key) in there.iter_mut().zip(keys.clone()) {
+            *there = self.slots.get(key).is_some();
+        }
+        for (clear, key) in clear.iter_mut().zip(keys.clone()) {
+            *clear = is_clear(key);
+        }
+        for (there, key) in there.iter_mut().zip(keys.clone()) {
+            *there = *there && self.is_in(key, room);
+        }
+        for ((there, clear), key) in there.iter().zip(&mut clear).zip(keys.clone()) {
+            *clear &= *there && is_near(key);
+        }
+        for (clear, key) in clear.iter_mut().zip(keys) {
+            let slot = self.slots.get(key).filter(|_| *clear);
+            *clear = slot.is_some_and(|slot| slot.session.is_near());
+        }
+        (there, clear)
     }
 
     fn fetch_if(

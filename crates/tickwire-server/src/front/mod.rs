@@ -13,6 +13,7 @@ mod resume;
 mod settle;
 mod slots;
 mod stats;
+mod traffic;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -133,7 +134,7 @@ pub struct Front {
     serial: u32,
     bans: bans::Bans,
     stats: FrontStats,
-    traffic: fetch::Traffic,
+    traffic: traffic::Traffic,
 }
 
 impl Front {
@@ -155,7 +156,7 @@ impl Front {
             away: 0,
             farewells: VecDeque::new(),
             serial: 0,
-            traffic: fetch::Traffic::default(),
+            traffic: traffic::Traffic::default(),
         }
     }
 
