@@ -95,8 +95,42 @@ fn idle() -> Row {
     Row::new("F7", each, "KiB", note).goals(24.0, 10.0)
 }
 
+/// The median of three: a machine that is shared has better and worse seconds.
 fn broadcast(seconds: u64) -> Row {
-    let raw_before = raw_cost(CROWD, BROADCAST, seconds / 2, false);
+    let mut all = [(); 3].map(|()| broadcast_once(seconds));
+    all.sort_by(|a, b| a.ratio().total_cmp(&b.ratio()));
+    let each: Vec<String> = all
+        .iter()
+        .map(|one| format!("{:.2}", one.ratio()))
+        .collect();
+    let one = &all[1];
+    let note = format!(
+        "{:.1} us of server CPU a member and broadcast of {BROADCAST} B, receipts included, raw send {:.1} / {:.1} us; {CROWD} members, {:.1}/s each; the median of {}",
+        one.each,
+        one.raw[0],
+        one.raw[1],
+        one.rate,
+        each.join(", ")
+    );
+    Row::new("RT3", one.ratio(), "x send", note).goals(1.6, 1.25)
+}
+
+/// Microseconds of server CPU for a member and broadcast, and of a raw send just before and just after.
+struct Told {
+    each: f64,
+    raw: [f64; 2],
+    /// Broadcasts a second.
+    rate: f64,
+}
+
+impl Told {
+    fn ratio(&self) -> f64 {
+        self.each / f64::midpoint(self.raw[0], self.raw[1])
+    }
+}
+
+fn broadcast_once(seconds: u64) -> Told {
+    let before_it = raw_cost(CROWD, BROADCAST, seconds / 2, false);
     let mut server = Process::start(&["rt-server"]);
     let url = server.line();
     let mut swarm = Process::start(&["rt-clients", &url, &CROWD.to_string(), "listen", "0"]);
@@ -108,14 +142,12 @@ fn broadcast(seconds: u64) -> Row {
     let spent = cpu::of_process(server.id()) - before;
     let counted: Counted = serde_json::from_str(&swarm.line()).expect("the clients' counts");
     drop((swarm, server));
-    let raw_after = raw_cost(CROWD, BROADCAST, seconds / 2, false);
-    let each = spent.as_secs_f64() * 1e6 / counted.count.max(1) as f64;
-    let raw = f64::midpoint(raw_before, raw_after);
-    let note = format!(
-        "{each:.1} us of server CPU a member and broadcast of {BROADCAST} B, receipts included, raw send {raw_before:.1} / {raw_after:.1} us; {CROWD} members, {:.1}/s each",
-        counted.count as f64 / f64::from(CROWD) / seconds as f64
-    );
-    Row::new("RT3", each / raw, "x send", note).goals(1.6, 1.25)
+    let after_it = raw_cost(CROWD, BROADCAST, seconds / 2, false);
+    Told {
+        each: spent.as_secs_f64() * 1e6 / counted.count.max(1) as f64,
+        raw: [before_it, after_it],
+        rate: counted.count as f64 / f64::from(CROWD) / seconds as f64,
+    }
 }
 
 #[derive(NetMessage, Serialize, Deserialize, Clone, Debug, PartialEq)]
