@@ -1,23 +1,18 @@
 //! K1 to K4: what a room costs as it grows: entities that move, entities that rest, viewers, rooms. No sockets; the curves are drawn for the docs.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy_ecs::prelude::*;
 use tickwire_benches::game::workload;
 use tickwire_benches::row::Row;
-use tickwire_proto::frame::Identity;
-use tickwire_proto::{Tick, Time};
-use tickwire_server::{
-    Gauge, Kind, MemberId, Room, RoomInput, RoomJoin, RoomOutput, RoomSpec, SessionKey,
-};
 use tickwire_sim::prelude::*;
 use tickwire_sim::{GameKind, SimOptions, Simulation};
 use tickwire_snapshot::{AreaId, Basis, Encoder};
 use tickwire_workload::Config;
 
 use crate::plot::{Curve, Plot};
+use crate::seen::Seen;
 
 /// Ticks before the measure, and measured.
 const SETTLE: u32 = 40;
@@ -30,107 +25,92 @@ const ROOMS: [u32; 4] = [1, 10, 100, 300];
 
 /// Prints the rows; draws the curves into a folder, if there is one.
 pub fn rows(plots: Option<&Path>, print: &mut dyn FnMut(Row)) {
-    let draw = |name: &str, plot: Plot| {
+    let mut tell = |id: &str, what: &str, [file, title, x, y]: [&str; 4], curves: Vec<Curve>| {
+        print(row(id, what, &curves));
         if let Some(folder) = plots {
-            plot.draw(&folder.join(name))
+            let plot = Plot::new(title, x, y, curves);
+            plot.draw(&folder.join(file))
                 .expect("the folder takes a picture");
         }
     };
     let all = |profile| ENTITIES.map(|n| (n, world(n, 0, profile)));
     let (dense, fast) = (all(Profile::Dense), all(Profile::Fast));
-    let at = |worlds: &[(u32, World)], of: fn(&World) -> f64| -> Vec<(f64, f64)> {
-        worlds
-            .iter()
-            .map(|(n, world)| (f64::from(*n), of(world)))
-            .collect()
+    let resting = ENTITIES.map(|n| (n, world(RESTLESS, n, Profile::Dense)));
+    let curve = |name: &str, worlds: &[(u32, World)], of: fn(&World) -> f64| {
+        let points = worlds.iter().map(|(n, world)| (f64::from(*n), of(world)));
+        Curve::new(name, points.collect())
     };
-    let curves = vec![
-        Curve::new("capture", at(&fast, |world| world.capture)),
-        Curve::new("encode, dense", at(&dense, |world| world.encode)),
-        Curve::new("encode, fast", at(&fast, |world| world.encode)),
-    ];
-    print(row(
+    let moving = "entities that all move";
+    tell(
         "K1",
-        "us a tick, by entities that all move; capture, dense, fast",
-        &curves,
-    ));
-    draw(
-        "entities.svg",
-        Plot::new(
+        &format!("us a tick, by {moving}; capture, dense, fast"),
+        [
+            "entities.svg",
             "A tick, by entities that all move",
             "entities",
             "microseconds",
-            curves,
-        ),
+        ],
+        vec![
+            curve("capture", &fast, |world| world.capture),
+            curve("encode, dense", &dense, |world| world.encode),
+            curve("encode, fast", &fast, |world| world.encode),
+        ],
     );
-    let curves = vec![
-        Curve::new("dense", at(&dense, |world| world.bytes)),
-        Curve::new("fast", at(&fast, |world| world.bytes)),
-    ];
-    print(row(
+    tell(
         "K1.bytes",
-        "bytes an update of the same; dense, fast",
-        &curves,
-    ));
-    draw(
-        "bytes.svg",
-        Plot::new(
+        &format!("bytes an update, by {moving}; dense, fast"),
+        [
+            "bytes.svg",
             "An update, by entities that all move",
             "entities",
             "bytes",
-            curves,
-        ),
+        ],
+        vec![
+            curve("dense", &dense, |world| world.bytes),
+            curve("fast", &fast, |world| world.bytes),
+        ],
     );
-    let resting = ENTITIES.map(|n| (n, world(RESTLESS, n, Profile::Dense)));
-    let curves = vec![
-        Curve::new("capture", at(&resting, |world| world.capture)),
-        Curve::new("encode, dense", at(&resting, |world| world.encode)),
-    ];
-    print(row(
+    let resting_title = "A tick, by entities that rest beside 100 that move";
+    tell(
         "K2",
         "us a tick, by entities that rest beside 100 that move; capture, encode",
-        &curves,
-    ));
-    draw(
-        "resting.svg",
-        Plot::new(
-            "A tick, by entities that rest beside 100 that move",
+        [
+            "resting.svg",
+            resting_title,
             "entities at rest",
             "microseconds",
-            curves,
-        ),
+        ],
+        vec![
+            curve("capture", &resting, |world| world.capture),
+            curve("encode, dense", &resting, |world| world.encode),
+        ],
     );
-    let viewers: Vec<(f64, f64)> = VIEWERS.iter().map(|&n| (f64::from(n), viewed(n))).collect();
-    let curves = vec![Curve::new("step, capture, encode and all updates", viewers)];
-    print(row(
+    let points = VIEWERS.iter().map(|&n| (f64::from(n), viewed(n)));
+    tell(
         "K3",
         "us a tick of a room with 250 entities that move, by viewers",
-        &curves,
-    ));
-    draw(
-        "viewers.svg",
-        Plot::new(
+        [
+            "viewers.svg",
             "A tick with 250 entities that move, by viewers",
             "viewers",
             "microseconds",
-            curves,
-        ),
+        ],
+        vec![Curve::new(
+            "step, capture, encode and all updates",
+            points.collect(),
+        )],
     );
-    let rooms: Vec<(f64, f64)> = ROOMS.iter().map(|&n| (f64::from(n), many(n))).collect();
-    let curves = vec![Curve::new("a room of 16 players", rooms)];
-    print(row(
+    let points = ROOMS.iter().map(|&n| (f64::from(n), many(n)));
+    tell(
         "K4",
         "us a tick of one of so many rooms of arena S with 16 viewers, one after the other",
-        &curves,
-    ));
-    draw(
-        "rooms.svg",
-        Plot::new(
+        [
+            "rooms.svg",
             "A tick of one room, by rooms",
             "rooms",
             "microseconds",
-            curves,
-        ),
+        ],
+        vec![Curve::new("a room of 16 players", points.collect())],
     );
 }
 
@@ -244,77 +224,16 @@ fn median(mut times: Vec<Duration>) -> f64 {
     times[times.len() / 2].as_secs_f64() * 1e6
 }
 
-/// A room and its viewers, who hold all that they get.
-struct Seen {
-    room: Room,
-    gauges: Vec<Gauge>,
-    ticks: u32,
-}
-
-impl Seen {
-    fn new(kind: &GameKind, viewers: u32) -> Seen {
-        let mut room = Room::new(RoomSpec {
-            namespace: "/".into(),
-            no: 9,
-            id: "K".into(),
-            kind: Arc::new(Kind::from(kind.clone())),
-            seats: viewers as u16,
-            attributes: vec![],
-            seed: 5,
-        });
-        let gauges: Vec<Gauge> = (0..viewers).map(|_| Gauge::default()).collect();
-        for (n, gauge) in (1..).zip(&gauges) {
-            room.handle(RoomInput::Join(Box::new(RoomJoin {
-                member: MemberId(n),
-                session: SessionKey(u64::from(n)),
-                request: 1,
-                identity: Identity::new("x"),
-                gauge: gauge.clone(),
-                generic: false,
-                watches: false,
-                host: false,
-                replaces: None,
-            })));
-        }
-        Seen {
-            room,
-            gauges,
-            ticks: 0,
-        }
-    }
-
-    /// The time of one tick, its updates made.
-    fn tick(&mut self) -> Duration {
-        self.ticks += 1;
-        let begun = Instant::now();
-        self.room.tick(Time(u64::from(self.ticks)), None);
-        let took = begun.elapsed();
-        while let Some(output) = self.room.poll() {
-            if let RoomOutput::Updates(batch) = output {
-                self.room.handle(RoomInput::Recycle(batch));
-            }
-        }
-        for (n, gauge) in (1..).zip(&self.gauges) {
-            gauge.fetched(gauge.unfetched());
-            let (member, tick) = (MemberId(n), Tick(self.ticks));
-            self.room.handle(RoomInput::Held { member, tick });
-        }
-        took
-    }
-}
-
 fn viewed(viewers: u32) -> f64 {
-    let mut seen = Seen::new(&game(250, 0, Profile::Fast), viewers);
+    let mut seen = Seen::new(&game(250, 0, Profile::Fast), vec![], viewers as u16);
     // Sixteen keyframes a tick, until everybody has one.
-    (0..SETTLE + viewers / 8).for_each(|_| {
-        seen.tick();
-    });
+    seen.ticks(SETTLE + viewers / 8);
     median((0..MEASURE).map(|_| seen.tick()).collect())
 }
 
 fn many(rooms: u32) -> f64 {
     let kind = GameKind::new("small", workload(Config::small(1), 16));
-    let mut all: Vec<Seen> = (0..rooms).map(|_| Seen::new(&kind, 16)).collect();
+    let mut all: Vec<Seen> = (0..rooms).map(|_| Seen::new(&kind, vec![], 16)).collect();
     let mut times = Vec::new();
     for tick in 0..SETTLE + 60 {
         for seen in &mut all {

@@ -1,17 +1,14 @@
 //! I1 to I3: what one player costs in bytes, work and time while a world of constant density grows a hundredfold and players with it. No sockets.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bevy_ecs::prelude::*;
 use tickwire_benches::row::Row;
-use tickwire_proto::frame::Identity;
-use tickwire_proto::{Tick, Time};
-use tickwire_server::{
-    Gauge, Kind, MemberId, Room, RoomInput, RoomJoin, RoomOutput, RoomSpec, RoomStats, SessionKey,
-};
+use tickwire_server::RoomStats;
 use tickwire_sim::prelude::*;
 use tickwire_sim::{GameKind, SimOptions, Simulation};
+
+use crate::seen::Seen;
 
 /// Entities and players.
 const WORLDS: [(u32, u32); 5] = [
@@ -172,57 +169,14 @@ pub fn rows(print: &mut dyn FnMut(Row)) {
 fn measure(kind: &GameKind, walkers: u32, players: u32) -> Cost {
     let attributes = vec![("walkers".to_owned(), walkers.to_string())];
     let step = step(kind, &attributes, players);
-    let mut room = Room::new(RoomSpec {
-        namespace: "/".into(),
-        no: 9,
-        id: "F".into(),
-        kind: Arc::new(Kind::from(kind.clone())),
-        seats: 1_000,
-        attributes,
-        seed: 5,
-    });
-    let gauges: Vec<Gauge> = (0..players).map(|_| Gauge::default()).collect();
-    for (n, gauge) in (1..).zip(&gauges) {
-        room.handle(RoomInput::Join(Box::new(RoomJoin {
-            member: MemberId(n),
-            session: SessionKey(u64::from(n)),
-            request: 1,
-            identity: Identity::new("x"),
-            gauge: gauge.clone(),
-            generic: false,
-            watches: false,
-            host: false,
-            replaces: None,
-        })));
-    }
-    let mut ticks = 0;
-    let mut time = Duration::ZERO;
-    let mut run = |room: &mut Room, count: u32| {
-        for _ in 0..count {
-            ticks += 1;
-            let start = Instant::now();
-            room.tick(Time(ticks), None);
-            time += start.elapsed();
-            while let Some(output) = room.poll() {
-                if let RoomOutput::Updates(batch) = output {
-                    room.handle(RoomInput::Recycle(batch));
-                }
-            }
-            for (n, gauge) in (1..).zip(&gauges) {
-                gauge.fetched(gauge.unfetched());
-                let (member, tick) = (MemberId(n), Tick(ticks as u32));
-                room.handle(RoomInput::Held { member, tick });
-            }
-        }
-        std::mem::take(&mut time)
-    };
-    run(&mut room, SETTLE);
+    let mut seen = Seen::new(kind, attributes, players as u16);
+    seen.ticks(SETTLE);
     let mut settling = SETTLE;
     loop {
-        let paced = room.stats().keyframes_paced;
-        run(&mut room, 1);
+        let paced = seen.stats().keyframes_paced;
+        seen.tick();
         settling += 1;
-        if room.stats().keyframes_paced == paced {
+        if seen.stats().keyframes_paced == paced {
             break;
         }
         assert!(
@@ -230,9 +184,9 @@ fn measure(kind: &GameKind, walkers: u32, players: u32) -> Cost {
             "keyframes are still put off after {settling} ticks"
         );
     }
-    let before = room.stats();
-    let time = run(&mut room, MEASURE);
-    let after = room.stats();
+    let before = seen.stats();
+    let time = seen.ticks(MEASURE);
+    let after = seen.stats();
     let updates = (after.updates - before.updates) as f64;
     let each = |of: fn(&RoomStats) -> u64| (of(&after) - of(&before)) as f64 / updates;
     Cost {

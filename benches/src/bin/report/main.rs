@@ -14,6 +14,7 @@ mod plot;
 mod raw;
 mod realtime;
 mod recorded;
+mod seen;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -209,12 +209,15 @@ impl Body {
             self.skipped += behind / u64::from(tick_us.max(1));
             room.skip_to(ended);
         }
-        tracing::warn!(
-            room = self.no,
-            updates = format_args!("one of {thinned}"),
-            tick_us,
-            "room goes at another pace, by what the server can do"
-        );
+        let updates = format_args!("one of {thinned}");
+        match is_slower(before, pace) {
+            true => {
+                tracing::warn!(room = self.no, %updates, tick_us, "room cannot keep up: slower")
+            }
+            false => {
+                tracing::info!(room = self.no, %updates, tick_us, "room keeps up: faster again")
+            }
+        }
     }
 
     /// When it is due that was woken at `now`: at once, unless its last tick was just before.
