@@ -158,6 +158,8 @@ fn conversation() -> Vec<(char, Bytes)> {
         room,
         held,
         tick: held.plus(2),
+        shown: None,
+        said: None,
         payload: &payload,
     };
     talk.say(command.encode());

@@ -18,11 +18,17 @@ const IMPORTS: &[(&str, &[&str])] = &[
         "net",
         &["proto", "snapshot", "sim", "server", "client", "web"],
     ),
-    ("lab", &["proto", "snapshot", "sim", "server", "client"]),
+    ("predict", &["proto", "snapshot", "sim", "client"]),
+    (
+        "lab",
+        &["proto", "snapshot", "sim", "server", "client", "predict"],
+    ),
     ("bots", &["proto", "snapshot", "client", "net", "lab"]),
 ];
 
-const SANS_IO: &[&str] = &["proto", "snapshot", "sim", "server", "client", "lab"];
+const SANS_IO: &[&str] = &[
+    "proto", "snapshot", "sim", "server", "client", "predict", "lab",
+];
 
 #[test]
 fn imports_go_one_way() {

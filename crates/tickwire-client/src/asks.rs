@@ -187,18 +187,20 @@ impl Client {
         if (row.ints.len(), row.blobs.len()) != (layout.columns().len(), layout.blobs()) {
             return Err(SendError::BadCommand(room));
         }
-        let payload = values::encode_record(schema, &row.ints, &row.blobs);
-        if self.stage != Stage::Attached {
-            if let Some(view) = self
-                .rooms
-                .get_mut(&room)
-                .and_then(|room| room.view.as_mut())
-            {
+        let (payload, shown) = (
+            values::encode_record(schema, &row.ints, &row.blobs),
+            view.shown(),
+        );
+        let attached = self.stage == Stage::Attached;
+        let mut said = None;
+        if let Some(view) = self.rooms.get_mut(&room).and_then(|it| it.view.as_mut()) {
+            if attached {
+                said = view.foresee_command(tick, row);
+            } else {
                 view.lead.left_out(); // it would come too late
             }
-            return Err(SendError::NotYet(room));
         }
-        if self.session.command(no, tick, &payload) {
+        if attached && self.session.command_with(no, tick, (shown, said), &payload) {
             Ok(())
         } else {
             Err(SendError::NotYet(room))

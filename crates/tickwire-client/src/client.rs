@@ -10,12 +10,14 @@ use tickwire_proto::{Backoff, ClientSession, Ending, Reason, Retry, SessionConfi
 use tickwire_snapshot::Schema;
 
 use crate::event::{ClientOutput, NamespaceKey, RequestId, RoomKey, State};
+use crate::foresight::{Foresight, Maker};
 use crate::lists::List;
 use crate::namespaces::Wanted;
 use crate::requests::Requests;
 use crate::rooms::{Phase, Room};
 use crate::statuses::Statuses;
 use crate::talk::OPEN_MAX;
+use crate::view::View;
 
 /// The back-off between two tries: the first, and the longest.
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
@@ -108,6 +110,8 @@ pub struct Client {
     pub(crate) open: Requests,
     pub(crate) outputs: VecDeque<ClientOutput>,
     pub(crate) reported: Time,
+    /// Who makes what predicts.
+    pub(crate) maker: Maker,
 }
 
 impl Client {
@@ -140,9 +144,18 @@ impl Client {
             open: Requests::default(),
             outputs: VecDeque::new(),
             reported: now,
+            maker: Maker::default(),
         };
         client.connect(now);
         client
+    }
+
+    /// From now on rooms that are joined are predicted by what this makes of them. See `tickwire-predict`, which has the game for it.
+    pub fn predict_with(
+        &mut self,
+        make: impl FnMut(&View) -> Option<Box<dyn Foresight>> + Send + 'static,
+    ) {
+        self.maker = Maker(Some(Box::new(make)));
     }
 
     /// Where the conversation is.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tickwire_proto::{Tick, Time};
 
+use crate::foresight::ForesightFigures;
+
 /// How a room is doing, seen from here. All rates are over the last few seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -39,6 +41,8 @@ pub struct Figures {
     pub events_dropped: u64,
     /// Ticks that got no command because nobody asked in time.
     pub commands_skipped: u64,
+    /// How predicting is doing, where somebody does.
+    pub foresight: Option<ForesightFigures>,
 }
 
 /// Seconds that a rate looks back.

@@ -157,6 +157,13 @@ impl CommandLead {
         self.margin
     }
 
+    /// Where the clock of commands stands at `now`, which is not before it was [moved](Self::advance) last, in ticks: at each whole one a
+    /// command is wanted.
+    pub fn tick_at(&self, now: Time) -> f64 {
+        let passed = now.since(self.clock.at()).as_micros() as f64;
+        self.clock.tick() + passed * self.clock.speed() / self.tick_us
+    }
+
     /// The newest tick that was given out.
     pub fn last(&self) -> Option<Tick> {
         self.last

@@ -29,11 +29,13 @@ mod clock;
 mod delay;
 mod event;
 mod figures;
+mod foresight;
 mod ladder;
 mod lead;
 mod lists;
 mod moves;
 mod namespaces;
+mod own;
 mod people;
 mod picture;
 mod requests;
@@ -50,9 +52,11 @@ pub use event::{
     RoomKey, SendError, State,
 };
 pub use figures::Figures;
+pub use foresight::{Foreseen, Foresight, ForesightFigures, MakeForesight};
 pub use ladder::{BESIDE_MS, Ladder, LinkChoice, LinkKind, Rung};
 pub use lead::CommandLead;
 pub use namespaces::Within;
-pub use picture::{Picture, Row, ShownEvent, entity_id, slot_and_generation};
+pub use own::OwnSeen;
+pub use picture::{Picture, Row, ShownEvent, blend_values, entity_id, slot_and_generation};
 pub use requests::{ASK_TIMEOUT, reply_of};
 pub use view::{Applied, View};

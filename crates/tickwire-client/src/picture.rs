@@ -6,6 +6,7 @@ use tickwire_proto::Tick;
 use tickwire_snapshot::{Area, AreaId, Lerp, NetId, RecordSchema, Schema, TickEvent, Value};
 
 use crate::areas::Between;
+use crate::foresight::Foreseen;
 use crate::moves::Moves;
 
 /// A sample of a view at the picture's time. It holds what it shows, so it may be kept.
@@ -16,6 +17,8 @@ pub struct Picture {
     pub(crate) layers: Vec<Layer>,
     pub(crate) owner: Option<Owner>,
     pub(crate) moves: Moves,
+    /// Those who are predicted, and are shown so alone.
+    pub(crate) foreseen: Option<Arc<Vec<Foreseen>>>,
 }
 
 /// An area's part of a picture.
@@ -46,10 +49,38 @@ impl Picture {
 
     /// How many entities it shows.
     pub fn len(&self) -> usize {
-        self.layers
-            .iter()
-            .map(|layer| layer.between.from.len())
-            .sum()
+        let areas = self.layers.iter().map(|layer| &layer.between.from);
+        match &self.foreseen {
+            None => areas.map(|area| area.len()).sum(),
+            Some(foreseen) => {
+                let seen = |area: &Area| {
+                    let all = area.entities();
+                    all.filter(|id| !self.is_foreseen(area, id.slot)).count()
+                };
+                areas.map(|area| seen(area)).sum::<usize>() + foreseen.len()
+            }
+        }
+    }
+
+    /// Those who are predicted, if somebody predicts.
+    pub fn foreseen(&self) -> &[Foreseen] {
+        self.foreseen.as_deref().map_or(&[], |all| all)
+    }
+
+    /// Whether somebody of an area is shown as predicted, and not as the area has them.
+    fn is_foreseen(&self, area: &Area, slot: u32) -> bool {
+        if self.foreseen.is_none() || slot == 0 {
+            return false;
+        }
+        let marked = self.schema.component("Predicted");
+        self.is_mine(area, slot) || marked.is_some_and(|marked| area.has(marked, slot))
+    }
+
+    fn is_mine(&self, area: &Area, slot: u32) -> bool {
+        self.owner.is_some_and(|owner| {
+            area.has(owner.component, slot)
+                && area.number(owner.component, slot, owner.field) == Some(f64::from(owner.seat))
+        })
     }
 
     /// Whether it shows no entity.
@@ -59,17 +90,33 @@ impl Picture {
 
     /// The entities that have the component, which is named by its number in [`Schema::record`].
     pub fn entities(&self, component: usize) -> impl Iterator<Item = Row<'_>> {
-        self.layers.iter().flat_map(move |layer| {
+        let known = self.layers.iter().flat_map(move |layer| {
             let area = &layer.between.from;
-            area.rows(component).filter_map(move |slot| {
+            let shown = area.rows(component);
+            let shown = shown.filter(move |slot| !self.is_foreseen(area, *slot));
+            shown.filter_map(move |slot| {
                 Some(Row {
                     picture: self,
-                    layer,
+                    seen: Seen::Known(layer),
                     component,
                     slot,
                     generation: area.generation(slot)?,
                 })
             })
+        });
+        let foreseen = self.foreseen().iter();
+        known.chain(foreseen.filter_map(move |it| self.ahead(it, component)))
+    }
+
+    fn ahead<'a>(&'a self, it: &'a Foreseen, component: usize) -> Option<Row<'a>> {
+        it.row(component)?;
+        let id = it.place.map(|(_, id)| id).unwrap_or_default();
+        Some(Row {
+            picture: self,
+            seen: Seen::Foreseen(it),
+            component,
+            slot: id.slot,
+            generation: id.generation,
         })
     }
 
@@ -88,7 +135,7 @@ impl Picture {
             .find(|layer| layer.between.from.has(component, 0))?;
         Some(Row {
             picture: self,
-            layer,
+            seen: Seen::Known(layer),
             component,
             slot: 0,
             generation: 0,
@@ -97,6 +144,9 @@ impl Picture {
 
     /// One entity by its [`Row::id`], seen through one component; `None` if the picture does not show it.
     pub fn entity(&self, id: u64, component: usize) -> Option<Row<'_>> {
+        if let Some(it) = self.foreseen().iter().find(|it| it.id == id) {
+            return self.ahead(it, component);
+        }
         self.moves
             .all_of(id)
             .find_map(|id| self.entity_here(id, component))
@@ -106,9 +156,10 @@ impl Picture {
         let (area, generation, slot) = split_id(id);
         let layer = self.layers.iter().find(|layer| layer.area == area)?;
         let held = &layer.between.from;
-        (held.has(component, slot) && held.generation(slot) == Some(generation)).then_some(Row {
+        let there = held.has(component, slot) && held.generation(slot) == Some(generation);
+        (there && !self.is_foreseen(held, slot)).then_some(Row {
             picture: self,
-            layer,
+            seen: Seen::Known(layer),
             component,
             slot,
             generation,
@@ -120,29 +171,49 @@ impl Picture {
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
     picture: &'a Picture,
-    layer: &'a Layer,
+    seen: Seen<'a>,
     component: usize,
     slot: u32,
     generation: u16,
 }
 
+/// As what an entity is shown.
+#[derive(Clone, Copy, Debug)]
+enum Seen<'a> {
+    /// As it was between two updates.
+    Known(&'a Layer),
+    /// As it is predicted.
+    Foreseen(&'a Foreseen),
+}
+
 impl<'a> Row<'a> {
     /// One number for the entity; below 2^53, the same for as long as it lives and is in sight, whichever area it is in.
     pub fn id(&self) -> u64 {
-        self.picture.moves.name(self.id_here())
+        match self.seen {
+            Seen::Known(_) => self.picture.moves.name(self.id_here()),
+            Seen::Foreseen(it) => it.id,
+        }
     }
 
     /// Made of its area, slot and generation.
     fn id_here(&self) -> u64 {
-        join_id(self.layer.area, self.generation, self.slot)
+        join_id(self.area().0, self.generation, self.slot)
+    }
+
+    /// Whether it is shown as this side predicts it, and not as it was between two updates.
+    pub fn is_predicted(&self) -> bool {
+        matches!(self.seen, Seen::Foreseen(_))
     }
 
     /// The area that it is in.
     pub fn area(&self) -> AreaId {
-        AreaId(self.layer.area)
+        match self.seen {
+            Seen::Known(layer) => AreaId(layer.area),
+            Seen::Foreseen(it) => it.place.map_or(AreaId::ALL, |(area, _)| area),
+        }
     }
 
-    /// Its slot in its area.
+    /// Its slot in its area; 0: it is predicted, and the server does not know it yet.
     pub fn slot(&self) -> u32 {
         self.slot
     }
@@ -154,27 +225,25 @@ impl<'a> Row<'a> {
 
     /// The [`id`](Self::id) of an entity that a field of this one refers to.
     pub fn id_of(&self, other: NetId) -> u64 {
-        let id = join_id(self.layer.area, other.generation, other.slot);
+        let id = join_id(self.area().0, other.generation, other.slot);
         self.picture.moves.name(id)
     }
 
     /// Whether the viewer's seat owns it.
     pub fn mine(&self) -> bool {
-        self.picture.owner.is_some_and(|owner| {
-            let area = &self.layer.between.from;
-            area.has(owner.component, self.slot)
-                && area.number(owner.component, self.slot, owner.field)
-                    == Some(f64::from(owner.seat))
-        })
+        match self.seen {
+            Seen::Known(layer) => self.picture.is_mine(&layer.between.from, self.slot),
+            Seen::Foreseen(it) => it.mine,
+        }
     }
 
     /// The same entity through another component, if it has that one.
     pub fn component(&self, component: usize) -> Option<Row<'a>> {
-        self.layer
-            .between
-            .from
-            .has(component, self.slot)
-            .then_some(Row { component, ..*self })
+        let has = match self.seen {
+            Seen::Known(layer) => layer.between.from.has(component, self.slot),
+            Seen::Foreseen(it) => it.row(component).is_some(),
+        };
+        has.then_some(Row { component, ..*self })
     }
 
     /// Its component's schema.
@@ -184,8 +253,16 @@ impl<'a> Row<'a> {
 
     /// A field that is one number (a range, an angle, an integer, a bool, an enum's variant), between two updates.
     pub fn number(&self, field: usize) -> Option<f64> {
-        let here = self
-            .layer
+        let layer = match self.seen {
+            Seen::Known(layer) => layer,
+            Seen::Foreseen(_) => match self.value(field)? {
+                Value::Number(number) => return Some(number),
+                Value::Int(int) => return Some(int as f64),
+                Value::Bool(is) => return Some(f64::from(u8::from(is))),
+                _ => return None,
+            },
+        };
+        let here = layer
             .between
             .from
             .number(self.component, self.slot, field)?;
@@ -193,23 +270,23 @@ impl<'a> Row<'a> {
             .towards()
             .and_then(|(to, slot)| to.number(self.component, slot, field));
         Some(match there {
-            Some(there) => blend(self.lerp(field), here, there, self.layer.between.part),
+            Some(there) => blend(self.lerp(field), here, there, layer.between.part),
             None => here,
         })
     }
 
     /// Any field as a value; numbers in it are between two updates, as the field declares.
     pub fn value(&self, field: usize) -> Option<Value> {
-        let here = self
-            .layer
-            .between
-            .from
-            .value(self.component, self.slot, field)?;
+        let layer = match self.seen {
+            Seen::Known(layer) => layer,
+            Seen::Foreseen(it) => return it.row(self.component)?.get(field).cloned(),
+        };
+        let here = layer.between.from.value(self.component, self.slot, field)?;
         let there = self
             .towards()
             .and_then(|(to, slot)| to.value(self.component, slot, field));
         Some(match there {
-            Some(there) => blend_values(self.lerp(field), here, there, self.layer.between.part),
+            Some(there) => blend_values(self.lerp(field), here, there, layer.between.part),
             None => here,
         })
     }
@@ -222,7 +299,10 @@ impl<'a> Row<'a> {
 
     /// The area that the picture slides into and the entity's slot there, if it is there with the component: the same area, or another one.
     fn towards(&self) -> Option<(&'a Area, u32)> {
-        let to = self.layer.between.to.as_deref()?;
+        let Seen::Known(layer) = self.seen else {
+            return None;
+        };
+        let to = layer.between.to.as_deref()?;
         if to.generation(self.slot) == Some(self.generation) || self.slot == 0 {
             return to.has(self.component, self.slot).then_some((to, self.slot));
         }
@@ -330,7 +410,8 @@ fn shortest_turn(from: f64, to: f64) -> f64 {
     }
 }
 
-fn blend_values(how: Lerp, from: Value, to: Value, part: f64) -> Value {
+/// A value between two, as a field declares: `part` of the way from the first to the second.
+pub fn blend_values(how: Lerp, from: Value, to: Value, part: f64) -> Value {
     match (from, to) {
         (Value::Number(a), Value::Number(b)) => Value::Number(blend(how, a, b, part)),
         (Value::Int(a), Value::Int(b)) if how != Lerp::Step => {

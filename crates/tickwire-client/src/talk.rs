@@ -333,7 +333,9 @@ impl Client {
         self.keys.insert(info.room, key);
         if let Some(room) = self.rooms.get_mut(&key) {
             let (again, moved) = (room.joined_before, std::mem::take(&mut room.moving));
-            room.joined(info.room, View::new(now, entry));
+            let mut view = View::new(now, entry);
+            view.ahead.0 = self.maker.0.as_mut().and_then(|make| make(&view));
+            room.joined(info.room, view);
             self.event(match moved {
                 true => ClientEvent::Moved { room: key },
                 false => ClientEvent::Joined { room: key, again },
@@ -395,14 +397,16 @@ impl Client {
         match event {
             SessionEvent::TickFrame {
                 room,
+                tick,
                 applied,
                 slack,
                 stamp,
-                ..
+                own,
             } => {
                 let rtt = self.session.rtt();
                 if let Some(view) = self.view_by_number(room) {
                     view.tick_frame(now, applied, slack, stamp, rtt.smoothed);
+                    view.own.tell(tick, own);
                 }
             }
             SessionEvent::Update { room, tick, frame } => self.update(now, room, tick, &frame),
@@ -460,6 +464,7 @@ impl Client {
             return;
         };
         let outcome = view.apply(now, frame);
+        view.foresee(now);
         let (applied, stamp, age) = (view.last_applied(), view.stamp(), view.age(least));
         // a receipt, whatever was in it: the server sees that the way is clear, for the keyframe too
         self.session.held(no, tick);

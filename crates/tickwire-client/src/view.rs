@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use litemap::LiteMap;
 use tickwire_proto::frame::{AreaDelta, MemberChangeOwned, MemberInfoOwned, ServerFrame};
-use tickwire_proto::{Tick, Time};
-use tickwire_snapshot::{AREA_IDS_MAX, Area, AreaId, ENTITIES_MAX, NetId, Schema};
+use tickwire_proto::{Moment, Tick, Time};
+use tickwire_snapshot::{
+    AREA_IDS_MAX, Area, AreaId, ENTITIES_MAX, NetId, OwnedRow, Schema, TickEvent,
+};
 
 use crate::areas::AreaView;
 use crate::clock::{ArrivalLine, Earliest, SteadyClock};
 use crate::delay::{DELAY_MAX, Delay};
 use crate::event::Fault;
 use crate::figures::{Figures, Meter};
+use crate::foresight::{Ahead, Foreseen, ForesightFigures};
 use crate::lead::CommandLead;
 use crate::moves::{Crossing, Moves};
+use crate::own::{Own, OwnSeen};
 use crate::picture::{Layer, Owner, Picture, ShownEvent, join_id, split_id};
 
 /// Areas of one view, those that just went out of sight among them. Together they have as many entities as one may have.
@@ -70,6 +74,8 @@ pub struct View {
     jitter_us: f64,
     late_us: f64,
     stamp: Option<u64>,
+    pub(crate) own: Own,
+    pub(crate) ahead: Ahead,
     slack: i8,
     applied: Option<Tick>,
     underruns: u64,
@@ -97,6 +103,8 @@ impl View {
             jitter_us: 0.0,
             late_us: 0.0,
             stamp: None,
+            own: Own::default(),
+            ahead: Ahead::default(),
             slack: 0,
             applied: None,
             underruns: 0,
@@ -186,6 +194,33 @@ impl View {
         })
     }
 
+    /// The newest tick for which a command was asked of the player.
+    pub fn last_command(&self) -> Option<Tick> {
+        self.lead.last()
+    }
+
+    /// What the server says of what one's own seat owns, and at which tick, to a client that predicts: of the newest update.
+    pub fn own(&self) -> Option<(Tick, OwnSeen<'_>)> {
+        self.own.seen()
+    }
+
+    /// How predicting is doing, where somebody does; and what the server knew better, by the name of the component: how often.
+    pub fn foresight(&self) -> Option<(ForesightFigures, &[(String, u64)])> {
+        let ahead = self.ahead.0.as_ref()?;
+        Some((ahead.figures(), ahead.causes()))
+    }
+
+    /// The areas that are in sight as they were at the newest tick, by rising id.
+    pub fn newest_areas(&self) -> impl Iterator<Item = &Arc<Area>> {
+        let held = self.areas.values().filter_map(AreaView::newest);
+        held.map(|held| &held.area)
+    }
+
+    /// Where the picture drawn last was, in ticks.
+    pub fn picture_tick(&self) -> Option<f64> {
+        self.clock.is_started().then(|| self.clock.tick())
+    }
+
     /// Takes in the shared frame of an update. What is wrong with it is told; the view stays right.
     pub fn apply(&mut self, now: Time, frame: &[u8]) -> Applied {
         let mut outcome = Applied::default();
@@ -268,20 +303,67 @@ impl View {
             layers,
             owner: self.owner,
             moves: self.moves.clone(),
+            foreseen: self.draw_ahead(now),
         })
+    }
+
+    /// Those who are predicted, as they are now; `None`: nobody predicts.
+    fn draw_ahead(&mut self, now: Time) -> Option<Arc<Vec<Foreseen>>> {
+        let clock = &self.lead;
+        let ahead = self.ahead.0.as_mut()?;
+        Some(Arc::new(ahead.draw(now, clock.tick_at(now))))
+    }
+
+    /// What predicts is told of what was taken in.
+    pub(crate) fn foresee(&mut self, now: Time) {
+        if let Some(mut ahead) = self.ahead.0.take() {
+            ahead.truth(self, now);
+            self.ahead.0 = Some(ahead);
+        }
+    }
+
+    /// The same of a command.
+    pub(crate) fn foresee_command(&mut self, tick: Tick, row: &OwnedRow) -> Option<u16> {
+        let mut ahead = self.ahead.0.take()?;
+        let said = ahead.command(self, tick, row);
+        self.ahead.0 = Some(ahead);
+        said
+    }
+
+    /// What the picture drawn last shows, and a command that is given now was asked in: never beyond what is held, where the picture shows what
+    /// stands still. `None`: none was drawn.
+    pub fn shown(&self) -> Option<Moment> {
+        let newest = self.newest.filter(|_| self.clock.is_started())?;
+        Some(Moment::from_ticks(self.clock.tick()).min(Moment::of(newest)))
     }
 
     /// The next tick event whose moment has come in the picture drawn last: each once, in the order of ticks.
     pub fn event_due(&mut self) -> Option<ShownEvent> {
         let tick = self.clock.tick();
-        let mut areas = self.areas.iter_mut();
-        let (area, event) = areas.find_map(|(area, view)| Some((*area, view.event_due(tick)?)))?;
+        let (area, event) = self.next_event(tick)?;
         Some(ShownEvent {
             schema: self.entry.schema.clone(),
             area,
             event,
             moves: self.moves.clone(),
         })
+    }
+
+    /// What was predicted comes first; what the server says of it later is left out.
+    fn next_event(&mut self, tick: f64) -> Option<(u32, TickEvent)> {
+        let predicted = self.ahead.0.as_mut().and_then(|it| it.event_due());
+        if let Some(event) = predicted {
+            return Some((AreaId::ALL.0, event));
+        }
+        loop {
+            let mut areas = self.areas.iter_mut();
+            let due = areas.find_map(|(area, view)| Some((*area, view.event_due(tick)?)));
+            let (area, event) = due?;
+            let ahead = self.ahead.0.as_mut();
+            if !ahead.is_some_and(|ahead| ahead.was_shown(&event)) {
+                return Some((area, event));
+            }
+        }
     }
 
     /// How the room is doing, seen from here. `rtt`: smoothed and least, from the session.
@@ -313,6 +395,7 @@ impl View {
             faults: self.faults,
             events_dropped: self.areas.values().map(|area| area.events_dropped).sum(),
             commands_skipped: self.lead.skipped(),
+            foresight: self.ahead.0.as_ref().map(|ahead| ahead.figures()),
         }
     }
 
@@ -413,6 +496,7 @@ impl View {
             self.paused.clear();
         }
         self.newest = self.newest.max(Some(tick));
+        self.own.updated(tick);
         self.forget_what_is_over();
         let (known, before) = (!self.line.is_empty(), self.line.tick_at(now));
         let on_the_line = match paused {

@@ -108,6 +108,12 @@ impl RecordField {
             .is_none_or(|scope| scope.value == Scope::All)
     }
 
+    /// Whether its owner may know it.
+    pub(crate) fn owned(&self) -> bool {
+        let scope = self.attrs.scope.as_ref().map(|scope| scope.value);
+        matches!(scope, None | Some(Scope::All | Scope::Owner))
+    }
+
     /// The expression of its `FieldSchema`.
     pub(crate) fn schema(&self, record: &str, paths: &Paths) -> TokenStream {
         let Paths { snapshot, .. } = paths;

@@ -43,6 +43,8 @@ impl<'a> RecordType<'a> {
         let (ident, snapshot) = (&self.input.ident, &self.paths.snapshot);
         let (schema, write, read) = (self.schema(), self.write(), self.read_row());
         let (write_exact, read_exact) = (self.write_exact(), self.read_exact());
+        let (write_own, read_own, duplicate) =
+            (self.write_own(), self.read_own(), self.duplicate());
         let picks = self.fields.iter().any(|field| field.codec == Codec::Pick);
         let import = picks.then(
             || quote!(use #snapshot::record::{NoCodec as _, OwnCodec as _, SerdeCodec as _};),
@@ -51,6 +53,8 @@ impl<'a> RecordType<'a> {
             const _: () = {
                 #[allow(unused_imports)]
                 #import
+                #[allow(unused_imports)]
+                use #snapshot::record::{Copied as _, CopiedExactly as _};
                 #[automatically_derived]
                 impl #snapshot::record::Record for #ident {
                     #schema
@@ -58,6 +62,9 @@ impl<'a> RecordType<'a> {
                     #read
                     #write_exact
                     #read_exact
+                    #write_own
+                    #read_own
+                    #duplicate
                 }
             };
         }
@@ -153,6 +160,66 @@ impl<'a> RecordType<'a> {
             ) -> ::core::result::Result<Self, #snapshot::record::ReadError> {
                 let _ = (&input, refs);
                 ::core::result::Result::Ok(Self { #(#values),* })
+            }
+        }
+    }
+
+    fn write_own(&self) -> TokenStream {
+        let snapshot = &self.paths.snapshot;
+        let puts = self
+            .fields
+            .iter()
+            .filter(|field| field.owned())
+            .map(|field| {
+                let member = &field.member;
+                field.call(&self.paths, "put_exact", quote!(&self.#member, out, refs))
+            });
+        quote! {
+            fn write_own(&self, out: &mut ::std::vec::Vec<u8>, refs: &dyn #snapshot::record::Refs) {
+                let _ = (&out, refs);
+                #(#puts;)*
+            }
+        }
+    }
+
+    fn read_own(&self) -> TokenStream {
+        let snapshot = &self.paths.snapshot;
+        let values = self.fields.iter().map(|field| {
+            let (member, ty, place) = (&field.member, &field.ty, field.place(&self.name));
+            if field.owned() {
+                let get = field.call(&self.paths, "get_exact", quote!(input, refs));
+                return quote!(#member: #get.map_err(|fault| fault.of(#place))?);
+            }
+            let kept = quote!(before.and_then(|before| (&&#snapshot::record::CopyOf(&before.#member)).copied()));
+            quote!(#member: #kept.unwrap_or_else(<#ty as ::core::default::Default>::default))
+        });
+        quote! {
+            fn read_own(
+                before: ::core::option::Option<&Self>,
+                input: &mut &[u8],
+                refs: &dyn #snapshot::record::Refs,
+            ) -> ::core::result::Result<Self, #snapshot::record::ReadError> {
+                let _ = (before, &input, refs);
+                ::core::result::Result::Ok(Self { #(#values),* })
+            }
+        }
+    }
+
+    fn duplicate(&self) -> TokenStream {
+        let snapshot = &self.paths.snapshot;
+        let values = self.fields.iter().map(|field| {
+            let member = &field.member;
+            quote! {
+                #member: match (&&#snapshot::record::CopyOf(&self.#member)).copied() {
+                    ::core::option::Option::Some(copy) => copy,
+                    ::core::option::Option::None => return #snapshot::record::exactly(self),
+                }
+            }
+        });
+        quote! {
+            #[inline]
+            fn duplicate(&self) -> Self {
+                Self { #(#values),* }
             }
         }
     }

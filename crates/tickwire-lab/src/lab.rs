@@ -34,6 +34,7 @@ pub struct Lab {
     pub(crate) identities: Option<usize>,
     pub(crate) window: Duration,
     pub(crate) races: f64,
+    pub(crate) predicts: bool,
 }
 
 impl Lab {
@@ -58,6 +59,7 @@ impl Lab {
             identities: None,
             window: Duration::from_secs(30),
             races: 0.0,
+            predicts: false,
         }
     }
 
@@ -143,6 +145,12 @@ impl Lab {
     /// The same of the bytes that have arrived at the client.
     pub fn cut_after_down(mut self, bytes: usize) -> Lab {
         self.cut_after = Some((Toward::Client, bytes));
+        self
+    }
+
+    /// Clients predict: each runs the game ahead for its own seat. How that does is in [`Running::foresight`](crate::Running::foresight).
+    pub fn predict(mut self) -> Lab {
+        self.predicts = true;
         self
     }
 

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tickwire_client::{Client, Picture, View};
+use tickwire_server::RoomStats;
 use tickwire_snapshot::{Area, Snapshot};
 
 use crate::{
@@ -92,6 +93,12 @@ impl Running {
             epoch: link.epoch,
             number,
         })
+    }
+
+    /// What the room of a client has counted, while it is a member.
+    pub fn room_stats(&self, client: usize) -> Option<RoomStats> {
+        let name = self.room_of(client)?;
+        Some(self.host.as_ref()?.room(name.number)?.stats())
     }
 
     /// A number for all that happened so far: equal for equal seeds, whatever the machine.

@@ -116,6 +116,7 @@ impl Running {
                 &lab.name,
                 profile,
                 lab.letters,
+                lab.predicts.then(|| lab.kind.game().clone()),
                 chance.fork(1_000 + number as u64),
             )
         };

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tickwire_client::{Client, ClientConfig, Picture, RoomKey};
 use tickwire_proto::{Tick, Time};
 use tickwire_server::SessionKey;
+use tickwire_sim::GameKind;
 use tickwire_snapshot::OwnedRow;
 
 use crate::{
@@ -27,6 +28,8 @@ pub(crate) struct Seat {
     pub number: usize,
     /// Who it is: several may be the same.
     pub person: usize,
+    /// The game, if its client runs it ahead.
+    predicts: Option<GameKind>,
     /// Another session of the same person has its seat: it asks for none, while its process lives.
     pub replaced: bool,
     pub client: Client,
@@ -67,12 +70,14 @@ impl Seat {
         kind: &str,
         profile: Profile,
         letters: bool,
+        predicts: Option<GameKind>,
         mut chance: Chance,
     ) -> Self {
-        let client = new_client(now, person, chance.bits());
+        let client = new_client(now, person, predicts.as_ref(), chance.bits());
         let mut seat = Seat {
             number,
             person,
+            predicts,
             replaced: false,
             client,
             room: RoomKey::default(),
@@ -101,7 +106,7 @@ impl Seat {
 
     /// Its process dies and another begins.
     pub fn restart(&mut self, now: Time, kind: &str) {
-        self.client = new_client(now, self.person, self.chance.bits());
+        self.client = new_client(now, self.person, self.predicts.as_ref(), self.chance.bits());
         self.replaced = false;
         self.attempt += 1;
         self.link = None;
@@ -211,11 +216,15 @@ impl Seat {
     }
 }
 
-fn new_client(now: Time, person: usize, seed: u64) -> Client {
+fn new_client(now: Time, person: usize, predicts: Option<&GameKind>, seed: u64) -> Client {
     let credentials = Bytes::from(format!("{{\"guest\":\"Player {person}\"}}"));
     let config = ClientConfig {
         credentials: Some(credentials),
         ..ClientConfig::default()
     };
-    Client::new(config, seed, now)
+    let mut client = Client::new(config, seed, now);
+    if let Some(game) = predicts {
+        client.predict_with(tickwire_predict::of(game.clone()));
+    }
+    client
 }

@@ -2,8 +2,10 @@
 //! compiled for each type, so that a capture is a loop over a column, not a look-up for every row.
 
 mod beside;
+mod mirror;
 
 pub(crate) use beside::{AsksColumn, Singleton};
+pub(crate) use mirror::Reflection;
 
 use bevy_ecs::change_detection::{ContiguousRef, DetectChanges, Ref};
 use bevy_ecs::component::{Component, ComponentId, StorageType};
@@ -13,8 +15,8 @@ use bevy_ecs::query::QueryState;
 use bevy_ecs::world::World;
 use tickwire_proto::wire::{Reader, Writer};
 use tickwire_snapshot::page::{PAGE_ROWS, bits};
-use tickwire_snapshot::record::Record;
-use tickwire_snapshot::{Area, FieldSchema, Predict, RecordSchema, Scope};
+use tickwire_snapshot::record::{ReadError, Record, Refs};
+use tickwire_snapshot::{Area, FieldSchema, OwnedRow, Predict, RecordSchema, Scope};
 
 use crate::capture::{Pass, Rows};
 use crate::exact::{RestoreError, put_record, take_record};
@@ -23,6 +25,7 @@ use crate::ids::{
     ALL, Ids, NetEntity, Place, ROOM_ENTITIES_MAX, came_into_sight, went_out_of_sight,
 };
 use crate::refs::{AreaRefs, ExactRefs, RestoreRefs};
+use mirror::Past;
 
 /// A registered type, without the type.
 pub(crate) trait Column: Send + Sync {
@@ -51,6 +54,44 @@ pub(crate) trait Column: Send + Sync {
     ) -> Result<(), RestoreError>;
     /// After all columns were restored: takes away what others brought along (required components) and the capture did not hold.
     fn prune(&mut self, world: &mut World);
+    /// Whether its owner may know of it.
+    fn is_own(&self) -> bool {
+        false
+    }
+    /// Appends what its owner may know of it; false: it has none.
+    fn write_own(&self, _: &World, _: Entity, _: &dyn Refs, _: &mut Vec<u8>) -> bool {
+        false
+    }
+    /// Takes that over from the front; `None`: it has none.
+    fn read_own(
+        &self,
+        _: &mut World,
+        _: Entity,
+        _: Option<&mut &[u8]>,
+        _: usize,
+    ) -> Result<(), ReadError> {
+        Ok(())
+    }
+    /// Takes rows of an area over.
+    fn reflect(&self, _: &mut World, _: &Reflection<'_>) {}
+    /// Begins another frame of the past.
+    fn keep(&mut self, _: &World, _: &[Entity]) {}
+    /// Forgets so many of the oldest and of the newest frames.
+    fn forget(&mut self, _oldest: usize, _newest: usize) {}
+    /// Puts somebody's past back.
+    fn put_back(&self, _: &mut World, _: (usize, usize), _: Entity) {}
+    /// Appends what its owner may know of the past.
+    fn write_past(&self, _: (usize, usize), _: &dyn Refs, _: &mut Vec<u8>) -> bool {
+        false
+    }
+    /// A row of a record whose quantisers may be others.
+    fn look(&self, _: &World, _: Entity, _: &RecordSchema) -> Option<OwnedRow> {
+        None
+    }
+    /// Whether the past is what a row says, up to so many steps.
+    fn is_near(&self, _: &World, _: (usize, usize), _: (&Area, u32), _steps: u32) -> bool {
+        true
+    }
 }
 
 /// A component of entities.
@@ -64,6 +105,11 @@ pub(crate) struct Components<C: Component + Record> {
     on_remove: ComponentHook,
     /// Whose it is after a restore, in order.
     restored: Vec<Entity>,
+    /// Whether its owner may know of it.
+    own: bool,
+    past: Past<C>,
+    /// Memory of frames that are forgotten.
+    spare: Vec<Vec<Option<C>>>,
 }
 
 impl<C: Component + Record> Components<C> {
@@ -80,6 +126,9 @@ impl<C: Component + Record> Components<C> {
             rows: None,
             on_remove,
             restored: Vec::new(),
+            own: mirror::is_own(C::schema().scope),
+            past: Past::new(),
+            spare: Vec::new(),
         }
     }
 
@@ -206,6 +255,61 @@ impl<C: Component + Record> Column for Components<C> {
         for entity in strangers(world, &std::mem::take(&mut self.restored)) {
             world.entity_mut(entity).remove::<C>();
         }
+    }
+
+    fn is_own(&self) -> bool {
+        self.own
+    }
+
+    fn write_own(&self, world: &World, entity: Entity, refs: &dyn Refs, out: &mut Vec<u8>) -> bool {
+        self.own_bytes(world.get::<C>(entity), refs, out)
+    }
+
+    fn read_own(
+        &self,
+        world: &mut World,
+        entity: Entity,
+        input: Option<&mut &[u8]>,
+        area: usize,
+    ) -> Result<(), ReadError> {
+        self.take_own(world, entity, input, area)
+    }
+
+    fn reflect(&self, world: &mut World, reflection: &Reflection<'_>) {
+        self.reflect_rows(world, reflection);
+    }
+
+    fn keep(&mut self, world: &World, entities: &[Entity]) {
+        self.keep_past(world, entities);
+    }
+
+    fn forget(&mut self, oldest: usize, newest: usize) {
+        self.forget_past(oldest, newest);
+    }
+
+    fn put_back(&self, world: &mut World, at: (usize, usize), entity: Entity) {
+        let value = self.past_of(at).map(Record::duplicate);
+        mirror::put(world, entity, value);
+    }
+
+    fn write_past(&self, at: (usize, usize), refs: &dyn Refs, out: &mut Vec<u8>) -> bool {
+        self.own_bytes(self.past_of(at), refs, out)
+    }
+
+    fn look(&self, world: &World, entity: Entity, record: &RecordSchema) -> Option<OwnedRow> {
+        let value = world.get::<C>(entity)?;
+        let refs = AreaRefs {
+            world,
+            ids: world.resource::<Ids>(),
+            area: ALL,
+        };
+        let mut row = OwnedRow::new(record);
+        value.write(&mut row.row_mut(record), &refs);
+        Some(row)
+    }
+
+    fn is_near(&self, world: &World, at: (usize, usize), row: (&Area, u32), steps: u32) -> bool {
+        self.past_is_near(world, at, row, steps)
     }
 }
 

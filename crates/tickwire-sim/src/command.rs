@@ -1,5 +1,6 @@
 //! Commands: what a player asks for in one tick, the command in force for every seat, and the check of entities that it names.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -105,6 +106,12 @@ pub(crate) trait CommandLine: Send + Sync {
         input: &mut Reader,
         gone: &[Entity],
     ) -> Result<(), RestoreError>;
+    /// On a client: begins another frame of the past.
+    fn keep(&mut self, world: &World, seat: u16);
+    /// Forgets so many of the oldest and of the newest frames.
+    fn forget(&mut self, oldest: usize, newest: usize);
+    /// What was in force at the end of a frame is in force again.
+    fn put_back(&self, world: &mut World, seat: u16, frame: usize);
 }
 
 /// What the game says about its commands.
@@ -143,6 +150,8 @@ pub(crate) struct Line<C: PlayerCommand> {
     guarded: Vec<usize>,
     /// Columns that name entities of any area.
     targets: Vec<Range<usize>>,
+    /// On a client: what was in force, by frames.
+    past: VecDeque<SeatAsk<C>>,
 }
 
 impl<C: PlayerCommand> Line<C> {
@@ -154,6 +163,7 @@ impl<C: PlayerCommand> Line<C> {
             size: (0, 0),
             guarded: Vec::new(),
             targets: Vec::new(),
+            past: VecDeque::new(),
         }
     }
 }
@@ -321,6 +331,27 @@ impl<C: PlayerCommand> CommandLine for Line<C> {
         }
         world.resource_mut::<InForce<C>>().seats = seats;
         Ok(())
+    }
+
+    fn keep(&mut self, world: &World, seat: u16) {
+        let force = world.resource::<InForce<C>>();
+        let at = force.seats.get(usize::from(seat));
+        self.past.push_back(at.cloned().unwrap_or_default());
+    }
+
+    fn forget(&mut self, oldest: usize, newest: usize) {
+        self.past.drain(..oldest.min(self.past.len()));
+        self.past.truncate(self.past.len().saturating_sub(newest));
+    }
+
+    fn put_back(&self, world: &mut World, seat: u16, frame: usize) {
+        if let (Some(past), Some(at)) = (self.past.get(frame), in_force::<C>(world, seat)) {
+            *at = SeatAsk {
+                changed: true,
+                given: None,
+                ..past.clone()
+            };
+        }
     }
 }
 

@@ -20,6 +20,8 @@ use crate::refs::UNSEEN_ID;
 
 /// Entities of a room at most: an area holds fewer.
 pub const ROOM_ENTITIES_MAX: usize = 1 << 20;
+/// On a client: names from here on are given by itself. Below are those of the area that all see.
+const LOCAL_FIRST: u32 = 1 << 16;
 /// The place in the book of the area that all see.
 pub(crate) const ALL: usize = 0;
 
@@ -135,6 +137,8 @@ pub(crate) struct Ids {
     touched: Touched,
     /// Whether there are several areas, so that captures say who is in which.
     divided: bool,
+    /// Whether it is a client's book, in which the server says who is where.
+    mirrored: bool,
     /// Who may be in no area yet, or in a wrong one.
     unsettled: Vec<NetId>,
     now: Tick,
@@ -153,6 +157,7 @@ impl Ids {
             by_id: BTreeMap::from([(AreaId::ALL, ALL)]),
             touched: Touched::default(),
             divided: false,
+            mirrored: false,
             unsettled: Vec::new(),
             now: Tick(0),
             known: Vec::new(),
@@ -191,6 +196,51 @@ impl Ids {
     /// Several areas from now on.
     pub(crate) fn divide(&mut self) {
         self.divided = true;
+    }
+
+    /// From now on the server says who is where, and whoever is of this side alone has a name behind all of its.
+    pub(crate) fn mirror(&mut self) {
+        self.mirrored = true;
+        self.divided = true; // no area gives slots of its own
+        self.room = SlotAllocator::with_max(0, ROOM_ENTITIES_MAX);
+        for _ in 0..=LOCAL_FIRST {
+            self.room.allocate(Tick(0));
+        }
+    }
+
+    /// Gives somebody the name and the place that the server says. The world's own hooks do not see it.
+    pub(crate) fn place_as(&mut self, entity: Entity, area: AreaId, id: NetId) -> NetEntity {
+        let at = self.open(area);
+        // The order of the area that all see is the order of the wire. Elsewhere it is the order of coming.
+        let name = match area {
+            AreaId::ALL => Some(id),
+            _ => self.room.allocate(self.now),
+        };
+        let name = name.unwrap_or(id);
+        let place = Place { area: at, id };
+        let known = Known::new(entity, name.generation, Some(place), 0);
+        *entry(&mut self.known, name.slot as usize) = Some(known);
+        *entry(&mut self.areas[at].shown, id.slot as usize) = Some(name);
+        NetEntity::of(name)
+    }
+
+    /// Somebody of this side turns out to be whom the server calls so. They keep their name.
+    pub(crate) fn found_at(&mut self, name: NetId, area: AreaId, id: NetId) {
+        let at = self.open(area);
+        if let Some(Some(known)) = self.known.get_mut(name.slot as usize) {
+            known.place = Some(Place { area: at, id });
+            *entry(&mut self.areas[at].shown, id.slot as usize) = Some(name);
+        }
+    }
+
+    /// Those who are of this side alone, in the order of their names.
+    pub(crate) fn locals(&self) -> impl Iterator<Item = (NetId, Entity)> {
+        let first = LOCAL_FIRST as usize;
+        let known = self.known.iter().enumerate().skip(first);
+        known.filter_map(|(slot, known)| {
+            let known = known.as_ref().filter(|known| known.place.is_none())?;
+            Some((net_id(slot, known.generation), known.entity))
+        })
     }
 
     /// Whether there are several areas.
@@ -278,7 +328,7 @@ impl Ids {
 
     /// The next capture finds out where somebody is. As many wait as are in the room, however long there is none.
     fn unsettle(&mut self, id: NetId) {
-        if !self.divided {
+        if !self.divided || self.mirrored {
             return;
         }
         if self.unsettled.len() > 2 * self.known.len() + 64 {
@@ -307,6 +357,9 @@ impl Ids {
     fn hide(&mut self, place: Place) {
         let book = &mut self.areas[place.area];
         book.shown[place.id.slot as usize] = None;
+        if self.mirrored {
+            return;
+        }
         book.slots.release(place.id, self.now);
         self.touch(place.area, place.id.slot);
     }
@@ -353,6 +406,7 @@ impl Ids {
         *self = Self {
             visible,
             divided: self.divided,
+            mirrored: self.mirrored,
             ..Self::new()
         };
     }
@@ -504,6 +558,9 @@ fn vanished(mut world: DeferredWorld, context: HookContext) {
         .and_then(|known| known.place)
     {
         ids.hide(place);
+    }
+    if ids.mirrored && id.slot < LOCAL_FIRST {
+        return; // the server's to give
     }
     let now = ids.now;
     ids.room.release(id, now);

@@ -84,12 +84,15 @@ mod inbox;
 mod kind;
 pub mod math;
 mod message;
+mod mirror;
 mod notice;
+mod own;
 mod player;
 pub mod prelude;
 mod refs;
 mod save;
 mod seats;
+mod side;
 mod sight;
 mod simulation;
 mod system;
@@ -114,11 +117,14 @@ pub use ids::{NetEntity, ROOM_ENTITIES_MAX};
 pub use inbox::{INBOX_MAX, JoinRefused};
 pub use kind::{GameFn, GameKind};
 pub use message::{FromPlayer, MessageRefused, OUTBOX_MAX, OutMessage, Outbox, OutboxLane, To};
+pub use mirror::{Mirror, MirrorStats, OwnTruth, PREDICTED_TICKS_MAX, Shown, Truth, Verdict};
 pub use notice::{Addressee, NOTICES_MAX, Notices, OutNotice};
+pub use own::OWN_MAX;
 pub use player::{
     Asks, OwnedBy, PLAYER_IDENTITY_MAX, PLAYER_NAME_MAX, Player, PlayerInfo, Roster, SEATS_MAX,
     Seated,
 };
+pub use side::{Predicted, Remote, Side, on_client, on_server};
 pub use sight::Sight;
 pub use simulation::{RoomAttributes, SimDrops, SimOptions, Simulation};
 pub use task::{Done, NewTask, TASKS_MAX, TaskFailed, TaskId, TaskResult, Tasks};

@@ -25,7 +25,9 @@ use crate::inbox::Inbox;
 use crate::kind::{GameKind, set_up};
 use crate::message::{Listener, OutMessage, Outbox, To};
 use crate::notice::{Notices, OutNotice};
+use crate::own::Owned;
 use crate::player::{OwnedBy, Player, Roster, SEATS_MAX};
+use crate::side::Side;
 use crate::sight::Sights;
 use crate::system::run;
 use crate::task::{DoneListener, NewTask, TaskId, Tasks};
@@ -133,6 +135,7 @@ pub struct Simulation {
     pub(crate) division: Division,
     pub(crate) sights: Sights,
     pub(crate) exact_hash: u64,
+    pub(crate) own: Owned,
 }
 
 impl Simulation {
@@ -211,6 +214,7 @@ impl Simulation {
             on_join: book.on_join,
             on_leave: book.on_leave,
             exact_hash: kind.exact_hash(),
+            own: Owned::default(),
         };
         Ok((simulation, book.on_start))
     }
@@ -424,7 +428,7 @@ impl Simulation {
         self.world.resource::<Notices>().queue.is_empty()
     }
 
-    fn begin_tick(&mut self) {
+    pub(crate) fn begin_tick(&mut self) {
         self.tick = self.tick.next();
         // Before the schedule does it: only here is what it returns passed on to the systems outside of bevy's own schedules.
         if let Some(check) = self.world.check_change_ticks() {
@@ -473,6 +477,7 @@ fn new_world(
     let mut world = World::new();
     world.insert_resource(Ids::new());
     world.insert_resource(CurrentTick::new(kind.rate()));
+    world.insert_resource(Side::Server);
     world.insert_resource(Seed(options.seed));
     world.insert_resource(Roster::new(seats));
     world.insert_resource(RoomAttributes(options.attributes));

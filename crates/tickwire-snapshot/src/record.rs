@@ -1,8 +1,11 @@
 //! The trait of what is replicated, and how values of Rust types become fields of a row. Rows themselves are in `row`, quantisers in `quant`.
 
+mod own;
 mod plain;
 mod serde_field;
 
+#[doc(hidden)]
+pub use own::{Copied, CopiedExactly, CopyOf, exactly};
 pub use plain::{get_ref, get_ref_exact, put_ref, put_ref_exact};
 pub use serde_field::{BLOB_MAX_DEFAULT, Serde};
 
@@ -31,6 +34,29 @@ pub trait Record: Sized {
 
     /// Takes the exact form of all fields from the front of `input`.
     fn read_exact(input: &mut &[u8], refs: &dyn Refs) -> Result<Self, ReadError>;
+
+    /// Appends the exact form of the fields that its owner may know: those of the scopes `All` and `Owner`. Where it is not said otherwise, all.
+    fn write_own(&self, out: &mut Vec<u8>, refs: &dyn Refs) {
+        self.write_exact(out, refs);
+    }
+
+    /// Takes these from the front of `input`. The other fields are those of `before`, or their defaults.
+    fn read_own(
+        before: Option<&Self>,
+        input: &mut &[u8],
+        refs: &dyn Refs,
+    ) -> Result<Self, ReadError> {
+        let _ = before;
+        Self::read_exact(input, refs)
+    }
+
+    /// The same once more, bit for bit.
+    ///
+    /// # Panics
+    /// Where it is not derived and cannot read what it wrote.
+    fn duplicate(&self) -> Self {
+        own::duplicate_exactly(self)
+    }
 }
 
 /// Who knows which entity of a world has which [`NetId`].

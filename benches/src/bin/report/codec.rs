@@ -145,6 +145,7 @@ fn handed_over(payload: &[u8], tick: Tick) -> usize {
         applied: Some(tick.minus(1)),
         slack: 2,
         stamp: None,
+        own: tickwire_proto::frame::OwnTold::Nothing,
     }
     .encode();
     [private.len(), shared.len()]

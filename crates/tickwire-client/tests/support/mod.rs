@@ -225,6 +225,7 @@ pub fn tick_frame(tick: Tick, applied: Option<Tick>, slack: i8) -> Bytes {
         applied,
         slack,
         stamp: None,
+        own: tickwire_proto::frame::OwnTold::Nothing,
     }
     .encode()
 }

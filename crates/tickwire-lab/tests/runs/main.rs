@@ -3,6 +3,7 @@
 mod expiry;
 mod games;
 mod interest;
+mod predict;
 mod races;
 
 use std::{cell::Cell, rc::Rc, time::Duration};

@@ -140,6 +140,8 @@ impl Hostile {
             room: self.room,
             held: self.held,
             tick,
+            shown: None,
+            said: None,
             payload,
         };
         self.raw.say(&frame.encode());

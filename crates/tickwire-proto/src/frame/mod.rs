@@ -25,7 +25,7 @@ pub use parts::{
 };
 pub use people::{PersonSeen, PersonSeenOwned};
 pub use rooms::{HostAsk, HostAskOwned, MemberFlags};
-pub use server::ServerFrame;
+pub use server::{OwnTold, OwnToldOwned, ServerFrame};
 
 /// Channels of a session, numbered from 0; 0 is the default one.
 pub const CHANNELS_MAX: u8 = 8;
@@ -63,6 +63,8 @@ pub const CREDENTIALS_MAX: usize = 4096;
 pub const REFUSAL_DATA_MAX: usize = SCHEMA_MAX;
 /// Bytes of one command.
 pub const COMMAND_MAX: usize = 1024;
+/// Bytes of what a player owns, in a tick frame, at most.
+pub const OWN_MAX: usize = 16 * 1024;
 /// Bytes of one message, whatever the limits of a session say.
 pub const PAYLOAD_MAX: usize = 64 * 1024;
 /// Bytes of a schema.

@@ -256,6 +256,7 @@ pub fn update_frames(room: u32, tick: u32) -> (Bytes, Bytes) {
         applied: None,
         slack: 0,
         stamp: None,
+        own: tickwire_proto::frame::OwnTold::Nothing,
     };
     let delta = AreaDelta {
         area: 0,

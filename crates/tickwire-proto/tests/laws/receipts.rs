@@ -126,6 +126,7 @@ fn whatever_arrives_lets_receipts_go() {
         applied: None,
         slack: 0,
         stamp: None,
+        own: tickwire_proto::frame::OwnTold::Nothing,
     }
     .encode();
     pair.server.update(5, Tick(120), alone, None);
@@ -225,6 +226,8 @@ fn receipts_for_what_was_never_sent_are_borne_sixteen_times() {
             room: 1,
             held: Tick(u32::MAX),
             tick: Tick(22),
+            shown: None,
+            said: None,
             payload: b"",
         },
     ];

@@ -7,7 +7,7 @@ use tickwire_proto::frame::{
     MemberFlags, MemberInfo, Outcome, PersonSeen, Presence, Reply, ResumeClaim, RoomEnd, RoomInfo,
     ServerFrame,
 };
-use tickwire_proto::{Reason, Retry, Tick};
+use tickwire_proto::{Moment, Reason, Retry, Tick};
 
 /// What frames are made of.
 #[derive(Clone, Debug)]
@@ -127,12 +127,16 @@ impl Pool {
                 room: a,
                 held: Tick(c),
                 tick: Tick(c.saturating_add(d)),
+                shown: Some(Moment::of(Tick(c)).minus(d)),
+                said: None,
                 payload: &self.blobs[0],
             },
             ClientFrame::Command {
                 room: a,
                 held: Tick(c),
                 tick: Tick(e),
+                shown: None,
+                said: None,
                 payload: &[],
             },
             ClientFrame::Message {
@@ -413,6 +417,7 @@ impl Pool {
                 applied: basis,
                 slack: self.bytes[2] as i8,
                 stamp: Some(self.longs[2]),
+                own: tickwire_proto::frame::OwnTold::Nothing,
             },
             ServerFrame::TickFrame {
                 room: a,
@@ -420,6 +425,7 @@ impl Pool {
                 applied: None,
                 slack: 0,
                 stamp: None,
+                own: tickwire_proto::frame::OwnTold::Nothing,
             },
             ServerFrame::Update {
                 room: a,

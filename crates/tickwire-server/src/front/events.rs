@@ -159,12 +159,16 @@ impl Front {
                 room,
                 held,
                 tick,
+                shown,
+                said,
                 payload,
             } => {
                 self.tell_room(key, room, |member| RoomInput::Command {
                     member,
                     held,
                     tick,
+                    shown,
+                    said,
                     payload,
                 });
             }

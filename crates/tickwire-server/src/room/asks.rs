@@ -13,7 +13,7 @@ const SPARE_ROWS_MAX: usize = 256;
 
 impl Room {
     /// A command came: it waits for its tick, or is dropped and counted, before the world sees it.
-    pub(super) fn command(&mut self, id: MemberId, tick: Tick, payload: &[u8]) {
+    pub(super) fn command(&mut self, id: MemberId, tick: Tick, said: Option<u16>, payload: &[u8]) {
         let Some(member) = self.members.get_mut(id) else {
             self.stats.inputs_late += 1;
             return;
@@ -33,8 +33,14 @@ impl Room {
                 if values::decode_record_into(record, payload, &mut row).is_err() {
                     self.stats.commands_malformed += 1;
                     self.spare_rows.push(row);
-                } else if member.commands.put(tick, row) {
-                    self.asking.push(id);
+                } else {
+                    if let Some(number) = said {
+                        member.owning.says(tick, number);
+                        self.predicting = true;
+                    }
+                    if member.commands.put(tick, row) {
+                        self.asking.push(id);
+                    }
                 }
             }
         }

@@ -9,6 +9,7 @@ mod io;
 mod lagging;
 mod member;
 mod orders;
+mod owning;
 mod plan;
 mod requests;
 mod rest;
@@ -79,6 +80,8 @@ pub struct Room {
     members: Members,
     /// Members with commands that wait for their ticks.
     asking: Vec<MemberId>,
+    /// Whether the client of some member predicts.
+    predicting: bool,
     /// Rows whose memory is used again.
     spare_rows: Vec<OwnedRow>,
     lagging: Lagging,
@@ -124,6 +127,7 @@ impl Room {
             beat: Beat::new(game.tick_us()),
             members: Members::default(),
             asking: Vec::new(),
+            predicting: false,
             spare_rows: Vec::new(),
             lagging: Lagging::default(),
             requests: Requests::default(),
@@ -304,10 +308,12 @@ impl Room {
                 member,
                 held,
                 tick,
+                shown: _,
+                said,
                 payload,
             } => {
                 self.held(member, held);
-                self.command(member, tick, &payload);
+                self.command(member, tick, said, &payload);
             }
             RoomInput::Held { member, tick } => self.held(member, tick),
             RoomInput::Message {
@@ -402,6 +408,9 @@ impl Room {
     fn send_updates(&mut self, stamp: Option<u64>) {
         let snapshot = self.sim.capture();
         self.stats.captures += 1;
+        if self.predicting {
+            self.sim.gather_own();
+        }
         let (updates, outputs) = (&mut self.updates, &mut self.outputs);
         updates.send(
             (snapshot, stamp),

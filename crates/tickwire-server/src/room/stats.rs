@@ -88,6 +88,10 @@ counters! {
     commands_malformed,
     /// Commands dropped: they name an entity that the player does not own.
     commands_foreign,
+    /// Updates that told a client which predicts what its seat owns, since it was mistaken.
+    own_told,
+    /// Those that could not, since that is too long.
+    own_untold,
     /// Commands dropped: by the game, or from a member without a seat.
     commands_refused,
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use tickwire_proto::Tick;
-use tickwire_proto::frame::{Presence, ServerFrame};
+use tickwire_proto::frame::{OwnTold, Presence, ServerFrame};
 use tickwire_sim::Simulation;
 use tickwire_snapshot::{AreaId, Encoder, Schema, Snapshot};
 
 use super::drafts::Drafts;
 use super::io::{Batch, RoomOutput};
 use super::member::{Member, Members};
+use super::owning::Answer;
 use super::plan::{Budget, Plan};
 use super::share::{Share, Subject};
 use super::stats::RoomStats;
@@ -359,13 +360,41 @@ impl Round<'_> {
         *self.lone = waiting;
     }
 
-    fn draft(&mut self, member: &Member, shared: Option<usize>) -> usize {
+    /// What a member whose client predicts is told of what its seat owns.
+    fn own<'b>(&mut self, member: &mut Member, rows: &'b mut Vec<u8>) -> OwnTold<'b> {
+        if !member.owning.predicts() || member.watches() {
+            return OwnTold::Nothing;
+        }
+        let number = self.sim.own_number(member.seat);
+        match member.owning.answer(self.subject.tick, number, member.link) {
+            Answer::AsSaid => OwnTold::AsSaid,
+            Answer::AsTold => OwnTold::AsTold,
+            Answer::Rows if self.sim.write_own(member.seat, rows) => {
+                self.stats.own_told += 1;
+                OwnTold::Rows { number, rows }
+            }
+            Answer::Rows => {
+                member.owning.untold();
+                self.stats.own_untold += 1;
+                OwnTold::Nothing
+            }
+        }
+    }
+
+    fn draft(&mut self, member: &mut Member, shared: Option<usize>) -> usize {
+        let mut rows = Vec::new();
+        // Beside an update alone: alone it would speak of areas that are not told.
+        let own = match shared {
+            Some(_) => self.own(member, &mut rows),
+            None => OwnTold::Nothing,
+        };
         let frame = ServerFrame::TickFrame {
             room: self.subject.room,
             tick: self.subject.tick,
             applied: member.commands.applied,
             slack: member.commands.slack(),
             stamp: self.stamp,
+            own,
         };
         self.drafts
             .add((member.session, member.link), &frame, shared)

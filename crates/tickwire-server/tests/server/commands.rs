@@ -13,6 +13,8 @@ fn command(world: &mut World, peer: usize, tick: Tick, payload: &[u8]) {
         room,
         held,
         tick,
+        shown: None,
+        said: None,
         payload,
     }
     .encode();

@@ -347,6 +347,8 @@ fn what_may_be_left_out_waits_for_nobody() {
         member: MemberId(1),
         held: Tick(1),
         tick: Tick(2),
+        shown: None,
+        said: None,
         payload: Bytes::new(),
     };
     let (now, key) = (hall.now, Some(hall.key));

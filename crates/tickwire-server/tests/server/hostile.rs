@@ -37,6 +37,8 @@ fn frames(world: &World) -> Vec<bytes::Bytes> {
             room,
             held,
             tick: held.plus(3),
+            shown: None,
+            said: None,
             payload: &payload,
         },
         ClientFrame::Message {

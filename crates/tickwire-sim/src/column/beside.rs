@@ -8,10 +8,10 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::world::{FromWorld, World};
 use tickwire_proto::wire::{Reader, Writer};
-use tickwire_snapshot::RecordSchema;
 use tickwire_snapshot::record::Record;
+use tickwire_snapshot::{AreaId, RecordSchema};
 
-use super::{Column, read_rows, sorted, strangers, write_rows};
+use super::{Column, Reflection, read_rows, sorted, strangers, write_rows};
 use crate::capture::Pass;
 use crate::exact::{RestoreError, put_record, take_record};
 use crate::game::GameError;
@@ -112,6 +112,24 @@ impl<R: Resource + Record + FromWorld> Column for Singleton<R> {
     }
 
     fn prune(&mut self, _: &mut World) {}
+
+    fn reflect(&self, world: &mut World, it: &Reflection<'_>) {
+        let Some(table) = self.table.filter(|_| it.area.id() == AreaId::ALL) else {
+            return;
+        };
+        let refs = AreaRefs {
+            world,
+            ids: world.resource::<Ids>(),
+            area: it.at,
+        };
+        match it.area.row(table, 0).map(|row| R::read(&row, &refs)) {
+            Some(Ok(value)) => world.insert_resource(value),
+            Some(Err(_)) => {} // what the schema allows and the type does not: as it was
+            None => {
+                world.remove_resource::<R>();
+            }
+        }
+    }
 }
 
 /// What entities ask for: a computer player's is its own, so it is kept beside the commands in force.

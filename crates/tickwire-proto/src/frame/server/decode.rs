@@ -1,10 +1,11 @@
 //! Server's frames out of their bytes, in their canonical form alone.
 
 use super::{
-    ASK, ATTACH_DONE, ATTACH_ENDED, ATTACH_REFUSED, CANCEL, CREDENTIALS_WANTED, ENDING,
-    FOLLOW_REFUSED, FOLLOWED, HAS_APPLIED, HAS_STAMP, HOST_DONE, JOIN_REFUSED, JOINED,
-    LOBBY_CHANGE, LOBBY_LIST, MEMBER, MESSAGE, MOVED, NOTICE, PING, PONG, RATES, RECEIPTS, REPLY,
-    ROOM_ENDED, STATUS_REFUSED, ServerFrame, TICK_FRAME, UPDATE, VOLATILE, WELCOME, name_of,
+    AS_SAID, AS_TOLD, ASK, ATTACH_DONE, ATTACH_ENDED, ATTACH_REFUSED, CANCEL, CREDENTIALS_WANTED,
+    ENDING, FOLLOW_REFUSED, FOLLOWED, HAS_APPLIED, HAS_OWN, HAS_STAMP, HOST_DONE, JOIN_REFUSED,
+    JOINED, LOBBY_CHANGE, LOBBY_LIST, MEMBER, MESSAGE, MOVED, NOTICE, OwnTold, PING, PONG, RATES,
+    RECEIPTS, REPLY, ROOM_ENDED, STATUS_REFUSED, ServerFrame, TICK_FRAME, UPDATE, VOLATILE,
+    WELCOME, name_of,
 };
 use crate::ending::{Reason, Retry};
 use crate::frame::area::AreaDelta;
@@ -13,7 +14,7 @@ use crate::frame::parts::{Limits, MemberChange, MemberInfo, RoomEnd, RoomInfo};
 use crate::frame::people::PersonSeen;
 use crate::frame::{
     AREAS_MAX, CODE_MAX, FOLLOWED_MAX, FrameError, MEMBERS_MAX, MessageParts, NAME_MAX, NOTICE_MAX,
-    ROOMS_LISTED_MAX, SCHEMA_MAX, TEXT_MAX, read_received,
+    OWN_MAX, ROOMS_LISTED_MAX, SCHEMA_MAX, TEXT_MAX, read_received,
 };
 use crate::time::Tick;
 use crate::wire::{Reader, WireError, WireFault};
@@ -232,7 +233,9 @@ fn read_tick_frame<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireE
     let room = reader.at("room").varint_u32()?;
     let tick = Tick(reader.at("tick").varint_u32()?);
     let has = reader.at("has").u8()?;
-    if has & !(HAS_APPLIED | HAS_STAMP) != 0 {
+    let says = has & (HAS_OWN | AS_SAID | AS_TOLD);
+    let known = HAS_APPLIED | HAS_STAMP | HAS_OWN | AS_SAID | AS_TOLD;
+    if has & !known != 0 || says.count_ones() > 1 {
         return Err(reader.error(WireFault::OutOfRange(u64::from(has))));
     }
     let applied = if has & HAS_APPLIED != 0 {
@@ -251,12 +254,22 @@ fn read_tick_frame<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireE
     } else {
         None
     };
+    let own = match says {
+        HAS_OWN => OwnTold::Rows {
+            number: reader.at("number").u16_le()?,
+            rows: reader.at("own").bytes(OWN_MAX)?,
+        },
+        AS_SAID => OwnTold::AsSaid,
+        AS_TOLD => OwnTold::AsTold,
+        _ => OwnTold::Nothing,
+    };
     Ok(ServerFrame::TickFrame {
         room,
         tick,
         applied,
         slack,
         stamp,
+        own,
     })
 }
 

@@ -1,12 +1,12 @@
 //! The bytes of a server's frames.
 
-use super::{HAS_APPLIED, HAS_STAMP, ServerFrame};
+use super::{AS_SAID, AS_TOLD, HAS_APPLIED, HAS_OWN, HAS_STAMP, OwnTold, ServerFrame};
 use crate::frame::ask::write_refusal;
 use crate::frame::parts::{MemberInfo, RoomInfo};
 use crate::frame::people::PersonSeen;
 use crate::frame::{
-    AREAS_MAX, CODE_MAX, FOLLOWED_MAX, MEMBERS_MAX, MessageParts, NAME_MAX, ROOMS_LISTED_MAX,
-    TEXT_MAX, write_received,
+    AREAS_MAX, CODE_MAX, FOLLOWED_MAX, MEMBERS_MAX, MessageParts, NAME_MAX, OWN_MAX,
+    ROOMS_LISTED_MAX, TEXT_MAX, write_received,
 };
 use crate::time::Tick;
 use crate::wire::Writer;
@@ -95,7 +95,8 @@ impl ServerFrame<'_> {
                 applied,
                 slack,
                 stamp,
-            } => write_tick_frame(room, tick, applied, slack, stamp, out),
+                own,
+            } => write_tick_frame(room, tick, (applied, slack), stamp, own, out),
             ServerFrame::Update {
                 room,
                 tick,
@@ -292,9 +293,9 @@ fn write_list<T>(items: &[T], max: usize, out: &mut Writer, write: impl Fn(&T, &
 fn write_tick_frame(
     room: u32,
     tick: Tick,
-    applied: Option<Tick>,
-    slack: i8,
+    (applied, slack): (Option<Tick>, i8),
     stamp: Option<u64>,
+    own: OwnTold<'_>,
     out: &mut Writer,
 ) {
     debug_assert!(
@@ -303,12 +304,22 @@ fn write_tick_frame(
     );
     out.varint_u32(room);
     out.varint_u32(tick.0);
-    out.u8(applied.map_or(0, |_| HAS_APPLIED) | stamp.map_or(0, |_| HAS_STAMP));
+    let says = match own {
+        OwnTold::Nothing => 0,
+        OwnTold::AsSaid => AS_SAID,
+        OwnTold::AsTold => AS_TOLD,
+        OwnTold::Rows { .. } => HAS_OWN,
+    };
+    out.u8(applied.map_or(0, |_| HAS_APPLIED) | stamp.map_or(0, |_| HAS_STAMP) | says);
     if let Some(applied) = applied {
         out.varint_u32(tick.since(applied));
     }
     out.u8(slack as u8);
     if let Some(stamp) = stamp {
         out.varint_u64(stamp);
+    }
+    if let OwnTold::Rows { number, rows } = own {
+        out.u16_le(number);
+        out.bytes(&rows[..rows.len().min(OWN_MAX)]);
     }
 }

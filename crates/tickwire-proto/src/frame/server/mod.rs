@@ -7,6 +7,7 @@ use super::people::PersonSeen;
 use crate::ending::{Reason, Retry};
 use crate::time::Tick;
 use crate::wire::Reader;
+use bytes::Bytes;
 
 mod decode;
 mod encode;
@@ -44,6 +45,65 @@ const HOST_DONE: u8 = 0x59;
 /// The parts of a tick frame that may be absent.
 const HAS_APPLIED: u8 = 1;
 const HAS_STAMP: u8 = 2;
+
+/// What one player owns is told exactly, or as agreed with what the player's client said of it.
+const HAS_OWN: u8 = 4;
+const AS_SAID: u8 = 8;
+const AS_TOLD: u8 = 16;
+
+/// What a tick frame says of what its player owns, to a client that predicts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OwnTold<'a> {
+    /// Nothing: the client does not predict.
+    #[default]
+    Nothing,
+    /// It is what the client said by the number in the command of that tick.
+    AsSaid,
+    /// It is what was told last.
+    AsTold,
+    /// This.
+    Rows {
+        /// The number of it.
+        number: u16,
+        /// It, exact to the bit: as the game's records write it.
+        rows: &'a [u8],
+    },
+}
+
+/// The same with bytes of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum OwnToldOwned {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// As the client said.
+    AsSaid,
+    /// As it was told last.
+    AsTold,
+    /// This.
+    Rows {
+        /// The number of it.
+        number: u16,
+        /// It.
+        rows: Bytes,
+    },
+}
+
+impl OwnTold<'_> {
+    /// The same as a part of the frame that it was read from.
+    #[must_use]
+    pub fn owned(&self, frame: &Bytes) -> OwnToldOwned {
+        match *self {
+            OwnTold::Nothing => OwnToldOwned::Nothing,
+            OwnTold::AsSaid => OwnToldOwned::AsSaid,
+            OwnTold::AsTold => OwnToldOwned::AsTold,
+            OwnTold::Rows { number, rows } => OwnToldOwned::Rows {
+                number,
+                rows: frame.slice_ref(rows),
+            },
+        }
+    }
+}
 
 /// A frame from a server, borrowed from its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +207,8 @@ pub enum ServerFrame<'a> {
         slack: i8,
         /// The server's clock at the capture, in microseconds.
         stamp: Option<u64>,
+        /// What the player owns.
+        own: OwnTold<'a>,
     },
     /// What is true at a tick; the same bytes for all viewers with the same bases.
     Update {

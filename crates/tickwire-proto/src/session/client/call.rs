@@ -8,6 +8,7 @@ use crate::frame::{
     ATTACHMENTS_MAX, CHANNELS_MAX, COMMAND_MAX, CREDENTIALS_MAX, ClientFrame, HostAsk, JoinHow,
     Refusal, code,
 };
+use crate::moment::Moment;
 use crate::time::Tick;
 use bytes::Bytes;
 
@@ -187,6 +188,18 @@ impl ClientSession {
     /// What the player asks for in one tick. False: it was dropped and counted, since nothing of the room is held yet, or
     /// it is too long.
     pub fn command(&mut self, room: u32, tick: Tick, payload: &[u8]) -> bool {
+        self.command_with(room, tick, (None, None), payload)
+    }
+
+    /// The same of a player whose picture shows this moment, to which the server may look back; and whose client predicts, and says the number of
+    /// what the player owns then.
+    pub fn command_with(
+        &mut self,
+        room: u32,
+        tick: Tick,
+        (shown, said): (Option<Moment>, Option<u16>),
+        payload: &[u8],
+    ) -> bool {
         let holds = self
             .rooms
             .get(&room)
@@ -202,6 +215,8 @@ impl ClientSession {
         self.commands.push_back(Waiting {
             room,
             tick,
+            shown,
+            said,
             payload: Bytes::copy_from_slice(payload),
         });
         true

@@ -2,8 +2,8 @@
 
 use crate::ending::Ending;
 use crate::frame::{
-    AskOutcome, JoinedInfo, Limits, MemberChangeOwned, PersonSeenOwned, Refusal, RoomEnd,
-    RoomInfoOwned,
+    AskOutcome, JoinedInfo, Limits, MemberChangeOwned, OwnToldOwned, PersonSeenOwned, Refusal,
+    RoomEnd, RoomInfoOwned,
 };
 use crate::time::Tick;
 use bytes::Bytes;
@@ -78,6 +78,8 @@ pub enum ClientEvent {
         slack: i8,
         /// The server's clock at the capture, in microseconds.
         stamp: Option<u64>,
+        /// What the player owns.
+        own: OwnToldOwned,
     },
     /// An update: decode it anew from the frame, which was checked.
     Update {

@@ -165,7 +165,9 @@ impl ClientSession {
                 applied,
                 slack,
                 stamp,
+                own,
             } => {
+                let own = own.owned(bytes);
                 self.about(
                     room,
                     ClientEvent::TickFrame {
@@ -174,6 +176,7 @@ impl ClientSession {
                         applied,
                         slack,
                         stamp,
+                        own,
                     },
                 );
             }

@@ -2,6 +2,7 @@
 
 use crate::ending::Ending;
 use crate::frame::{AskOutcome, HostAskOwned, JoinHowOwned};
+use crate::moment::Moment;
 use crate::time::Tick;
 use bytes::Bytes;
 
@@ -62,6 +63,10 @@ pub enum ServerEvent {
         held: Tick,
         /// The tick it is for.
         tick: Tick,
+        /// What the player's picture showed, as they say.
+        shown: Option<Moment>,
+        /// The number of what the player owns then, as their client predicts it.
+        said: Option<u16>,
         /// The command by its schema.
         payload: Bytes,
     },

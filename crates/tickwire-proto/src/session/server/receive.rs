@@ -7,6 +7,7 @@ use crate::PROTOCOL_VERSION;
 use crate::ending::{Ending, Reason};
 use crate::frame::client::{COMMAND, RECEIPTS, hello_version};
 use crate::frame::{CONTROL_CHANNEL, ClientFrame};
+use crate::moment::Moment;
 use crate::time::{Tick, Time};
 use bytes::Bytes;
 
@@ -132,8 +133,10 @@ impl ServerSession {
                 room,
                 held,
                 tick,
+                shown,
+                said,
                 payload,
-            } => self.accept_command(now, room, held, tick, payload, len)?,
+            } => self.accept_command(now, room, held, (tick, shown, said, payload), len)?,
             ClientFrame::Message {
                 room,
                 channel,
@@ -241,8 +244,7 @@ impl ServerSession {
         now: Time,
         room: u32,
         held: Tick,
-        tick: Tick,
-        payload: &[u8],
+        (tick, shown, said, payload): (Tick, Option<Moment>, Option<u16>, &[u8]),
         len: usize,
     ) -> Result<(), Ending> {
         let Some(slot) = self.rooms.get_mut(room) else {
@@ -263,6 +265,8 @@ impl ServerSession {
             room,
             held,
             tick,
+            shown,
+            said,
             payload: Bytes::copy_from_slice(payload),
         });
         Ok(())

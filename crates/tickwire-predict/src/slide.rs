@@ -1,0 +1,168 @@
+//! Sliding: after a correction what is shown starts from where it was, and comes to where it is right within a moment. The simulation knows nothing of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tickwire_proto::Time;
+use tickwire_snapshot::{Lerp, Quant, Schema, Value};
+
+use crate::predictor::{Pose, row_of};
+
+/// After this time nine tenths of a correction are gone.
+pub const SLIDE: Duration = Duration::from_millis(120);
+/// A correction by more than this part of a field's range is shown as what it is: a jump.
+const JUMP_PART: f64 = 1.0 / 16.0;
+/// What is left of a slide below this part of a range is none.
+const GONE_PART: f64 = 1e-6;
+
+/// By how much fields are shown beside what is predicted: by entity, component, field and element.
+#[derive(Debug, Default)]
+pub(crate) struct Slides {
+    offsets: BTreeMap<(u64, usize, usize, usize), Offset>,
+    faded: Option<Time>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Offset {
+    by: f64,
+    range: f64,
+}
+
+impl Slides {
+    /// What was shown as `was` is now `now`, and what was `before` that is moved along, so that what is shown between the two goes on from where it
+    /// is. The largest part of a range by which something that is shown smoothly was corrected, and whether anything was.
+    pub fn corrected(
+        &mut self,
+        schema: &Schema,
+        (was, now): (&[Pose], &[Pose]),
+        before: &mut Vec<Pose>,
+    ) -> (f64, bool) {
+        let mut moved_along: Vec<Pose> = now.to_vec();
+        let (mut largest, mut moved) = (0.0_f64, false);
+        let all_before = std::mem::take(before);
+        for pose in now {
+            let Some(was) = was.iter().find(|was| was.id == pose.id) else {
+                continue;
+            };
+            let last = all_before.iter().find(|last| last.id == pose.id);
+            let along = moved_along.iter_mut().find(|it| it.id == pose.id);
+            let mut along = along.filter(|_| last.is_some());
+            for (component, values) in &pose.rows {
+                let Some(earlier) = row_of(&was.rows, *component) else {
+                    continue;
+                };
+                let last = last.and_then(|last| row_of(&last.rows, *component));
+                let fields = schema.components[*component].fields.iter();
+                for (index, field) in fields.enumerate() {
+                    let range = match field.lerp {
+                        Lerp::Linear => span(&field.quant),
+                        Lerp::Angle => std::f64::consts::TAU,
+                        _ => continue,
+                    };
+                    let pair = (earlier.get(index), values.get(index));
+                    let (Some(from), Some(to)) = pair else {
+                        continue;
+                    };
+                    let last = last.and_then(|last| last.get(index));
+                    if let (Some(last), Some(along)) = (last, along.as_mut())
+                        && let Some((_, row)) =
+                            along.rows.iter_mut().find(|(at, _)| at == component)
+                    {
+                        row[index] = last.clone();
+                        for (element, (from, to)) in
+                            numbers(from).into_iter().zip(numbers(to)).enumerate()
+                        {
+                            add(&mut row[index], element, to - from);
+                        }
+                    }
+                    for (element, (from, to)) in
+                        numbers(from).into_iter().zip(numbers(to)).enumerate()
+                    {
+                        let mut by = from - to;
+                        if field.lerp == Lerp::Angle {
+                            by = short(by);
+                        }
+                        if by != 0.0 {
+                            moved = true;
+                            largest = largest.max((by / range).abs());
+                            let key = (pose.id, *component, index, element);
+                            self.slide(key, by, range);
+                        }
+                    }
+                }
+            }
+        }
+        let there: Vec<u64> = now.iter().map(|pose| pose.id).collect();
+        self.offsets.retain(|(id, ..), _| there.contains(id));
+        *before = moved_along;
+        (largest, moved)
+    }
+
+    fn slide(&mut self, key: (u64, usize, usize, usize), by: f64, range: f64) {
+        let offset = self.offsets.entry(key).or_insert(Offset { by: 0.0, range });
+        offset.by += by;
+        if offset.by.abs() > range * JUMP_PART {
+            self.offsets.remove(&key);
+        }
+    }
+
+    /// Time passes: slides come to their end.
+    pub fn fade(&mut self, now: Time) {
+        let passed = self.faded.replace(now).map_or(0.0, |then| {
+            now.since(then).as_secs_f64() / SLIDE.as_secs_f64()
+        });
+        let left = libm::pow(0.1, passed);
+        self.offsets.retain(|_, offset| {
+            offset.by *= left;
+            offset.by.abs() > offset.range.min(1e9) * GONE_PART
+        });
+    }
+
+    /// Moves what is shown; by how much at most, as the field counts.
+    pub fn apply(&self, id: u64, rows: &mut [(usize, Vec<Value>)]) -> f64 {
+        let mut largest = 0.0_f64;
+        let of = self.offsets.range((id, 0, 0, 0)..(id + 1, 0, 0, 0));
+        for (&(_, component, field, element), offset) in of {
+            let row = rows.iter_mut().find(|(at, _)| *at == component);
+            let value = row.and_then(|(_, row)| row.get_mut(field));
+            if let Some(value) = value {
+                largest = largest.max(offset.by.abs());
+                add(value, element, offset.by);
+            }
+        }
+        largest
+    }
+}
+
+/// From the least to the greatest value.
+fn span(quant: &Quant) -> f64 {
+    match quant {
+        Quant::Range { min, max, .. } => max - min,
+        _ => f64::INFINITY,
+    }
+}
+
+fn short(turn: f64) -> f64 {
+    let turn = libm::remainder(turn, std::f64::consts::TAU);
+    if turn.is_finite() { turn } else { 0.0 }
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Number(number) => vec![*number],
+        Value::List(all) => all.iter().flat_map(numbers).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn add(value: &mut Value, element: usize, by: f64) {
+    match value {
+        Value::Number(number) => *number += by,
+        Value::List(all) => {
+            if let Some(Value::Number(number)) = all.get_mut(element) {
+                *number += by;
+            }
+        }
+        _ => {}
+    }
+}
