@@ -156,6 +156,9 @@ setInterval(() => {
   $('f-kbps').textContent = number(f.kBps, 1)
   $('f-entities').textContent = number(f.entities)
   $('f-link').textContent = f.link ?? '–'
+  $('f-ahead').textContent = number(f.prediction?.aheadTicks)
+  $('f-behind').textContent = number(f.delayMs)
+  $('f-corrected').textContent = number(f.prediction?.mispredictions)
   const scores = room.resource('Scores')
   if (scores) { $('s-amber').textContent = scores.amber; $('s-azure').textContent = scores.azure }
   listPilots()

@@ -19,6 +19,11 @@ pub struct FromSocketIo;
 #[doc = include_str!("../../docs/interest.md")]
 pub struct Interest;
 
+/// The Rust of the chapter on prediction, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/prediction.md")]
+pub struct Prediction;
+
 use std::path::{Path, PathBuf};
 
 /// The repository's root.

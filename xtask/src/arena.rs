@@ -17,6 +17,9 @@ pub struct Args {
     /// Players in a room: computer players fill up to this number and give way to people
     #[arg(long, default_value_t = 8)]
     players: u16,
+    /// Serve the generic browser client, which does not predict and needs no compiler for WebAssembly
+    #[arg(long)]
+    generic: bool,
     /// Do not open a browser
     #[arg(long)]
     no_open: bool,
@@ -42,6 +45,17 @@ fn start(root: &Path, args: &Args) -> Result<u8, String> {
         root,
         &["build", "--release", "--package", "arena"],
     ))?;
+    // The page's own client has the game inside and predicts; without a compiler for it the generic one does all but that.
+    let web = match args.generic {
+        true => None,
+        false => match crate::web::arena(root) {
+            Ok(folder) => Some(folder),
+            Err(problem) => {
+                eprintln!("{problem}\nThe page plays without prediction.");
+                None
+            }
+        },
+    };
     let mut arena = cargo(
         root,
         &["run", "--quiet", "--release", "--package", "arena", "--"],
@@ -53,6 +67,10 @@ fn start(root: &Path, args: &Args) -> Result<u8, String> {
             "--players",
             &args.players.to_string(),
         ])
+        .args(
+            web.iter()
+                .flat_map(|folder| ["--files".as_ref(), folder.as_os_str()]),
+        )
         .args(&args.rest);
     let mut child = arena
         .stdout(Stdio::piped())

@@ -28,6 +28,8 @@ enum Task {
     Verify(verify::Args),
     /// Build the browser client into crates/tickwire-web/prebuilt
     Web,
+    /// Build the arena's own browser client, which predicts, into target/tickwire/arena
+    ArenaWeb,
     /// Check the types of the browser client by TypeScript
     Types,
     /// Set up what the checks need on this machine: Chromium, a compiler for wasm32, TypeScript
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Task::Arena(args) => return arena::play(&root, &args),
         Task::Verify(args) => verify::verify(&root, &args),
         Task::Web => web::command(&root),
+        Task::ArenaWeb => web::arena(&root).map(|_| ()),
         Task::Types => types::check(&root),
         Task::Setup => verify::set_up(&root),
     };

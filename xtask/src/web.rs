@@ -39,12 +39,36 @@ fn build_web_elsewhere(root: &Path) -> Result<(), String> {
     ))
 }
 
+/// Builds the arena's own client, which predicts, where a server of it finds it: returns that folder.
+pub fn arena(root: &Path) -> Result<std::path::PathBuf, String> {
+    use crate::run::{cargo, run};
+    let compiler = crate::setup::wasm_cargo()?;
+    let args = [
+        "run",
+        "--quiet",
+        "--package",
+        "tickwire-cli",
+        "--",
+        "build",
+        "--package",
+        "arena",
+    ];
+    let folder = root.join("target/tickwire/arena");
+    let out = folder.to_string_lossy().into_owned();
+    let mut build = cargo(root, &args);
+    build
+        .args(["--out", &out])
+        .env("TICKWIRE_WASM_CARGO", compiler);
+    run(build.stdout(std::process::Stdio::null()))?;
+    Ok(folder)
+}
+
 /// Builds the browser client and says how large it is.
 #[cfg(feature = "web")]
 pub fn build_web(root: &Path) -> Result<(), String> {
     let wasm = built::compile(root)?;
     let folder = root.join("crates/tickwire-web/prebuilt");
-    built::bind(&wasm, &folder)?;
+    tickwire_cli::pack::bind(&wasm, &folder)?;
     built::pack(root, &folder)
 }
 
@@ -54,12 +78,11 @@ mod built {
     use std::path::{Path, PathBuf};
     use std::process::Command;
 
-    use wasm_bindgen_cli_support::Bindgen;
+    use tickwire_cli::pack::CORE;
 
     use crate::run::run;
     use crate::setup::wasm_cargo;
 
-    const CORE: &str = "tickwire_core";
     const PROFILE: &str = "wasm-release";
 
     /// Compiles the crate for wasm32, in a target folder of its own: its compiler may be another one.
@@ -84,22 +107,6 @@ mod built {
             .join("tickwire_web.wasm"))
     }
 
-    /// Writes the core and its glue.
-    pub fn bind(wasm: &Path, folder: &Path) -> Result<(), String> {
-        let mut bindgen = Bindgen::new();
-        bindgen
-            .input_path(wasm)
-            .out_name(CORE)
-            .typescript(false)
-            .omit_default_module_path(false)
-            .remove_name_section(true)
-            .remove_producers_section(true);
-        bindgen
-            .web(true)
-            .and_then(|bindgen| bindgen.generate(folder))
-            .map_err(|e| format!("wasm-bindgen: {e:#}"))
-    }
-
     /// Puts the rest beside them, and prints the sizes.
     pub fn pack(root: &Path, folder: &Path) -> Result<(), String> {
         let js = root.join("crates/tickwire-web/js");
@@ -113,11 +120,7 @@ mod built {
             format!("{CORE}.js"),
             "tickwire.js".to_owned(),
         ] {
-            let bytes = fs::read(folder.join(&name)).map_err(|e| format!("{name}: {e}"))?;
-            let (gz, br) = (gzip(&bytes)?, brotli(&bytes)?);
-            write(&folder.join(format!("{name}.gz")), &gz)?;
-            write(&folder.join(format!("{name}.br")), &br)?;
-            let (plain, gz, br) = (bytes.len(), gz.len(), br.len());
+            let [plain, gz, br] = tickwire_cli::pack::pack(folder, &name)?;
             sizes.push(format!("{name} {plain} B (gzip {gz} B, brotli {br} B)"));
         }
         write(
@@ -126,26 +129,6 @@ mod built {
         )?;
         eprintln!("browser client: {}", sizes.join(", "));
         Ok(())
-    }
-
-    /// As small as gzip gets; the same bytes for the same input: no time stamp, no name.
-    fn gzip(bytes: &[u8]) -> Result<Vec<u8>, String> {
-        let mut out = Vec::new();
-        let options = zopfli::Options::default();
-        zopfli::compress(options, zopfli::Format::Gzip, bytes, &mut out)
-            .map_err(|e| e.to_string())?;
-        Ok(out)
-    }
-
-    /// At its best, which takes seconds: it is done once and served for ever.
-    fn brotli(bytes: &[u8]) -> Result<Vec<u8>, String> {
-        let mut out = Vec::new();
-        let params = brotli::enc::BrotliEncoderParams {
-            size_hint: bytes.len(),
-            ..Default::default()
-        };
-        brotli::BrotliCompress(&mut &*bytes, &mut out, &params).map_err(|e| e.to_string())?;
-        Ok(out)
     }
 
     fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {

@@ -333,7 +333,7 @@ fn site(plan: &Plan, local: SocketAddr, metrics: Arc<Metrics>) -> Result<Site, S
         files.page(page);
     }
     files.embed(&plan.files);
-    files.embed(tickwire_web::FILES);
+    files.client(&plan.folders, tickwire_web::FILES);
     for folder in &plan.folders {
         files.folder(folder)?;
     }

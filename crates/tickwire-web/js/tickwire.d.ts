@@ -94,6 +94,21 @@ export interface Figures {
   readonly underruns: number
   readonly faults: number
   readonly link: 'ws' | 'poll' | 'away'
+  /** Where the client has the game inside (`tickwire build`) and runs it ahead. */
+  readonly prediction: Prediction | null
+}
+
+/** How running ahead is doing. */
+export interface Prediction {
+  /** Ticks by which what one owns is ahead of the newest update. */
+  readonly aheadTicks: number
+  /** Updates that did not fit, so that ticks were stepped again. */
+  readonly rollbacks: number
+  /** Of these, such as were about what one owns. */
+  readonly mispredictions: number
+  readonly replayedTicks: number
+  /** Updates that were compared. */
+  readonly updates: number
 }
 
 export interface RoomInfo {

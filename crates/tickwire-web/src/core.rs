@@ -60,8 +60,12 @@ impl Core {
             seat_key: seat_key.try_into().ok(),
             ..ClientConfig::default()
         };
+        #[allow(unused_mut, reason = "what is generic has no game to run ahead")]
+        let mut client = Client::new(config, seed, time(now));
+        #[cfg(all(target_arch = "wasm32", feature = "predict"))]
+        crate::games::predict(&mut client);
         Core {
-            client: Client::new(config, seed, time(now)),
+            client,
             links: Links::new(link),
             requests: Requests::default(),
             asked: (0.0, false),

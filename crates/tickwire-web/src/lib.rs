@@ -13,6 +13,8 @@
 
 #[cfg(any(target_arch = "wasm32", test))]
 mod core;
+#[cfg(all(target_arch = "wasm32", feature = "predict"))]
+mod games;
 #[cfg(any(target_arch = "wasm32", test))]
 mod layout;
 #[cfg(any(target_arch = "wasm32", test))]
@@ -24,6 +26,11 @@ mod requests;
 
 #[cfg(any(target_arch = "wasm32", test))]
 pub use core::Core;
+#[cfg(all(target_arch = "wasm32", feature = "predict"))]
+pub use games::play;
+#[cfg(all(target_arch = "wasm32", feature = "predict"))]
+#[doc(hidden)]
+pub use wasm_bindgen;
 
 #[cfg(test)]
 mod tests;

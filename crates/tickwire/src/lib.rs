@@ -87,6 +87,9 @@ pub use tickwire_snapshot as snapshot;
 pub use tickwire_client as client;
 #[cfg(feature = "lab")]
 pub use tickwire_lab as lab;
+#[cfg(feature = "predict")]
+pub use tickwire_predict as predict;
+
 #[cfg(any(feature = "server", feature = "client"))]
 pub use tickwire_net as net;
 #[cfg(feature = "server")]
@@ -94,6 +97,44 @@ pub use tickwire_server as server;
 
 #[doc(hidden)]
 pub use tickwire_sim::__private;
+
+/// For [`web_game!`].
+#[cfg(all(feature = "web", target_arch = "wasm32"))]
+#[doc(hidden)]
+pub use tickwire_web as __web;
+
+/// Makes a crate a browser client that has the game inside and runs it ahead: `tickwire build` compiles it to WebAssembly.
+///
+/// It stands once in the crate's library, with the name of the kind and the function that the server is given, and is nothing on other targets:
+///
+/// ```
+/// # use tickwire::prelude::*;
+/// # fn hello(game: &mut Game) { game.rate(30); }
+/// tickwire::web_game!("hello", hello);
+/// # fn main() {}
+/// ```
+///
+/// The crate needs `tickwire` with the feature `web` on wasm32, and without `server` and `client`, which want sockets:
+///
+/// ```toml
+/// [target.'cfg(target_arch = "wasm32")'.dependencies]
+/// tickwire = { version = "0.1", default-features = false, features = ["web"] }
+/// [target.'cfg(not(target_arch = "wasm32"))'.dependencies]
+/// tickwire = "0.1"
+/// ```
+#[macro_export]
+macro_rules! web_game {
+    ($name:expr, $game:expr $(,)?) => {
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            use $crate::__web::wasm_bindgen;
+            #[wasm_bindgen::prelude::wasm_bindgen(start, wasm_bindgen = $crate::__web::wasm_bindgen)]
+            pub fn tickwire_web_game() {
+                $crate::__web::play($name, $game);
+            }
+        };
+    };
+}
 
 /// What a game imports: the prelude of `bevy_ecs` and ours, which have no name in common.
 ///

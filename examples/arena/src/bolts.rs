@@ -33,9 +33,9 @@ pub struct Bolt {
     pub team: Team,
 }
 
-/// What only the server knows of a bolt.
+/// What nobody knows of a bolt but the server, and the client of who shot it, which runs it ahead.
 #[derive(Replicate, Clone)]
-#[net(scope = server)]
+#[net(scope = owner)]
 pub struct Shot {
     /// Who shot; may be gone by now.
     pub by: Option<Entity>,
@@ -83,10 +83,10 @@ pub struct Scores {
 
 /// Guns that are ready and told to, shoot. By id, since bolts are numbered in the order in which they are made.
 pub fn fire(
-    mut ships: Query<(Entity, &NetEntity, &Ship, &Helm, &mut Clockwork)>,
+    mut ships: Query<(Entity, &NetEntity, &Ship, &Helm, &mut Clockwork, &OwnedBy)>,
     mut commands: Commands,
 ) {
-    for (by, _, ship, helm, mut clock) in ships.iter_mut().sort::<&NetEntity>() {
+    for (by, _, ship, helm, mut clock, owner) in ships.iter_mut().sort::<&NetEntity>() {
         if clock.gun > 0 {
             clock.gun -= 1;
         } else if helm.fire && ship.health > 0 {
@@ -106,6 +106,7 @@ pub fn fire(
                     life: LIFE_TICKS,
                     bounced: false,
                 },
+                *owner,
             ));
         }
     }

@@ -1,10 +1,13 @@
 //! The arena as a game: what is replicated, what players ask for, and in which order the systems run. How each part works stands in its own file.
 
 mod bolts;
+#[cfg(not(target_arch = "wasm32"))]
 mod chat;
 mod computer;
+#[cfg(not(target_arch = "wasm32"))]
 mod guest;
 mod map;
+#[cfg(not(target_arch = "wasm32"))]
 mod page;
 mod ships;
 
@@ -14,12 +17,18 @@ use tickwire::prelude::*;
 
 pub use crate::{
     bolts::{Bolt, Boom, Scores, Spark},
-    chat::{Earlier, HISTORY_MAX, LINE_CHARS_MAX, Line, Lines, Say, chat},
-    guest::{Guests, SignIn, Signed},
     map::{Map, MapError, Wall},
-    page::{FILES, PAGE},
     ships::{Pilot, Ship, Steer, Team},
 };
+#[cfg(not(target_arch = "wasm32"))]
+pub use crate::{
+    chat::{Earlier, HISTORY_MAX, LINE_CHARS_MAX, Line, Lines, Say, chat},
+    guest::{Guests, SignIn, Signed},
+    page::{FILES, PAGE},
+};
+
+// Compiled to WebAssembly, this crate is the page's prediction: the game itself.
+tickwire::web_game!("arena", arena(Options::default()));
 
 /// Ticks in a second; an update leaves every other tick.
 pub const HZ: u32 = 60;
@@ -91,10 +100,10 @@ pub fn arena(options: Options) -> impl Fn(&mut Game) + Send + Sync + 'static {
             .replicate::<Wall>()
             .resource::<Ground>()
             .resource::<Scores>()
-            .state::<ships::Helm>()
-            .state::<ships::Clockwork>()
+            .replicate::<ships::Helm>()
+            .replicate::<ships::Clockwork>()
+            .replicate::<bolts::Shot>()
             .state::<computer::Brain>()
-            .state::<bolts::Shot>()
             .event::<Boom>()
             .event::<Spark>()
             .on_start(move |mut commands: Commands| lay_out(&map, &mut commands))
@@ -102,14 +111,14 @@ pub fn arena(options: Options) -> impl Fn(&mut Game) + Send + Sync + 'static {
             .on_leave(ships::leave)
             .systems(
                 (
-                    ships::rename,
+                    ships::rename.run_if(on_server),
                     ships::listen,
-                    computer::think,
+                    computer::think.run_if(on_server),
                     ships::respawn,
                     ships::fly,
                     bolts::fire,
                     bolts::fly,
-                    bolts::hit,
+                    bolts::hit.run_if(on_server),
                 )
                     .chain(),
             );

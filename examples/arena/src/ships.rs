@@ -81,7 +81,7 @@ pub struct Steer {
 
 /// What the ship is told to do, by a person's command or by a computer player's brain.
 #[derive(Replicate, Clone, Copy, Default)]
-#[net(scope = server)]
+#[net(scope = owner)]
 pub struct Helm {
     /// Wanted direction, each -1 to 1.
     pub x: f32,
@@ -95,7 +95,7 @@ pub struct Helm {
 
 /// Ticks until things may happen again.
 #[derive(Replicate, Clone, Copy, Default)]
-#[net(scope = server)]
+#[net(scope = owner)]
 pub struct Clockwork {
     /// Until the gun is ready.
     pub gun: u16,
@@ -176,8 +176,9 @@ pub fn listen(mut ships: Query<(&mut Helm, &Asks<Steer>), Without<Brain>>) {
     }
 }
 
-/// Broken ships come back where the fewest others are near.
+/// Broken ships come back where the fewest others are near. Where that is the server says: a client only counts.
 pub fn respawn(
+    side: Res<Side>,
     terrain: Res<Terrain>,
     chance: Chance,
     mut ships: Query<(&NetEntity, &mut Ship, &mut Clockwork)>,
@@ -192,7 +193,7 @@ pub fn respawn(
             continue;
         }
         clock.respawn = clock.respawn.saturating_sub(1);
-        if clock.respawn > 0 {
+        if clock.respawn > 0 || *side != Side::Server {
             continue;
         }
         let room = |x: f32, y: f32| {
@@ -221,12 +222,13 @@ pub fn respawn(
     }
 }
 
-/// Ships move, stay out of walls, and push one another.
-pub fn fly(terrain: Res<Terrain>, mut ships: Query<(&NetEntity, &mut Ship, &Helm)>) {
+/// Ships move, stay out of walls, and push one another. On a client nobody knows what others are told to do: they stand where they were seen,
+/// and one bumps into them there.
+pub fn fly(terrain: Res<Terrain>, mut ships: Query<(&NetEntity, &mut Ship, Option<&Helm>)>) {
     for (_, mut ship, helm) in &mut ships {
-        if ship.health == 0 {
+        let Some(helm) = helm.filter(|_| ship.health > 0) else {
             continue;
-        }
+        };
         let length = math::sqrt(helm.x * helm.x + helm.y * helm.y).max(1.0);
         let (want_x, want_y) = (helm.x / length * SPEED, helm.y / length * SPEED);
         let (mut vx, mut vy) = (
@@ -251,7 +253,7 @@ pub fn fly(terrain: Res<Terrain>, mut ships: Query<(&NetEntity, &mut Ship, &Helm
 }
 
 /// By id, since each push moves what the next one looks at.
-fn push_apart(terrain: &Terrain, ships: &mut Query<(&NetEntity, &mut Ship, &Helm)>) {
+fn push_apart(terrain: &Terrain, ships: &mut Query<(&NetEntity, &mut Ship, Option<&Helm>)>) {
     let in_order = ships.iter_mut().sort::<&NetEntity>();
     let mut ships: Vec<Mut<Ship>> = in_order.map(|(_, ship, _)| ship).collect();
     for second in 1..ships.len() {

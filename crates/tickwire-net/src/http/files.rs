@@ -17,6 +17,10 @@ const FILES_BYTES_MAX: u64 = 128 << 20;
 /// The bound is counted in such pieces.
 const PIECE: u64 = 1024;
 
+/// What the names of the client's core begin with, and the file without which there is none.
+const CORE_PREFIX: &str = "tickwire_core";
+const CORE: &str = "tickwire_core_bg.wasm";
+
 /// How the bytes of a file are packed, the smallest last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Packing {
@@ -131,6 +135,30 @@ impl Files {
             self.embedded
                 .entry(path)
                 .or_insert_with(|| File::new(mime, Bytes::from_static(bytes)));
+        }
+    }
+
+    /// The browser client: the generic one, or that of the first folder which has one with its game inside, as `tickwire build` makes it.
+    pub(crate) fn client(
+        &mut self,
+        folders: &[PathBuf],
+        generic: &[(&'static str, &'static str, &'static [u8])],
+    ) {
+        let own = folders.iter().find(|it| it.join(CORE).is_file());
+        for (path, mime, bytes) in generic {
+            let name = path.trim_start_matches('/');
+            let core = name.starts_with(CORE_PREFIX);
+            let found = own
+                .filter(|_| core)
+                .map(|own| std::fs::read(own.join(name)));
+            match found {
+                None => self.embed(&[(path, mime, bytes)]),
+                Some(Ok(bytes)) => {
+                    let file = || File::new(mime, Bytes::from(bytes));
+                    self.embedded.entry(path).or_insert_with(file);
+                }
+                Some(Err(_)) => {} // packed otherwise, or not at all
+            }
         }
     }
 
