@@ -34,6 +34,7 @@ mod lead;
 mod lists;
 mod moves;
 mod namespaces;
+mod peaks;
 mod people;
 mod picture;
 mod requests;
@@ -41,6 +42,7 @@ mod rooms;
 mod statuses;
 mod talk;
 mod view;
+mod way;
 
 pub use client::{Client, ClientConfig};
 pub use clock::{ArrivalLine, SteadyClock};

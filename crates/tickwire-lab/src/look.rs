@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tickwire_client::{Client, Picture, View};
+use tickwire_server::RoomStats;
 use tickwire_snapshot::{Area, Snapshot};
 
 use crate::{
@@ -109,6 +110,14 @@ impl Running {
             self.past_encodes + encodes,
             self.checks,
         )
+    }
+
+    /// What the rooms of the server's present life counted, all together.
+    pub fn room_stats(&self) -> RoomStats {
+        let mut sum = RoomStats::default();
+        let rooms = self.host.iter().flat_map(|host| host.rooms());
+        rooms.for_each(|(_, room)| sum += room.stats());
+        sum
     }
 
     /// A line on how a client, its link and its place in its room are: for whoever hunts a violation.

@@ -359,12 +359,12 @@ impl Round<'_> {
         *self.lone = waiting;
     }
 
-    fn draft(&mut self, member: &Member, shared: Option<usize>) -> usize {
+    fn draft(&mut self, member: &mut Member, shared: Option<usize>) -> usize {
         let frame = ServerFrame::TickFrame {
             room: self.subject.room,
             tick: self.subject.tick,
             applied: member.commands.applied,
-            slack: member.commands.slack(),
+            slack: member.commands.take_slack(),
             stamp: self.stamp,
         };
         self.drafts
