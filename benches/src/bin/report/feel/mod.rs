@@ -12,6 +12,9 @@ use tickwire_lab::{Profile, profile};
 
 use measure::{CLIENTS, Felt, Run};
 
+/// Speeds are of spans in whole microseconds.
+const ROUNDING: f64 = 1e-3;
+
 /// How much is run.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked {
@@ -204,7 +207,8 @@ fn clocks(all: &[OnProfile], model: &str, print: &mut dyn FnMut(Row)) {
             on.most(|it| it.error_early),
             on.per_min(|it| it.jumps),
         );
-        let fine = early <= 1.0 && slowest >= 0.88 && fastest <= 1.12 && back == 0;
+        let fine =
+            early <= 1.0 && slowest >= 0.88 - ROUNDING && fastest <= 1.12 + ROUNDING && back == 0;
         (on.profile.name, p99.unwrap_or(f64::INFINITY), fine, note)
     };
     let how = format!("error of the client's clock, WebSocket; {model}");
