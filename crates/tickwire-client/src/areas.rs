@@ -11,8 +11,8 @@ use crate::event::Fault;
 
 /// Decoded areas that a delta may start from. An ordered link needs the last one; the others are for datagrams.
 const BASES_MAX: usize = 16;
-/// Decoded areas that wait to be drawn: two seconds at 30 updates a second. A page that does not draw keeps the newest.
-const HELD_MAX: usize = 64;
+/// Decoded areas that wait to be drawn: the longest delay at 60 updates a second, and a burst. A page that does not draw keeps the newest.
+const HELD_MAX: usize = 160;
 /// Ticks after which an area that is out of sight is forgotten, whether a picture has reached that tick or not.
 const GONE_TICKS_MAX: u32 = 128;
 /// Tick events that wait for their tick.

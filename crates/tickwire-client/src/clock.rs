@@ -7,9 +7,11 @@ use tickwire_proto::{Tick, Time};
 
 /// Seconds of arrivals of which the earliest counts. Longer, and drift between two crystals becomes a bias.
 const WINDOW_S: u64 = 30;
-/// A whole second in which everything is later than the line by more than this means that the server's ticks were
+/// Whole seconds in which everything is later than the line by more than this mean that the server's ticks were
 /// moved (it skipped some), not that the way is slow.
-const REBASE_US: f64 = 250_000.0;
+pub(crate) const REBASE_US: f64 = 250_000.0;
+/// So many seconds in a row.
+const REBASE_SECONDS: usize = 2;
 /// Arrivals of a second that make it worth a judgement on the line.
 const REBASE_COUNT: u32 = 4;
 
@@ -24,7 +26,11 @@ pub(crate) struct Earliest {
 impl Earliest {
     /// Notes an arrival of what was due at `due_us` on the sender's clock; returns how much later than the earliest it is.
     pub(crate) fn arrived(&mut self, now: Time, due_us: f64) -> f64 {
-        let offset = now.0 as f64 - due_us;
+        self.note(now, now.0 as f64 - due_us)
+    }
+
+    /// The same of an offset; returns by how much it is greater than the least.
+    pub(crate) fn note(&mut self, now: Time, offset: f64) -> f64 {
         let second = now.0 / 1_000_000;
         match self.seconds.back_mut() {
             Some((s, least, count)) if *s >= second => {
@@ -52,14 +58,20 @@ impl Earliest {
         offset - base
     }
 
-    /// A finished second that lies wholly off the line: the seconds before it speak of another line.
+    /// Finished seconds that lie wholly off the line: those before them speak of another line. Two, since what a stall held back may fill one.
     fn rebase_if_moved(&mut self) {
-        let Some((_, least, count)) = self.seconds.back().copied() else {
-            return;
+        let off = |&&(_, least, count): &&(u64, f64, u32)| {
+            count >= REBASE_COUNT && self.base.is_some_and(|base| least - base > REBASE_US)
         };
-        if count >= REBASE_COUNT && self.base.is_some_and(|base| least - base > REBASE_US) {
-            self.seconds.drain(..self.seconds.len() - 1);
+        let moved = self.seconds.iter().rev().take_while(off).count();
+        if moved >= REBASE_SECONDS {
+            self.seconds.drain(..self.seconds.len() - moved);
         }
+    }
+
+    /// The least offset, if there is any.
+    pub(crate) fn least(&self) -> Option<f64> {
+        self.base
     }
 
     /// Starts again from a known base.
@@ -144,8 +156,10 @@ impl ArrivalLine {
     }
 }
 
-/// Behind or ahead by more than this, the clock does not slew any more: it jumps forward, or waits.
-const JUMP_US: f64 = 1_000_000.0;
+/// Behind by more than this, the clock does not slew any more: it jumps forward.
+const JUMP_US: f64 = 500_000.0;
+/// Ahead by more than this, it waits.
+const WAIT_US: f64 = 2_500_000.0;
 /// An error is taken back over about this time, if the speed allows.
 const SETTLE_US: f64 = 400_000.0;
 /// How much faster or slower than the wall the clock may run.
@@ -156,7 +170,7 @@ const SLEW_FAR: f64 = 0.12;
 const FAR_US: f64 = 150_000.0;
 
 /// A clock in ticks that follows a target: it slews between 0.95 and 1.05 of the wall's speed (0.88 to 1.12 when far
-/// off), jumps forward when more than a second behind, and never goes back.
+/// off), jumps forward when more than half a second behind, and never goes back.
 ///
 /// ```
 /// use tickwire_client::SteadyClock;
@@ -212,7 +226,7 @@ impl SteadyClock {
         if error > JUMP_US {
             self.tick = target;
             self.speed = 1.0;
-        } else if error < -JUMP_US {
+        } else if error < -WAIT_US {
             self.speed = 0.0;
         } else {
             let bound = if error.abs() > FAR_US { SLEW_FAR } else { SLEW };

@@ -1,29 +1,30 @@
-//! The interpolation delay: how far behind the line of arrivals the picture must be, learned from how updates arrive.
+//! The interpolation delay: how far behind the line of arrivals the picture must be, learned from what pictures would have needed.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use tickwire_proto::Time;
 
-/// The longest interpolation delay, in microseconds. Beyond it a late update is an underrun, not a reason to wait.
-pub const DELAY_MAX: f64 = 1_000_000.0;
+use crate::peaks::{BEYOND, Peaks};
 
-/// Seconds that are remembered. The second largest of them makes about one underrun a minute on a way that does not change.
-const WINDOW_S: u64 = 90;
-/// Up to this many seconds of knowledge the largest counts, later the second largest: one freak moment is not a rule.
-const YOUNG_S: u64 = 10;
+/// The longest interpolation delay, in microseconds. Beyond it a late update is an underrun, not a reason to wait.
+pub const DELAY_MAX: f64 = 2_000_000.0;
+
+/// Underruns a second that are aimed at: one in two minutes, since what comes is not quite like what was.
+const UNDERRUNS: f64 = 0.5 / 60.0;
 /// In the very first seconds, when little is known and a page is busy loading, this part of an interval is added.
 const NEW_S: u64 = 3;
+const NEW_PART: f64 = 0.25;
+/// With so many seconds of knowledge what was needed is believed though it is less than an interval: pictures may come when updates do.
+const BELIEVED_S: usize = 10;
 /// After an update that was too late to wait for, all that comes within this time was held up with it.
 const BURST: Duration = Duration::from_millis(250);
-const NEW_PART: f64 = 0.25;
 /// Time for a picture to be drawn after the update came in, in microseconds.
 const MARGIN_US: f64 = 1_000.0;
 
-/// Learns from each update how long the picture would have had to wait for it, and says how long to wait from now on.
+/// Learns how long pictures would have had to wait for updates, and says how long to wait from now on.
 ///
-/// An update needs its own lateness, and the time over which the picture slides into it: from the last tick known
-/// before it (which is why stillness is said) to its own.
+/// Of each second the longest wait counts. The six worst seconds of the last five minutes, the very worst left out, tell how the tail of these falls off;
+/// the delay is where it should be reached once in two minutes. A way that became much better is believed after three quarters of a minute.
 ///
 /// ```
 /// use tickwire_client::Delay;
@@ -36,20 +37,19 @@ const MARGIN_US: f64 = 1_000.0;
 #[derive(Clone, Debug)]
 pub struct Delay {
     floor_us: f64,
-    seconds: VecDeque<(u64, f64)>,
-    /// The first update that was noted, and the latest.
-    span: Option<(Time, Time)>,
+    peaks: Peaks,
+    latest: Time,
     burst: Option<Time>,
     micros: f64,
 }
 
 impl Delay {
-    /// A delay that is never below the time between two updates, `floor_us`.
+    /// A delay for updates that come every `floor_us`.
     pub fn new(floor_us: f64) -> Self {
         let mut delay = Self {
             floor_us: floor_us.clamp(0.0, DELAY_MAX),
-            seconds: VecDeque::new(),
-            span: None,
+            peaks: Peaks::default(),
+            latest: Time(0),
             burst: None,
             micros: 0.0,
         };
@@ -57,35 +57,23 @@ impl Delay {
         delay
     }
 
-    /// Notes an update that arrived at `now` and would have needed a delay of `needed_us`.
+    /// Notes that up to `now`, when something new came, pictures would have needed a delay of `needed_us`.
     pub fn note(&mut self, now: Time, needed_us: f64) {
-        self.span = Some((self.span.map_or(now, |(first, _)| first), now));
+        self.latest = now;
         if needed_us > DELAY_MAX {
             self.burst = Some(now);
         }
         if self.burst.is_some_and(|at| now.since(at) <= BURST) {
             return; // a page that slept, a link that hung: no delay would have covered it
         }
-        let second = now.0 / 1_000_000;
-        match self.seconds.back_mut() {
-            Some((s, most)) if *s >= second => *most = most.max(needed_us),
-            _ => self.seconds.push_back((second, needed_us)),
-        }
-        while self
-            .seconds
-            .front()
-            .is_some_and(|(s, _)| s + WINDOW_S < second)
-        {
-            self.seconds.pop_front();
-        }
+        self.peaks.note(now, needed_us);
+        self.peaks.believe_better(now, self.micros);
         self.settle();
     }
 
     /// The line of arrivals turned out to be earlier by so much (or later, below zero): all lateness was against it.
     pub fn shift(&mut self, earlier_us: f64) {
-        for (_, most) in &mut self.seconds {
-            *most = (*most + earlier_us).max(0.0);
-        }
+        self.peaks.shift(earlier_us);
         self.settle();
     }
 
@@ -100,34 +88,21 @@ impl Delay {
         self.micros
     }
 
-    /// For how long there have been updates.
-    fn known(&self) -> Duration {
-        self.span
-            .map_or(Duration::ZERO, |(first, latest)| latest.since(first))
-    }
-
     fn settle(&mut self) {
-        let new = if self.known() <= Duration::from_secs(NEW_S) {
-            self.floor_us * NEW_PART
-        } else {
-            0.0
-        };
-        self.micros = (self.rank().max(self.floor_us + new) + MARGIN_US).min(DELAY_MAX);
-    }
-
-    fn rank(&self) -> f64 {
-        let (mut first, mut second) = (0.0f64, 0.0f64);
-        for &(_, most) in &self.seconds {
-            if most > first {
-                (first, second) = (most, first);
-            } else if most > second {
-                second = most;
+        let known = self.peaks.known(self.latest);
+        let seconds = known.as_secs_f64().max(1.0);
+        let needed = match self.peaks.tail() {
+            Some(tail) => {
+                let often = BEYOND as f64 / (seconds * UNDERRUNS);
+                tail.level + tail.excess * libm::log(often).max(0.0)
             }
-        }
-        if self.known() <= Duration::from_secs(YOUNG_S) {
-            first
-        } else {
-            second
-        }
+            None => self.peaks.greatest().unwrap_or(0.0),
+        };
+        let floor = match known {
+            known if known <= Duration::from_secs(NEW_S) => self.floor_us * (1.0 + NEW_PART),
+            _ if self.peaks.len() < BELIEVED_S => self.floor_us,
+            _ => 0.0,
+        };
+        self.micros = (needed.max(floor) + MARGIN_US).clamp(0.0, DELAY_MAX);
     }
 }

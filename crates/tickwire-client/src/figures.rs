@@ -23,6 +23,12 @@ pub struct Figures {
     pub tick: Tick,
     /// The picture's tick, with its part.
     pub picture_tick: f64,
+    /// The speed of the picture's clock, as a part of the wall's.
+    pub picture_speed: f64,
+    /// The tick that the server is taken to be at, with its part: the line of arrivals and half the least round trip.
+    pub server_tick: f64,
+    /// The tick that the clock of commands is at, with its part.
+    pub command_tick: f64,
     /// Entities in the newest update.
     pub entities: u32,
     /// How old the newest update was on arrival: its capture to here, by the line of arrivals and half a round trip.
@@ -31,7 +37,7 @@ pub struct Figures {
     pub delay_ms: f64,
     /// How far ahead of the line of arrivals commands are, in ticks, beyond the round trip.
     pub lead_ticks: f64,
-    /// Ticks that the newest command came before it was needed.
+    /// Ticks that the worst of the newest commands came before it was needed.
     pub slack: i8,
     /// How often the picture reached the newest update and had to wait for the next.
     pub underruns: u64,

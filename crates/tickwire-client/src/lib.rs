@@ -36,6 +36,7 @@ mod lists;
 mod moves;
 mod namespaces;
 mod own;
+mod peaks;
 mod people;
 mod picture;
 mod requests;
@@ -43,6 +44,7 @@ mod rooms;
 mod statuses;
 mod talk;
 mod view;
+mod way;
 
 pub use client::{Client, ClientConfig};
 pub use clock::{ArrivalLine, SteadyClock};

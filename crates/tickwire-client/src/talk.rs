@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tickwire_proto::frame::parts::NO_SEAT;
-use tickwire_proto::frame::{JoinedInfo, Refusal, code};
+use tickwire_proto::frame::{JoinedInfo, Refusal, SLACK_NONE, code};
 use tickwire_proto::{ClientEvent as SessionEvent, Ending, Retry, Tick, Time};
 use tickwire_snapshot::Schema;
 
@@ -25,7 +25,7 @@ impl Client {
     pub(crate) fn listen(&mut self, now: Time) {
         while let Some(event) = self.session.poll_event() {
             match event {
-                SessionEvent::Welcome { resumed: true, .. } => self.resumed(now),
+                SessionEvent::Welcome { resumed: true, .. } => self.resumed(),
                 SessionEvent::Welcome { lost, .. } => self.welcome(lost),
                 SessionEvent::Attached {
                     attachment,
@@ -258,14 +258,14 @@ impl Client {
     }
 
     /// The session goes on over this link: nothing was lost, and what was asked for is answered by itself.
-    fn resumed(&mut self, now: Time) {
+    fn resumed(&mut self) {
         self.resuming = false;
         for view in self
             .rooms
             .iter_mut()
             .filter_map(|(_, room)| room.view.as_mut())
         {
-            view.resumed(now);
+            view.resumed();
         }
         if !self.is_in(NamespaceKey::MAIN) {
             self.stage = Stage::Attaching;
@@ -405,7 +405,8 @@ impl Client {
             } => {
                 let rtt = self.session.rtt();
                 if let Some(view) = self.view_by_number(room) {
-                    view.tick_frame(now, applied, slack, stamp, rtt.smoothed);
+                    let slack = Some(slack).filter(|slack| *slack != SLACK_NONE);
+                    view.tick_frame(now, applied, tick, slack, stamp, &rtt);
                     view.own.tell(tick, own);
                 }
             }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use litemap::LiteMap;
 use tickwire_proto::frame::{AreaDelta, MemberChangeOwned, MemberInfoOwned, ServerFrame};
+use tickwire_proto::session::RttEstimate;
 use tickwire_proto::{Moment, Tick, Time};
 use tickwire_snapshot::{
     AREA_IDS_MAX, Area, AreaId, ENTITIES_MAX, NetId, OwnedRow, Schema, TickEvent,
 };
 
 use crate::areas::AreaView;
-use crate::clock::{ArrivalLine, Earliest, SteadyClock};
+use crate::clock::{ArrivalLine, Earliest, REBASE_US, SteadyClock};
 use crate::delay::{DELAY_MAX, Delay};
 use crate::event::Fault;
 use crate::figures::{Figures, Meter};
@@ -20,11 +21,14 @@ use crate::lead::CommandLead;
 use crate::moves::{Crossing, Moves};
 use crate::own::{Own, OwnSeen};
 use crate::picture::{Layer, Owner, Picture, ShownEvent, join_id, split_id};
+use crate::way::Way;
 
 /// Areas of one view, those that just went out of sight among them. Together they have as many entities as one may have.
 const AREAS_MAX: usize = 2_048;
 /// A keyframe that was asked for and does not come is asked for again after this long.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// By how much the middle between the ways there and back may be off where both sway, in microseconds.
+const JITTER_US: f64 = 20_000.0;
 /// The component that says whose an entity is, and its field.
 const OWNED_BY: &str = "OwnedBy";
 const SEAT: &str = "seat";
@@ -66,6 +70,13 @@ pub struct View {
     owner: Option<Owner>,
     line: ArrivalLine,
     stamps: Earliest,
+    /// The least that the server's clock was ahead of this one, with the way of a command, rounded up to the server's ticks.
+    up: Earliest,
+    way: Way,
+    /// The tick of the newest tick frame.
+    told: Option<Tick>,
+    /// What pictures would have needed since something new came, and up to which tick they could be drawn then.
+    wanting: Option<(Tick, f64)>,
     delay: Delay,
     clock: SteadyClock,
     pub(crate) lead: CommandLead,
@@ -95,6 +106,10 @@ impl View {
             newest: None,
             line: ArrivalLine::new(tick),
             stamps: Earliest::default(),
+            up: Earliest::default(),
+            way: Way::default(),
+            told: None,
+            wanting: None,
             delay: Delay::new(interval),
             clock: SteadyClock::default(),
             lead: CommandLead::new(tick, now),
@@ -179,6 +194,11 @@ impl View {
             .map(|(area, _)| AreaId(*area))
     }
 
+    /// Up to which tick a picture can be drawn; `None` while nothing is held, or nothing changes until something is said.
+    pub fn known_until(&self) -> Option<Tick> {
+        self.areas.values().filter_map(AreaView::known_until).max()
+    }
+
     /// The last command that the room said it had applied.
     pub fn last_applied(&self) -> Option<Tick> {
         self.applied
@@ -239,13 +259,14 @@ impl View {
     }
 
     /// The session goes on over another link: updates go on from what is held, and keyframes that were asked for may be asked for again.
-    pub(crate) fn resumed(&mut self, now: Time) {
+    pub(crate) fn resumed(&mut self) {
         self.paused.clear();
         for area in self.areas.keys() {
             self.paused.insert(*area, ());
         }
         self.asked.clear();
-        self.lead.resumed(now);
+        self.lead.resumed();
+        self.wanting = None;
     }
 
     /// Takes in the private frame that goes before an update.
@@ -253,16 +274,26 @@ impl View {
         &mut self,
         now: Time,
         applied: Option<Tick>,
-        slack: i8,
+        tick: Tick,
+        slack: Option<i8>,
         stamp: Option<u64>,
-        rtt: Duration,
+        rtt: &RttEstimate,
     ) {
+        self.way.measured(rtt);
         if applied > self.applied {
             self.applied = applied;
         }
-        self.slack = slack;
-        if self.lead.last().is_some() {
-            self.lead.slack(now, slack, rtt);
+        let since = self
+            .told
+            .replace(tick)
+            .map_or(u32::MAX, |told| tick.since(told));
+        if let Some(slack) = slack {
+            self.slack = slack;
+            self.lead.slack(now, tick, slack);
+            // Where several ticks were told of at once, nobody knows before which of them the command came.
+            if let Some(offset) = self.lead.up_to(tick, slack).filter(|_| since == 1) {
+                self.up.note(now, offset);
+            }
         }
         self.stamp = stamp;
         if let Some(stamp) = stamp {
@@ -283,6 +314,7 @@ impl View {
             self.line.tick_at(now) - self.delay.micros() / tick_us,
             tick_us,
         );
+        self.learn_from_waiting(now);
         self.wait_for_the_unknown();
         let tick = self.clock.tick();
         self.moves.reached(tick);
@@ -377,6 +409,9 @@ impl View {
             updates_per_s,
             tick: self.newest.unwrap_or_default(),
             picture_tick: self.clock.tick(),
+            picture_speed: self.clock.speed(),
+            server_tick: self.server_tick(now, least_rtt),
+            command_tick: self.lead.tick(),
             entities: self
                 .areas
                 .values()
@@ -399,6 +434,24 @@ impl View {
         }
     }
 
+    /// The tick that the server is taken to be at: ahead of the line of arrivals by the way of an update. That is half of the least round trip, or of what the
+    /// server said of commands if that is less; and somewhat less than half where [`Way`] says so.
+    pub(crate) fn server_tick(&self, now: Time, least_rtt: Duration) -> f64 {
+        let (tick_us, here) = (self.line.tick_us(), now.0 as f64);
+        let line = self.line.tick_at(now) * tick_us;
+        let trip = least_rtt.as_micros() as f64;
+        let said = self.up.least().map_or(f64::INFINITY, |up| here + up - line);
+        let middle = said.min(trip).max(0.0) / 2.0;
+        // Where stalls are usual quartiles are of stalls: they are believed as far as jitter goes.
+        let way = self.way.least(here - line).unwrap_or(middle);
+        (line + way.clamp((middle - JITTER_US).max(0.0), middle)) / tick_us
+    }
+
+    fn forget_ways(&mut self) {
+        self.up = Earliest::default();
+        self.way.forget_arrivals();
+    }
+
     /// How old the newest update was on arrival.
     pub(crate) fn age(&self, least_rtt: Duration) -> Duration {
         least_rtt / 2 + Duration::from_micros(self.late_us.max(0.0) as u64)
@@ -410,6 +463,7 @@ impl View {
 
     pub(crate) fn set_tick(&mut self, now: Time, tick: Duration) {
         self.line.set_tick(now, tick);
+        self.forget_ways();
         self.lead.set_tick(tick);
         self.delay
             .set_floor(tick.as_micros() as f64 * f64::from(self.entry.send_every.max(1)));
@@ -499,6 +553,8 @@ impl View {
         self.own.updated(tick);
         self.forget_what_is_over();
         let (known, before) = (!self.line.is_empty(), self.line.tick_at(now));
+        let tick_us = self.line.tick_us();
+        self.way.arrived(now.0 as f64 - f64::from(tick.0) * tick_us);
         let on_the_line = match paused {
             true => self.line.arrived_after_pause(now, tick),
             false => Some(self.line.arrived(now, tick)),
@@ -508,18 +564,17 @@ impl View {
             0.0
         });
         let moved = self.line.tick_at(now) - before;
-        if known && on_the_line.is_some() && moved != 0.0 {
-            self.delay.shift(moved * self.line.tick_us());
+        let moved_us = moved * self.line.tick_us();
+        if known && on_the_line.is_some() && moved_us != 0.0 && moved_us.abs() < REBASE_US {
+            self.delay.shift(moved_us);
+        } else if moved_us.abs() >= REBASE_US {
+            self.forget_ways();
         }
         if !paused {
             self.jitter_us += (late.min(DELAY_MAX) - self.jitter_us) / 16.0;
         }
         if self.stamp.is_none() {
             self.late_us = late;
-        }
-        if gap > 0 && !paused {
-            self.delay
-                .note(now, late + f64::from(gap) * self.line.tick_us());
         }
     }
 
@@ -584,10 +639,27 @@ impl View {
         }
     }
 
+    /// Notes how long this picture would have had to wait. What counts is the longest wait before something new came.
+    fn learn_from_waiting(&mut self, now: Time) {
+        let Some(known) = self.known_until().filter(|_| self.paused.is_empty()) else {
+            self.wanting = None;
+            return;
+        };
+        let needs = (self.line.tick_at(now) - f64::from(known.0)) * self.line.tick_us();
+        self.wanting = match self.wanting {
+            Some((before, most)) if before == known => Some((known, most.max(needs))),
+            Some((_, most)) => {
+                self.delay.note(now, most);
+                Some((known, needs))
+            }
+            None => Some((known, needs)),
+        };
+    }
+
     /// The picture does not go beyond what is known of any area: it waits there, and goes on from there. Areas that updates left out stand still
     /// in it meanwhile.
     fn wait_for_the_unknown(&mut self) {
-        let Some(known) = self.areas.values().filter_map(AreaView::known_until).max() else {
+        let Some(known) = self.known_until() else {
             self.waiting = false;
             return;
         };

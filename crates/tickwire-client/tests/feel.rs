@@ -241,27 +241,28 @@ fn a_server_that_skips_ticks_moves_the_line() {
         .map(|tick| line.arrived(at(tick, 2e6), Tick(tick)))
         .collect();
     assert!(late[0] > 1.9e6);
-    assert!(late[90..].iter().all(|late| *late < 2.0), "{late:?}");
+    assert!(late[120..].iter().all(|late| *late < 2.0), "{late:?}");
 }
 
-/// Commands on their way to a server that needs each at its tick; it says how early the newest was.
+/// Commands on their way to a server that needs each at its tick; it says how early the worst was of those that came since the tick before.
 fn talk(way: &Way, seed: u64) -> (f64, f64) {
     let mut chance = Chance(seed);
     let mut lead = CommandLead::new(TICK, Time(0));
     let rtt = Duration::from_micros((way.delay * 2_000.0) as u64);
     let mut on_the_way: Vec<(f64, u32)> = Vec::new();
-    let mut slacks: Vec<(f64, i8)> = Vec::new();
-    let (mut newest, mut missing, mut slack_sum, mut last_arrival) = (0u32, 0u32, 0.0, 0.0f64);
+    let mut slacks: Vec<(f64, u32, i8)> = Vec::new();
+    let (mut missing, mut slack_sum, mut told, mut last_arrival) = (0u32, 0.0, 0u32, 0.0f64);
+    let mut arrived = std::collections::BTreeSet::new();
     let ticks = 30 * 300;
     for tick in 0..ticks {
         let due = f64::from(tick) * TICK_US + 1e6;
         // the client, four times a tick
         for part in 0..4 {
             let at = due - TICK_US + f64::from(part) * TICK_US / 4.0;
-            slacks.retain(|(arrives, slack)| {
+            slacks.retain(|(arrives, tick, slack)| {
                 let here = *arrives <= at;
                 if here {
-                    lead.slack(Time(at as u64), *slack, rtt);
+                    lead.slack(Time(at as u64), Tick(*tick), *slack);
                 }
                 !here
             });
@@ -278,24 +279,29 @@ fn talk(way: &Way, seed: u64) -> (f64, f64) {
                 on_the_way.push((last_arrival, command.0));
             }
         }
+        let mut worst: Option<i64> = None;
         on_the_way.retain(|(arrives, command)| {
             let here = *arrives <= due;
             if here {
-                newest = newest.max(*command);
+                arrived.insert(*command);
+                let slack = i64::from(*command) - i64::from(tick);
+                worst = Some(worst.map_or(slack, |worst| worst.min(slack)));
             }
             !here
         });
-        let slack = (i64::from(newest) - i64::from(tick)).clamp(-128, 127) as i8;
-        slacks.push((due + way.delay * 1_000.0, slack));
+        if let Some(worst) = worst {
+            let slack = worst.clamp(-127, 127) as i8;
+            slacks.push((due + way.delay * 1_000.0, tick, slack));
+            if tick > 300 {
+                slack_sum += f64::from(slack);
+                told += 1;
+            }
+        }
         if tick > 300 {
-            missing += u32::from(slack < 0);
-            slack_sum += f64::from(slack);
+            missing += u32::from(!arrived.contains(&tick));
         }
     }
-    (
-        f64::from(missing) / 4.83,
-        slack_sum / f64::from(ticks - 300),
-    )
+    (f64::from(missing) / 4.83, slack_sum / f64::from(told))
 }
 
 #[test]
@@ -307,9 +313,7 @@ fn commands_arrive_in_time_and_not_much_earlier() {
             way.name
         );
         assert!(slack < 16.0, "{}: {slack}", way.name);
-        if way.loss == 0.0 {
-            assert!(missing <= 1.0, "{}: {missing}", way.name);
-        }
+        assert!(missing <= 2.0, "{}: {missing}", way.name);
     }
 }
 

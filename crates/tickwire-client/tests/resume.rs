@@ -127,7 +127,7 @@ fn play(pair: &mut Pair, truth: &mut Truth, room: RoomKey, begun: Time, ticks: u
 fn after_three_seconds_away_lead_and_delay_are_what_they_were() {
     let (mut truth, mut pair, room) = in_a_room();
     let begun = pair.now;
-    play(&mut pair, &mut truth, room, begun, 150);
+    play(&mut pair, &mut truth, room, begun, 450);
     let before = pair.client.figures(room, pair.now).unwrap();
     let drawn = pair.client.draw(room, pair.now).unwrap().tick();
     for away in [3_000, 600] {

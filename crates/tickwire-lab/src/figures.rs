@@ -75,12 +75,17 @@ pub(crate) struct Counts {
     pub letters: u64,
     pub requests: u64,
     pub resume_us: Vec<u32>,
+    pub fresh_us: Vec<u32>,
     pub expired: u64,
 }
 
 impl Counts {
     pub fn resume(&mut self, span: Duration) {
         keep(&mut self.resume_us, span);
+    }
+
+    pub fn fresh(&mut self, span: Duration) {
+        keep(&mut self.fresh_us, span);
     }
 
     pub fn age(&mut self, age: Duration) {
@@ -136,7 +141,9 @@ pub struct Figures {
     pub requests: u64,
     /// From a link's opening until the session was resumed over it, in milliseconds.
     pub resume_ms: Quantiles,
-    /// How often that was.
+    /// From a link's opening until the first update came over it to a session that was resumed, in milliseconds.
+    pub fresh_ms: Quantiles,
+    /// How often a session was resumed.
     pub resumes: u64,
     /// Sessions whose window has passed, of clients that were told so.
     pub expired: u64,
@@ -168,6 +175,7 @@ impl Figures {
             letters: sum(|c| c.letters),
             requests: sum(|c| c.requests),
             resume_ms: Quantiles::of(&all(|c| &c.resume_us)).scaled(1e-3),
+            fresh_ms: Quantiles::of(&all(|c| &c.fresh_us)).scaled(1e-3),
             resumes: sum(|c| c.resume_us.len() as u64),
             expired: sum(|c| c.expired),
         }

@@ -35,6 +35,7 @@ pub struct Lab {
     pub(crate) window: Duration,
     pub(crate) races: f64,
     pub(crate) predicts: bool,
+    pub(crate) record: bool,
 }
 
 impl Lab {
@@ -60,6 +61,7 @@ impl Lab {
             window: Duration::from_secs(30),
             races: 0.0,
             predicts: false,
+            record: false,
         }
     }
 
@@ -163,6 +165,12 @@ impl Lab {
     /// Clients show a picture so often, and send their commands then (60 times a second if not said).
     pub fn pictures_per_s(mut self, rate: u32) -> Lab {
         self.picture = Duration::from_secs(1) / rate.clamp(1, 1_000);
+        self
+    }
+
+    /// Keeps what each client shows and says beside the truth: see [`Running::recording`](crate::Running::recording).
+    pub fn record(mut self) -> Lab {
+        self.record = true;
         self
     }
 

@@ -96,7 +96,7 @@ impl Running {
     }
 
     /// What the room of a client has counted, while it is a member.
-    pub fn room_stats(&self, client: usize) -> Option<RoomStats> {
+    pub fn room_stats_of(&self, client: usize) -> Option<RoomStats> {
         let name = self.room_of(client)?;
         Some(self.host.as_ref()?.room(name.number)?.stats())
     }
@@ -116,6 +116,14 @@ impl Running {
             self.past_encodes + encodes,
             self.checks,
         )
+    }
+
+    /// What the rooms of the server's present life counted, all together.
+    pub fn room_stats(&self) -> RoomStats {
+        let mut sum = RoomStats::default();
+        let rooms = self.host.iter().flat_map(|host| host.rooms());
+        rooms.for_each(|(_, room)| sum += room.stats());
+        sum
     }
 
     /// A line on how a client, its link and its place in its room are: for whoever hunts a violation.

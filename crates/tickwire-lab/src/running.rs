@@ -15,6 +15,7 @@ use crate::{
     letters,
     link::{Link, LinkId},
     queue::Queue,
+    record::Recording,
     seat::{Script, Seat},
     stream::Toward,
     trace::{Mark, Trace},
@@ -156,6 +157,10 @@ impl Running {
             identities: lab.identities,
             failed: None,
         };
+        if lab.record {
+            let all = running.seats.iter_mut();
+            all.for_each(|seat| seat.recording = Some(Recording::default()));
+        }
         running.begin();
         running
     }
@@ -308,7 +313,11 @@ impl Running {
     fn picture(&mut self, client: usize) -> Result<(), Broken> {
         self.queue
             .plan(self.now.plus(self.picture), Event::Picture(client));
+        if self.seats[client].recording.is_some() {
+            self.seats[client].truth = self.true_tick(client);
+        }
         self.seats[client].picture(self.now, self.script.as_deref_mut());
+        self.record_picture(client);
         self.check_picture(client)?;
         self.after_client(client)
     }
@@ -347,7 +356,10 @@ impl Running {
                 seat.joined();
                 self.check_joined(client)?;
             }
-            ClientEvent::Resumed => seat.counts.resume(now.since(seat.opened)),
+            ClientEvent::Resumed => {
+                seat.counts.resume(now.since(seat.opened));
+                seat.stale = true;
+            }
             ClientEvent::Expired => self.check_told(client)?,
             ClientEvent::SessionEnded { .. } => seat.session = None,
             // Where nothing is waited for, it is told as soon as the link is lost.

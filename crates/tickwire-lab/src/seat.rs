@@ -15,6 +15,7 @@ use crate::{
     letters::Letters,
     link::LinkId,
     player::{Turn, Wanderer},
+    record::Recording,
 };
 
 /// Commands whose effect is still waited for.
@@ -52,9 +53,15 @@ pub(crate) struct Seat {
     /// The newest tick of its view since it joined.
     pub newest: Option<Tick>,
     pub planned: Option<Time>,
+    /// Its session was resumed, and no update came since.
+    pub stale: bool,
     pub last_underruns: u64,
     /// What it exchanges with its room, if this run is about that.
     pub letters: Option<Letters>,
+    /// What it shows and says, where that is recorded.
+    pub recording: Option<Recording>,
+    /// The tick that its room is at while it makes commands.
+    pub truth: Option<f64>,
     chance: Chance,
     hand: Option<Wanderer>,
     row: Option<OwnedRow>,
@@ -92,8 +99,11 @@ impl Seat {
             picture: None,
             newest: None,
             planned: None,
+            stale: false,
             last_underruns: 0,
             letters: letters.then(|| Letters::new(chance.fork(3))),
+            recording: None,
+            truth: None,
             chance,
             hand: None,
             row: None,
@@ -194,6 +204,9 @@ impl Seat {
         };
         if self.client.command(self.room, tick, row).is_ok() {
             self.last_command = Some(tick);
+            if let (Some(recording), Some(truth)) = (&mut self.recording, self.truth) {
+                recording.say(now, tick, truth);
+            }
             if self.pending.len() == PENDING_MAX {
                 self.pending.pop_front();
             }
@@ -204,6 +217,9 @@ impl Seat {
     /// An update came in.
     pub fn updated(&mut self, now: Time, applied: Option<Tick>, stamp: Option<u64>) {
         self.counts.updates += 1;
+        if std::mem::take(&mut self.stale) {
+            self.counts.fresh(now.since(self.opened));
+        }
         if let Some(stamp) = stamp {
             self.counts.age(now.since(Time(stamp)));
         }

@@ -195,6 +195,12 @@ impl Running {
         self.take_network(client, span, false);
     }
 
+    /// Lets nothing arrive on a client's link for so long, and lets it open no other; who gives the link up meanwhile finds out by itself.
+    pub fn blackout(&mut self, client: usize, span: Duration) {
+        self.seats[client].absent_until = self.now.plus(span);
+        self.stall_link(client, span);
+    }
+
     /// Lets nothing arrive on a client's link for so long; then it all comes.
     pub fn stall(&mut self, client: usize, span: Duration) {
         self.stall_link(client, span);

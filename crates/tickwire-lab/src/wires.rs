@@ -199,6 +199,7 @@ impl Running {
             link.cut(self.now);
         }
         let (client, session, ours) = (link.client, link.session, link.epoch == self.epoch);
+        let mut heard = Vec::new();
         while let Some(seen) = self
             .links
             .get_mut(&id)
@@ -211,6 +212,7 @@ impl Running {
                 Seen::Frame(frame) => {
                     self.trace.bytes(self.now, Mark::ToServer, client, &frame);
                     host.frame(self.now, session, &frame);
+                    heard.push(frame);
                 }
                 Seen::Lost => {
                     self.trace.mark(self.now, Mark::Lost, client, id.0);
@@ -222,6 +224,9 @@ impl Running {
                     }
                 }
             }
+        }
+        for frame in heard {
+            self.record_arrival(client, &frame);
         }
         while let Some(seen) = self
             .links

@@ -6,6 +6,7 @@ mod costs;
 mod cpu;
 mod crowds;
 mod fanout;
+mod feel;
 mod first;
 mod idle;
 mod interest;
@@ -28,7 +29,7 @@ use tickwire_benches::row::{Row, head};
 #[derive(Parser)]
 #[command(name = "report", version)]
 struct Cli {
-    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), interest (I1 I2 I3), first. All if none is named
+    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), interest (I1 I2 I3), feel (L2 L3 L7 L9), first. All if none is named
     #[arg(value_name = "PART")]
     parts: Vec<String>,
     /// One line of JSON a row
@@ -55,6 +56,9 @@ struct Cli {
     /// Seconds that each fan-out row measures
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Run `feel` for as long as its goals ask: 10 minutes with 3 seeds on each profile
+    #[arg(long)]
+    long: bool,
     /// A folder to draw the curves of `costs` into
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
@@ -150,6 +154,14 @@ fn main() -> ExitCode {
     if wanted(&["interest", "I1", "I2", "I3"]) {
         interest::rows(&mut print);
     }
+    if wanted(&["feel", "L2", "L3", "L7", "L9"]) {
+        let asked = if cli.long {
+            feel::Asked::LONG
+        } else {
+            feel::Asked::SHORT
+        };
+        feel::rows(asked, &mut print);
+    }
     if wanted(&["costs", "K1", "K2", "K3", "K4"]) {
         costs::rows(cli.plots.as_deref(), &mut print);
     }
@@ -163,9 +175,9 @@ fn main() -> ExitCode {
     }
 }
 
-const KNOWN: [&str; 44] = [
+const KNOWN: [&str; 49] = [
     "recorded", "C1", "C2", "C3", "G1", "G2", "exact", "C8", "codec", "C4", "C4w", "C7", "idle",
     "C6", "fanout", "F1a", "F1b", "F2", "F3", "F4", "F6", "F8", "F10", "realtime", "RT1", "RT2",
     "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "interest", "I1", "I2", "I3",
-    "costs", "K1", "K2", "K3", "K4", "all",
+    "costs", "K1", "K2", "K3", "K4", "feel", "L2", "L3", "L7", "L9", "all",
 ];

@@ -122,7 +122,7 @@ fn what_nobody_touches_is_never_corrected() {
         for client in 0..4 {
             let view = lab.view(client).expect("it is in a room");
             let (figures, causes) = view.foresight().expect("it predicts");
-            let counted = lab.room_stats(client).expect("its room is there");
+            let counted = lab.room_stats_of(client).expect("its room is there");
             assert!(figures.truths > 500, "{name}: {figures:?}");
             assert!(figures.ahead >= 2, "{name}: {figures:?}");
             let substituted = counted.commands_missing + counted.commands_late;

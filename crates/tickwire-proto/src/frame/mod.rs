@@ -35,6 +35,9 @@ pub const ROOMS_PER_SESSION_MAX: usize = 16;
 pub const ATTACHMENTS_MAX: usize = 8;
 /// The first number that a room may have: below it are attachments, numbered from 0, where a message names its namespace instead of a room.
 pub const ROOM_FIRST: u32 = ATTACHMENTS_MAX as u32;
+
+/// The slack of a tick frame that says: no command came since the tick frame before.
+pub const SLACK_NONE: i8 = i8::MIN;
 /// Attributes of a room.
 pub const ATTRIBUTES_MAX: usize = 8;
 /// Members in the list of one room.

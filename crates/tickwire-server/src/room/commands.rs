@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use tickwire_proto::Tick;
+use tickwire_proto::frame::SLACK_NONE;
 use tickwire_snapshot::OwnedRow;
 
 /// How many ticks ahead of the last stepped one a command is accepted.
@@ -21,9 +22,10 @@ pub(crate) enum Dropped {
 pub(crate) struct CommandBuffer {
     /// By rising tick; bounded, since all ticks lie in a span of [`COMMANDS_AHEAD_MAX`].
     waiting: VecDeque<(Tick, OwnedRow)>,
-    /// The newest tick that a command was accepted for, and by how many ticks it came before it was needed.
+    /// The newest tick that a command was accepted for.
     newest: Option<Tick>,
-    slack: i8,
+    /// Of the commands that came since the player was told last: by how many ticks the worst came before it was needed.
+    slack: Option<i8>,
     /// The newest one that was applied.
     pub applied: Option<Tick>,
 }
@@ -38,7 +40,8 @@ impl CommandBuffer {
         if self.newest.is_none_or(|newest| tick > newest) {
             self.newest = Some(tick);
             // Needed by the next step: a command for it has a slack of 0.
-            self.slack = (ahead - 1).clamp(i64::from(i8::MIN), i64::from(i8::MAX)) as i8;
+            let slack = (ahead - 1).clamp(i64::from(SLACK_NONE) + 1, i64::from(i8::MAX)) as i8;
+            self.slack = Some(self.slack.map_or(slack, |least| least.min(slack)));
         }
         if ahead <= 0 {
             return Err(Dropped::Late);
@@ -72,9 +75,9 @@ impl CommandBuffer {
         self.waiting.is_empty()
     }
 
-    /// By how many ticks the newest command came before it was needed; negative: late.
-    pub fn slack(&self) -> i8 {
-        self.slack
+    /// By how many ticks the worst command since this was taken last came before it was needed; negative: late; [`SLACK_NONE`]: none came.
+    pub fn take_slack(&mut self) -> i8 {
+        self.slack.take().unwrap_or(SLACK_NONE)
     }
 }
 
@@ -99,16 +102,20 @@ mod tests {
     fn stale_copied_and_far_commands_are_dropped() {
         let mut buffer = CommandBuffer::default();
         assert_eq!(give(&mut buffer, 10, 10), Err(Dropped::Late));
-        assert_eq!(buffer.slack(), -1);
+        assert_eq!(buffer.take_slack(), -1);
         assert_eq!(give(&mut buffer, 10, 11), Ok(()));
-        assert_eq!(buffer.slack(), 0);
+        assert_eq!(buffer.take_slack(), 0);
         assert_eq!(give(&mut buffer, 10, 11), Err(Dropped::Copy));
         assert_eq!(give(&mut buffer, 10, 42), Ok(()));
-        assert_eq!(buffer.slack(), 31);
         for far in [43, 1_000_000_010, u32::MAX] {
             assert_eq!(give(&mut buffer, 10, far), Err(Dropped::Early));
         }
-        assert_eq!(buffer.slack(), 31, "what is not accepted is not measured");
+        assert_eq!(
+            buffer.take_slack(),
+            31,
+            "what is not accepted is not measured"
+        );
+        assert_eq!(buffer.take_slack(), SLACK_NONE, "it is told once");
         assert_eq!(give(&mut buffer, u32::MAX - 1, u32::MAX), Ok(()));
         assert_eq!(give(&mut buffer, u32::MAX, 0), Err(Dropped::Late));
     }

@@ -392,7 +392,7 @@ impl Round<'_> {
             room: self.subject.room,
             tick: self.subject.tick,
             applied: member.commands.applied,
-            slack: member.commands.slack(),
+            slack: member.commands.take_slack(),
             stamp: self.stamp,
             own,
         };

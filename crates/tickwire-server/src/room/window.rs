@@ -6,6 +6,8 @@ use tickwire_proto::Tick;
 
 /// Milliseconds that may always be in flight to a client whose link shows no standing queue.
 pub const IN_FLIGHT_MS: u32 = 250;
+/// Milliseconds beyond the least round trip that may always be in flight: what jitter adds, and what a stream needs to find out that a packet is lost.
+const BEYOND_MS: u32 = 150;
 /// A client that sends nothing else lets a receipt go after so long; a window below that would never open again.
 const RECEIPT_MS: u32 = tickwire_proto::session::RECEIPTS_ALONE_MS as u32;
 /// A queue of so many milliseconds in every receipt of the last second is a standing one.
@@ -105,9 +107,13 @@ impl Window {
         (span, self.bound)
     }
 
-    /// K: the least round trip of the last minute, or a quarter of a second; less where receipts show a standing queue.
+    /// K: the least round trip of the last minute and 150 ms, or a quarter of a second; less where receipts show a standing queue.
     fn allowed(&self, now: Tick, pace: Pace, commands: bool) -> u32 {
-        let full = pace.ticks(self.heartbeat_ms.max(IN_FLIGHT_MS));
+        let beyond = match self.heartbeat_ms {
+            0 => 0,
+            trip => trip + BEYOND_MS,
+        };
+        let full = pace.ticks(beyond.max(IN_FLIGHT_MS));
         let (Some(least), Some(recent)) = (self.least.get(now), self.recent.get(now)) else {
             return full;
         };
@@ -204,9 +210,13 @@ mod tests {
     fn a_long_way_is_allowed_its_round_trip() {
         let mut window = Window::new(PACE);
         window.set_heartbeat(600);
-        assert_eq!(window.allowed(Tick(0), PACE, true), 19);
+        assert_eq!(
+            window.allowed(Tick(0), PACE, true),
+            23,
+            "600 ms and 150 beyond"
+        );
         window.set_heartbeat(u32::MAX);
-        assert_eq!(window.allowed(Tick(0), PACE, true), 61, "2 s at most");
+        assert_eq!(window.allowed(Tick(0), PACE, true), 65, "2.15 s at most");
     }
 
     #[test]
@@ -251,7 +261,7 @@ mod tests {
                     _ => { window.set_heartbeat(value * 3); }
                 }
                 let (span, bound) = window.in_flight();
-                prop_assert!(span <= bound && bound <= PACE.ticks(ROUND_TRIP_MS_MAX) + 3);
+                prop_assert!(span <= bound && bound <= PACE.ticks(ROUND_TRIP_MS_MAX + BEYOND_MS) + 3);
                 prop_assert!(window.sent.len() <= IN_FLIGHT_MAX);
             }
         }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tickwire_proto::frame::{
     AreaDelta, AskOutcome, HostAsk, JoinHow, JoinedInfo, MemberChangeOwned, PersonSeenOwned,
-    Refusal, RoomEnd, RoomInfoOwned,
+    Refusal, RoomEnd, RoomInfoOwned, SLACK_NONE,
 };
 use tickwire_proto::{ClientEvent, ClientSession, Ending, ServerFrame, SessionConfig, Tick, Time};
 use tickwire_server::{FrontConfig, Kind, LobbyConfig, Loopback, RoomStats, SessionKey};
@@ -423,7 +423,9 @@ impl Peer {
             } => self.attach_ended.push((attachment, refusal)),
             ClientEvent::TickFrame { applied, slack, .. } => {
                 self.applied = applied;
-                self.slack = slack;
+                if slack != SLACK_NONE {
+                    self.slack = slack;
+                }
                 self.tick_frames += 1;
             }
             ClientEvent::Update { room, tick, frame } => self.update(server, room, tick, frame),

@@ -74,7 +74,8 @@ pub enum ClientEvent {
         tick: Tick,
         /// The newest command that was applied.
         applied: Option<Tick>,
-        /// By how many ticks the newest command came before it was needed; negative: late.
+        /// Of the commands that came since the tick frame before: by how many ticks the worst came before it was needed; negative: late;
+        /// [`SLACK_NONE`](crate::frame::SLACK_NONE): none came.
         slack: i8,
         /// The server's clock at the capture, in microseconds.
         stamp: Option<u64>,
