@@ -8,6 +8,7 @@ mod browser_hidden;
 mod browser_lobby;
 mod browser_namespace;
 mod browser_people;
+mod browser_predict;
 mod browser_reload;
 mod browser_table;
 mod chat;

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 pub mod browser;
+pub mod delay;
 pub mod metrics;
 pub mod newcomer;
 pub mod nginx;
