@@ -158,6 +158,7 @@ fn conversation() -> Vec<(char, Bytes)> {
         room,
         held,
         tick: held.plus(2),
+        shown: None,
         payload: &payload,
     };
     talk.say(command.encode());

@@ -168,6 +168,7 @@ fn frames(room: u32, now: Tick) -> Vec<Bytes> {
             room,
             held: now,
             tick: now.plus(4),
+            shown: None,
             payload: &[0xff; 3],
         }
         .encode(),
@@ -439,6 +440,7 @@ impl Commander {
                 room: self.room,
                 held: self.held,
                 tick: self.held.plus(ahead),
+                shown: None,
                 payload: &[0],
             };
             self.peer.say(frame.encode()).await;

@@ -19,6 +19,11 @@ pub struct FromSocketIo;
 #[doc = include_str!("../../docs/interest.md")]
 pub struct Interest;
 
+/// The Rust of the chapter on lag compensation, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/lag-compensation.md")]
+pub struct LagCompensation;
+
 use std::path::{Path, PathBuf};
 
 /// The repository's root.

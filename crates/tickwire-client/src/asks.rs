@@ -187,7 +187,10 @@ impl Client {
         if (row.ints.len(), row.blobs.len()) != (layout.columns().len(), layout.blobs()) {
             return Err(SendError::BadCommand(room));
         }
-        let payload = values::encode_record(schema, &row.ints, &row.blobs);
+        let (payload, shown) = (
+            values::encode_record(schema, &row.ints, &row.blobs),
+            view.shown(),
+        );
         if self.stage != Stage::Attached {
             if let Some(view) = self
                 .rooms
@@ -198,7 +201,7 @@ impl Client {
             }
             return Err(SendError::NotYet(room));
         }
-        if self.session.command(no, tick, &payload) {
+        if self.session.command_seeing(no, tick, shown, &payload) {
             Ok(())
         } else {
             Err(SendError::NotYet(room))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use litemap::LiteMap;
 use tickwire_proto::frame::{AreaDelta, MemberChangeOwned, MemberInfoOwned, ServerFrame};
-use tickwire_proto::{Tick, Time};
+use tickwire_proto::{Moment, Tick, Time};
 use tickwire_snapshot::{AREA_IDS_MAX, Area, AreaId, ENTITIES_MAX, NetId, Schema};
 
 use crate::areas::AreaView;
@@ -269,6 +269,13 @@ impl View {
             owner: self.owner,
             moves: self.moves.clone(),
         })
+    }
+
+    /// What the picture drawn last shows, and a command that is given now was asked in: never beyond what is held, where the picture shows what
+    /// stands still. `None`: none was drawn.
+    pub fn shown(&self) -> Option<Moment> {
+        let newest = self.newest.filter(|_| self.clock.is_started())?;
+        Some(Moment::from_ticks(self.clock.tick()).min(Moment::of(newest)))
     }
 
     /// The next tick event whose moment has come in the picture drawn last: each once, in the order of ticks.

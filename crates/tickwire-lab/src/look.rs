@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tickwire_client::{Client, Picture, View};
+use tickwire_server::RoomStats;
 use tickwire_snapshot::{Area, Snapshot};
 
 use crate::{
@@ -76,6 +77,12 @@ impl Running {
     /// What is true in the room of a client: the newest snapshot that the room published.
     pub fn truth(&self, client: usize) -> Option<&Arc<Snapshot>> {
         self.truth.newest(self.room_of(client)?)
+    }
+
+    /// What the room of a client has counted, in this life of the server.
+    pub fn room_stats(&self, client: usize) -> Option<RoomStats> {
+        let name = self.room_of(client)?;
+        Some(self.host.as_ref()?.room(name.number)?.stats())
     }
 
     /// The room that a client is a member of, by its link.

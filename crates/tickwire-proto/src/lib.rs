@@ -1,6 +1,7 @@
 //! What is said between a Tickwire server and its clients, and the rules of saying it; no clock, no socket, no chance.
 //!
 //! - [`time`]: ticks of a room, and moments handed in from outside.
+//! - [`moment`]: moments between ticks, as pictures show them.
 //! - [`wire`]: canonical numbers, text and bytes.
 //! - [`frame`]: every message of the protocol, borrowed from its bytes.
 //! - [`session`]: the two state machines of a conversation, [`ServerSession`] and
@@ -13,6 +14,7 @@
 pub mod backoff;
 pub mod ending;
 pub mod frame;
+pub mod moment;
 pub mod poll;
 pub mod session;
 pub mod time;
@@ -21,6 +23,7 @@ pub mod wire;
 pub use backoff::Backoff;
 pub use ending::{Ending, Reason, Retry};
 pub use frame::{ClientFrame, FrameError, ServerFrame};
+pub use moment::Moment;
 pub use session::client::{ClientEvent, ClientSession};
 pub use session::server::{ServerEvent, ServerSession, UNLOAD_MS};
 pub use session::{Outgoing, RttEstimate, SendError, SessionConfig, SessionStats};

@@ -88,6 +88,7 @@ mod notice;
 mod player;
 pub mod prelude;
 mod refs;
+mod rewind;
 mod save;
 mod seats;
 mod sight;
@@ -119,6 +120,7 @@ pub use player::{
     Asks, OwnedBy, PLAYER_IDENTITY_MAX, PLAYER_NAME_MAX, Player, PlayerInfo, Roster, SEATS_MAX,
     Seated,
 };
+pub use rewind::{Hit, Hitbox, Past, REWIND_MAX, Rewind, RewindStats, Seen};
 pub use sight::Sight;
 pub use simulation::{RoomAttributes, SimDrops, SimOptions, Simulation};
 pub use task::{Done, NewTask, TASKS_MAX, TaskFailed, TaskId, TaskResult, Tasks};

@@ -11,6 +11,7 @@ pub use crate::ids::NetEntity;
 pub use crate::message::{FromPlayer, Outbox};
 pub use crate::notice::Notices;
 pub use crate::player::{Asks, OwnedBy, Player, PlayerInfo, Roster};
+pub use crate::rewind::{Hitbox, Rewind};
 pub use crate::simulation::RoomAttributes;
 pub use crate::task::{Done, TaskFailed, TaskId, Tasks};
 pub use crate::time::CurrentTick;

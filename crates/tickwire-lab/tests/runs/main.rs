@@ -4,6 +4,7 @@ mod expiry;
 mod games;
 mod interest;
 mod races;
+mod rewind;
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 

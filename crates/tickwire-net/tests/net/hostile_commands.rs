@@ -140,6 +140,7 @@ impl Hostile {
             room: self.room,
             held: self.held,
             tick,
+            shown: None,
             payload,
         };
         self.raw.say(&frame.encode());

@@ -305,6 +305,7 @@ fn rows_22_to_24_broken_frames_of_ours() {
             room: 1,
             held: Tick(300),
             tick: Tick(310),
+            shown: None,
             payload: &[1, 2, 3],
         }
         .encode()

@@ -7,6 +7,7 @@ use super::{
     Ask, COMMAND_MAX, CREDENTIALS_MAX, Cancel, FrameError, MessageParts, NAME_MAX, Reply,
     STATUS_MAX,
 };
+use crate::moment::Moment;
 use crate::time::Tick;
 use crate::wire::{Reader, WireError, WireFault, Writer};
 use bytes::Bytes;
@@ -44,7 +45,7 @@ const LOBBY_UNWATCH: u8 = 0x17;
 ///
 /// ```
 /// use tickwire_proto::{ClientFrame, Tick};
-/// let frame = ClientFrame::Command { room: 1, held: Tick(100), tick: Tick(104), payload: &[7] };
+/// let frame = ClientFrame::Command { room: 1, held: Tick(100), tick: Tick(104), shown: None, payload: &[7] };
 /// let bytes = frame.encode();
 /// assert_eq!(ClientFrame::decode(&bytes).unwrap(), frame);
 /// assert!(ClientFrame::decode(&bytes[..3]).is_err());
@@ -110,6 +111,8 @@ pub enum ClientFrame<'a> {
         held: Tick,
         /// The tick that the command is for.
         tick: Tick,
+        /// What the player's picture showed when they asked, at most `held`; `None`: they saw none.
+        shown: Option<Moment>,
         /// The command by its schema.
         payload: &'a [u8],
     },
@@ -341,11 +344,13 @@ impl<'a> ClientFrame<'a> {
                 room,
                 held,
                 tick,
+                shown,
                 payload,
             } => {
                 out.varint_u32(room);
                 out.varint_u32(held.0);
                 out.varint_i64(i64::from(tick.0) - i64::from(held.0));
+                out.varint_u64(shown.map_or(0, |shown| 1 + Moment::of(held).since(shown)));
                 out.bytes(payload);
             }
             ClientFrame::Message {
@@ -654,10 +659,19 @@ fn read_command<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireErro
         .checked_add(ahead)
         .and_then(|tick| u32::try_from(tick).ok());
     let tick = tick.ok_or_else(|| reader.error(WireFault::Overflow))?;
+    let shown = match reader.at("shown").varint_u64()? {
+        0 => None,
+        behind => {
+            let parts = Moment::of(held).parts().checked_sub(behind - 1);
+            let parts = parts.ok_or_else(|| reader.error(WireFault::Overflow))?;
+            Some(Moment::from_parts(parts))
+        }
+    };
     Ok(ClientFrame::Command {
         room,
         held,
         tick: Tick(tick),
+        shown,
         payload: reader.at("payload").bytes(COMMAND_MAX)?,
     })
 }

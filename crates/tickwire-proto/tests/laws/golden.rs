@@ -3,7 +3,7 @@
 use crate::samples::Pool;
 use std::fmt::Write;
 use tickwire_proto::frame::{AreaDelta, ClientFrame, ServerFrame};
-use tickwire_proto::{PROTOCOL_VERSION, Reason, Retry, Tick};
+use tickwire_proto::{Moment, PROTOCOL_VERSION, Reason, Retry, Tick};
 
 const KEPT: &str = include_str!("../../golden/frames.txt");
 
@@ -54,9 +54,20 @@ fn frames_by_hand() {
             room: 1,
             held: Tick(300),
             tick: Tick(303),
+            shown: None,
             payload: &[9]
         }),
-        "0601ac02060109"
+        "0601ac0206000109"
+    );
+    assert_eq!(
+        client(ClientFrame::Command {
+            room: 1,
+            held: Tick(300),
+            tick: Tick(303),
+            shown: Some(Moment::from_ticks(297.25)),
+            payload: &[9]
+        }),
+        "0601ac02062d0109"
     );
     assert_eq!(
         client(ClientFrame::Ping { nonce: 0x0102_0304 }),

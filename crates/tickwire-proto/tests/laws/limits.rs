@@ -52,7 +52,7 @@ fn lengths_beyond_their_limits_are_read_by_nobody() {
         ATTRIBUTES_MAX + 1,
     );
     too_long(
-        ClientFrame::decode(&raw(&[6, 1, 0, 0], COMMAND_MAX + 1)),
+        ClientFrame::decode(&raw(&[6, 1, 0, 0, 0], COMMAND_MAX + 1)),
         COMMAND_MAX + 1,
     );
     too_long(
@@ -440,6 +440,7 @@ fn commands_have_a_bucket_of_their_own_and_then_use_up_the_general_one() {
         room: 1,
         held: Tick(0),
         tick: Tick(1),
+        shown: None,
         payload: b"x",
     }
     .encode();
@@ -476,6 +477,7 @@ fn commands_have_a_bucket_of_their_own_and_then_use_up_the_general_one() {
                 room: 9,
                 held: Tick(0),
                 tick: Tick(1),
+                shown: None,
                 payload: b"",
             }
             .encode(),

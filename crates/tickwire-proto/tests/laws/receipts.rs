@@ -225,6 +225,7 @@ fn receipts_for_what_was_never_sent_are_borne_sixteen_times() {
             room: 1,
             held: Tick(u32::MAX),
             tick: Tick(22),
+            shown: None,
             payload: b"",
         },
     ];

@@ -7,7 +7,7 @@ use tickwire_proto::frame::{
     MemberFlags, MemberInfo, Outcome, PersonSeen, Presence, Reply, ResumeClaim, RoomEnd, RoomInfo,
     ServerFrame,
 };
-use tickwire_proto::{Reason, Retry, Tick};
+use tickwire_proto::{Moment, Reason, Retry, Tick};
 
 /// What frames are made of.
 #[derive(Clone, Debug)]
@@ -127,12 +127,14 @@ impl Pool {
                 room: a,
                 held: Tick(c),
                 tick: Tick(c.saturating_add(d)),
+                shown: Some(Moment::of(Tick(c)).minus(d)),
                 payload: &self.blobs[0],
             },
             ClientFrame::Command {
                 room: a,
                 held: Tick(c),
                 tick: Tick(e),
+                shown: None,
                 payload: &[],
             },
             ClientFrame::Message {

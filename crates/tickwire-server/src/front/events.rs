@@ -159,12 +159,14 @@ impl Front {
                 room,
                 held,
                 tick,
+                shown,
                 payload,
             } => {
                 self.tell_room(key, room, |member| RoomInput::Command {
                     member,
                     held,
                     tick,
+                    shown,
                     payload,
                 });
             }

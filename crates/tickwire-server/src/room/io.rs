@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tickwire_proto::Tick;
 use tickwire_proto::frame::{
     AskOutcome, Identity, JoinedInfo, LeaveReason, Presence, Refusal, RoomEnd,
 };
+use tickwire_proto::{Moment, Tick};
 use tickwire_sim::{MoveTo, NewTask, TaskId, TaskResult};
 
 use crate::directory::DirectoryInput;
@@ -169,6 +169,8 @@ pub enum RoomInput {
         held: Tick,
         /// The tick that it is for.
         tick: Tick,
+        /// What the sender's picture showed, as they say.
+        shown: Option<Moment>,
         /// By the record of the game's commands.
         payload: Bytes,
     },

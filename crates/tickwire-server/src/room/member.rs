@@ -7,6 +7,7 @@ use tickwire_proto::frame::parts::NO_SEAT;
 use tickwire_proto::frame::{Identity, MemberFlags, MemberInfoOwned, Presence};
 
 use super::commands::CommandBuffer;
+use super::pictures::Pictures;
 use super::viewer::Viewer;
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
@@ -30,6 +31,7 @@ pub(crate) struct Member {
     pub flags: MemberFlags,
     pub viewer: Viewer,
     pub commands: CommandBuffer,
+    pub pictures: Pictures,
     /// When it is looked at next, whether one came since. While `heard` is some.
     pub look_at: Tick,
     pub identity: Identity,

@@ -9,6 +9,7 @@ mod io;
 mod lagging;
 mod member;
 mod orders;
+mod pictures;
 mod plan;
 mod requests;
 mod rest;
@@ -127,7 +128,7 @@ impl Room {
             spare_rows: Vec::new(),
             lagging: Lagging::default(),
             requests: Requests::default(),
-            updates: Updates::new(spec.no, game.schema(), game.budget()),
+            updates: Updates::new(spec.no, game),
             outputs: VecDeque::new(),
             stats: RoomStats::default(),
             over: false,
@@ -221,7 +222,7 @@ impl Room {
     /// What was counted so far.
     #[must_use]
     pub fn stats(&self) -> RoomStats {
-        let drops = self.sim.drops();
+        let (drops, looked) = (self.sim.drops(), self.sim.rewind_stats());
         RoomStats {
             rows_captured: self.sim.capture_stats().rows_visited,
             messages_dropped: drops.messages + drops.unfit_messages,
@@ -231,6 +232,11 @@ impl Room {
             orders_dropped: drops.orders,
             notices_dropped: self.stats.notices_dropped + drops.notices,
             results_dropped: drops.results,
+            looks_back: looked.looks,
+            looks_back_us: looked.look_us,
+            hits_back: looked.hits,
+            hits_back_us: looked.hit_us,
+            hits_denied: looked.denied,
             ..self.stats
         }
     }
@@ -304,10 +310,11 @@ impl Room {
                 member,
                 held,
                 tick,
+                shown,
                 payload,
             } => {
                 self.held(member, held);
-                self.command(member, tick, &payload);
+                self.command(member, tick, shown, &payload);
             }
             RoomInput::Held { member, tick } => self.held(member, tick),
             RoomInput::Message {
@@ -449,6 +456,7 @@ impl Room {
         member.gauge = gauge;
         self.stats.resumes += 1;
         member.viewer.resume(tick, held);
+        member.pictures.resumed(held);
         self.updates.unsettle(member);
         if member.presence != Presence::Online {
             self.presence(id, Presence::Online);

@@ -11,6 +11,7 @@ use super::Room;
 use super::commands::CommandBuffer;
 use super::io::{RoomJoin, RoomOutput};
 use super::member::Member;
+use super::pictures::Pictures;
 use super::viewer::Viewer;
 use crate::key::MemberId;
 use crate::name::clean_name;
@@ -102,6 +103,7 @@ impl Room {
             gauge: join.gauge,
             viewer: Viewer::new(now, self.pace),
             commands: CommandBuffer::default(),
+            pictures: Pictures::default(),
             heard: None,
             lagging: false,
             look_at: now,

@@ -347,6 +347,7 @@ fn what_may_be_left_out_waits_for_nobody() {
         member: MemberId(1),
         held: Tick(1),
         tick: Tick(2),
+        shown: None,
         payload: Bytes::new(),
     };
     let (now, key) = (hall.now, Some(hall.key));

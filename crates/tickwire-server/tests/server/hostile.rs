@@ -37,6 +37,7 @@ fn frames(world: &World) -> Vec<bytes::Bytes> {
             room,
             held,
             tick: held.plus(3),
+            shown: None,
             payload: &payload,
         },
         ClientFrame::Message {

@@ -8,6 +8,7 @@ use crate::frame::{
     ATTACHMENTS_MAX, CHANNELS_MAX, COMMAND_MAX, CREDENTIALS_MAX, ClientFrame, HostAsk, JoinHow,
     Refusal, code,
 };
+use crate::moment::Moment;
 use crate::time::Tick;
 use bytes::Bytes;
 
@@ -187,6 +188,17 @@ impl ClientSession {
     /// What the player asks for in one tick. False: it was dropped and counted, since nothing of the room is held yet, or
     /// it is too long.
     pub fn command(&mut self, room: u32, tick: Tick, payload: &[u8]) -> bool {
+        self.command_seeing(room, tick, None, payload)
+    }
+
+    /// The same of a player whose picture shows this moment: the server may look back to it.
+    pub fn command_seeing(
+        &mut self,
+        room: u32,
+        tick: Tick,
+        shown: Option<Moment>,
+        payload: &[u8],
+    ) -> bool {
         let holds = self
             .rooms
             .get(&room)
@@ -202,6 +214,7 @@ impl ClientSession {
         self.commands.push_back(Waiting {
             room,
             tick,
+            shown,
             payload: Bytes::copy_from_slice(payload),
         });
         true

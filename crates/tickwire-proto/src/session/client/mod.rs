@@ -13,6 +13,7 @@ use crate::PROTOCOL_VERSION;
 use crate::ending::{Ending, Reason};
 use crate::frame::client::ATTACH;
 use crate::frame::{ClientFrame, Limits, ResumeClaim};
+use crate::moment::Moment;
 use crate::time::{Tick, Time};
 use bytes::Bytes;
 use litemap::LiteMap;
@@ -128,6 +129,7 @@ struct HeldBack {
 struct Waiting {
     room: u32,
     tick: Tick,
+    shown: Option<Moment>,
     payload: Bytes,
 }
 

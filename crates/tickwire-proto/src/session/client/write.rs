@@ -181,7 +181,7 @@ impl ClientSession {
                 continue;
             };
             let held = view.held?;
-            if !self.round.fits(command.payload.len() + 20) {
+            if !self.round.fits(command.payload.len() + 26) {
                 return None;
             }
             view.told = Some(held);
@@ -192,6 +192,7 @@ impl ClientSession {
                     room,
                     held,
                     tick,
+                    shown: command.shown,
                     payload: &command.payload,
                 }
                 .encode(),

@@ -2,6 +2,7 @@
 
 use crate::ending::Ending;
 use crate::frame::{AskOutcome, HostAskOwned, JoinHowOwned};
+use crate::moment::Moment;
 use crate::time::Tick;
 use bytes::Bytes;
 
@@ -62,6 +63,8 @@ pub enum ServerEvent {
         held: Tick,
         /// The tick it is for.
         tick: Tick,
+        /// What the player's picture showed, as they say.
+        shown: Option<Moment>,
         /// The command by its schema.
         payload: Bytes,
     },

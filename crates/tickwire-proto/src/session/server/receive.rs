@@ -7,6 +7,7 @@ use crate::PROTOCOL_VERSION;
 use crate::ending::{Ending, Reason};
 use crate::frame::client::{COMMAND, RECEIPTS, hello_version};
 use crate::frame::{CONTROL_CHANNEL, ClientFrame};
+use crate::moment::Moment;
 use crate::time::{Tick, Time};
 use bytes::Bytes;
 
@@ -132,8 +133,9 @@ impl ServerSession {
                 room,
                 held,
                 tick,
+                shown,
                 payload,
-            } => self.accept_command(now, room, held, tick, payload, len)?,
+            } => self.accept_command(now, room, held, (tick, shown, payload), len)?,
             ClientFrame::Message {
                 room,
                 channel,
@@ -241,8 +243,7 @@ impl ServerSession {
         now: Time,
         room: u32,
         held: Tick,
-        tick: Tick,
-        payload: &[u8],
+        (tick, shown, payload): (Tick, Option<Moment>, &[u8]),
         len: usize,
     ) -> Result<(), Ending> {
         let Some(slot) = self.rooms.get_mut(room) else {
@@ -263,6 +264,7 @@ impl ServerSession {
             room,
             held,
             tick,
+            shown,
             payload: Bytes::copy_from_slice(payload),
         });
         Ok(())
