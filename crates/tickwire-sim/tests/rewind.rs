@@ -267,6 +267,35 @@ fn a_jump_is_not_slid_over() {
 }
 
 #[test]
+fn who_crosses_from_area_to_area_has_one_past() {
+    fn divided(book: &mut Game) {
+        game(book);
+        book.grid(32.0, 40.0, |ship: &Ship| (ship.x, ship.y));
+    }
+    let (mut whole, mut cells) = (room(game), room(divided));
+    for room in [&mut whole, &mut cells] {
+        put(room, moving());
+        (0..20).for_each(|_| step(room));
+    }
+    let mut areas = std::collections::BTreeSet::new();
+    for tick in 0..60 {
+        let behind = 2.0 + f64::from(tick % 16) * 0.75;
+        let expected = step_seeing(&mut whole, behind);
+        assert_eq!(step_seeing(&mut cells, behind), expected);
+        assert_eq!(expected.hits, 1);
+        let snapshot = cells.capture();
+        areas.extend(
+            snapshot
+                .areas
+                .iter()
+                .filter(|area| !area.is_empty())
+                .map(|area| area.id()),
+        );
+    }
+    assert!(areas.len() > 10, "{areas:?}");
+}
+
+#[test]
 fn a_past_is_bounded() {
     fn too_long(book: &mut Game) {
         game(book);
