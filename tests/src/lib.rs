@@ -25,6 +25,11 @@ pub struct Interest;
 #[doc = include_str!("../../docs/prediction.md")]
 pub struct Prediction;
 
+/// The Rust of the chapter on lag compensation, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/lag-compensation.md")]
+pub struct LagCompensation;
+
 use std::path::{Path, PathBuf};
 
 /// The repository's root.

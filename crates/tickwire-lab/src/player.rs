@@ -1,6 +1,6 @@
 //! Who plays when nobody does: smooth random commands for any game, made from its schema alone. How they are sent is elsewhere.
 
-use tickwire_client::View;
+use tickwire_client::{Picture, View};
 use tickwire_proto::Tick;
 use tickwire_snapshot::{OwnedRow, Quant, RecordSchema};
 
@@ -136,8 +136,10 @@ pub struct Turn<'a> {
     pub client: usize,
     /// The tick that the command is for.
     pub tick: Tick,
-    /// What the client sees.
+    /// What the client knows.
     pub view: &'a View,
+    /// What it shows.
+    pub picture: Option<&'a Picture>,
     /// Chance of the client's own.
     pub chance: &'a mut Chance,
     pub(crate) command: &'a RecordSchema,

@@ -186,6 +186,7 @@ impl Seat {
                     client: self.number,
                     tick,
                     view,
+                    picture: self.picture.as_ref(),
                     chance: &mut self.chance,
                     command: record,
                     row,

@@ -17,7 +17,7 @@ use crate::event::EventQueue;
 use crate::ids::{ALL, Ids};
 
 /// World change ticks after which a capture looks at everything again: bevy's own comparison turns over at about 2^32.
-const CHANGE_AGE_MAX: u32 = 1 << 30;
+pub(crate) const CHANGE_AGE_MAX: u32 = 1 << 30;
 
 /// What captures did, counted since the room began: their cost is proportional to these, not to the size of the world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -313,10 +313,10 @@ impl<C: Component + Record> Column for Components<C> {
     }
 }
 
-type RowsOf<C> = QueryState<(&'static NetEntity, Ref<'static, C>)>;
+pub(crate) type RowsOf<C> = QueryState<(&'static NetEntity, Ref<'static, C>)>;
 
 /// Everybody whose component changed since the tick that the world says. How many columns had to be looked through.
-fn each_changed<'w, C: Component>(
+pub(crate) fn each_changed<'w, C: Component>(
     query: &mut RowsOf<C>,
     world: &'w World,
     mut visit: impl FnMut(&'w NetEntity, &'w C),

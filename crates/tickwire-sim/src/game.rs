@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bevy_ecs::component::Component;
 use bevy_ecs::resource::Resource;
@@ -24,6 +25,7 @@ use crate::division::Division;
 use crate::event::{EventKind, GameEvent};
 use crate::message::{FromPlayer, Hears, Listener};
 use crate::player::{OwnedBy, Player, SEATS_MAX, disowned};
+use crate::rewind::{REWIND_MAX, Recorder, RewindRules};
 use crate::task::{Done, DoneListener, HearsDone};
 
 /// Ticks a second at most.
@@ -67,6 +69,9 @@ pub enum GameError {
     /// Too many places for spectators.
     #[error("watchers({0}): choose 0 to {WATCHERS_MAX}")]
     Watchers(u32),
+    /// A past that is too long.
+    #[error("rewind({0:?}): choose at most {REWIND_MAX:?}")]
+    Rewind(Duration),
     /// One thing registered twice.
     #[error("{what} {name} is registered twice: keep one")]
     Twice {
@@ -143,6 +148,8 @@ pub struct Game {
     pub(crate) on_start: Vec<BoxedSystem>,
     pub(crate) on_join: Vec<BoxedSystem<In<Player>>>,
     pub(crate) on_leave: Vec<BoxedSystem<In<Player>>>,
+    pub(crate) rewindables: Vec<Box<dyn Recorder>>,
+    pub(crate) rewind: RewindRules,
     pub(crate) schedule: Schedule,
     pub(crate) faults: Vec<GameError>,
 }
@@ -185,6 +192,8 @@ impl Game {
             on_start: Vec::new(),
             on_join: Vec::new(),
             on_leave: Vec::new(),
+            rewindables: Vec::new(),
+            rewind: RewindRules::default(),
             schedule,
             faults: Vec::new(),
         };

@@ -37,6 +37,7 @@ pub struct GameKind {
     watchers: u16,
     watch_every: u8,
     budget: Option<usize>,
+    rewind_ticks: Option<u32>,
     advice: Vec<String>,
 }
 
@@ -80,6 +81,7 @@ impl GameKind {
                 let updates = u32::from(book.rate) / u32::from(book.send_every().unwrap_or(1));
                 (bytes / updates.max(1)) as usize
             }),
+            rewind_ticks: (!book.rewindables.is_empty()).then(|| book.rewind.ticks(book.rate)),
             advice: book.advice,
             make: Arc::new(game),
             name,
@@ -164,6 +166,12 @@ impl GameKind {
     #[must_use]
     pub fn budget(&self) -> Option<usize> {
         self.budget
+    }
+
+    /// How many ticks back its systems may look, where something can be hit in the past.
+    #[must_use]
+    pub fn rewind_ticks(&self) -> Option<u32> {
+        self.rewind_ticks
     }
 
     /// Whether its rooms sleep while nobody is online.

@@ -90,6 +90,7 @@ mod own;
 mod player;
 pub mod prelude;
 mod refs;
+mod rewind;
 mod save;
 mod seats;
 mod side;
@@ -124,6 +125,7 @@ pub use player::{
     Asks, OwnedBy, PLAYER_IDENTITY_MAX, PLAYER_NAME_MAX, Player, PlayerInfo, Roster, SEATS_MAX,
     Seated,
 };
+pub use rewind::{Hit, Hitbox, Past, REWIND_MAX, Rewind, RewindStats, Seen};
 pub use side::{Predicted, Remote, Side, on_client, on_server};
 pub use sight::Sight;
 pub use simulation::{RoomAttributes, SimDrops, SimOptions, Simulation};

@@ -14,6 +14,7 @@ use crate::ids::{Ids, NetEntity};
 use crate::message::Outbox;
 use crate::player::Roster;
 use crate::refs::ExactRefs;
+use crate::rewind::Rewind;
 use crate::simulation::{RoomAttributes, Simulation};
 use crate::task::Tasks;
 use crate::time::CurrentTick;
@@ -65,6 +66,7 @@ impl Simulation {
         }
         out.varint_u32(refs.gone() as u32);
         out.raw(&records.into_vec());
+        crate::rewind::write(world.resource::<Rewind>(), &mut out);
         parts::write_published(self.capture.last.as_ref(), &self.schema, &mut out);
         Exact::from_bytes(out.into_bytes())
     }
@@ -100,6 +102,8 @@ impl Simulation {
             column.prune(&mut self.world);
         }
         self.world.flush();
+        crate::rewind::read(&mut self.world, &mut input, head.tick)?;
+        self.recording.begin_anew();
         let stats = self.capture.stats;
         self.capture = Capture::new(&self.schema);
         self.capture.stats = stats;

@@ -214,6 +214,7 @@ impl Simulation {
             && let Some(command) = &self.command
         {
             command.vacate(&mut self.world, seat);
+            self.saw(seat, None);
         }
     }
 
@@ -247,6 +248,7 @@ impl Simulation {
         }
         if let Some(command) = &self.command {
             command.vacate(&mut self.world, info.seat);
+            self.saw(info.seat, None);
         }
     }
 
@@ -274,6 +276,7 @@ impl Simulation {
         self.sights.forget(seat);
         if let Some(command) = &self.command {
             command.vacate(&mut self.world, seat);
+            self.saw(seat, None);
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::message::{Listener, OutMessage, Outbox, To};
 use crate::notice::{Notices, OutNotice};
 use crate::own::Owned;
 use crate::player::{OwnedBy, Player, Roster, SEATS_MAX};
+use crate::rewind::{Recording, Rewind, RewindStats, Seen};
 use crate::side::Side;
 use crate::sight::Sights;
 use crate::system::run;
@@ -134,6 +135,7 @@ pub struct Simulation {
     pub(crate) capture: Capture,
     pub(crate) division: Division,
     pub(crate) sights: Sights,
+    pub(crate) recording: Recording,
     pub(crate) exact_hash: u64,
     pub(crate) own: Owned,
 }
@@ -172,6 +174,7 @@ impl Simulation {
             };
             command.setup(&mut world, sealed, rules);
         }
+        let recording = Recording::new(std::mem::take(&mut book.rewindables), &mut world);
         let initialized = book.schedule.initialize(&mut world);
         initialized.map_err(|e| GameError::Schedule(e.to_string(book.schedule.graph(), &world)))?;
         for system in book.on_join.iter_mut().chain(&mut book.on_leave) {
@@ -197,6 +200,7 @@ impl Simulation {
             capture: Capture::new(&schema),
             division: book.division,
             sights: Sights::default(),
+            recording,
             world,
             schedule: book.schedule,
             schema,
@@ -268,6 +272,20 @@ impl Simulation {
         Ok(())
     }
 
+    /// What the player's picture showed when they asked for what is in force in the next step, for systems that [look back](Rewind). Whoever
+    /// calls has verified it. `None`: they saw none.
+    pub fn saw(&mut self, seat: u16, seen: Option<Seen>) {
+        if !self.recording.is_empty() {
+            self.world.resource_mut::<Rewind>().saw(seat, seen);
+        }
+    }
+
+    /// What looking back has cost and changed so far.
+    #[must_use]
+    pub fn rewind_stats(&self) -> RewindStats {
+        self.world.resource::<Rewind>().stats()
+    }
+
     /// Whether a command names only entities that its player owns, or may name all the same. To be asked when the command is due. One that
     /// the player does not [see](Self::sight) is named by nobody: a command that may name any names none then.
     pub fn check_command(&self, seat: u16, row: &OwnedRow) -> Result<(), ForeignEntity> {
@@ -300,11 +318,15 @@ impl Simulation {
         }
         self.schedule.run(&mut self.world);
         self.place_questions();
+        if !self.recording.is_empty() {
+            self.recording.take(&mut self.world);
+        }
         self.world.clear_trackers();
     }
 
     /// The state of the room at this tick as viewers may see it. Costs what changed; of an untouched world, the same areas come again.
     pub fn capture(&mut self) -> Arc<Snapshot> {
+        let unchanged = self.capture.stats.unchanged;
         let snapshot = self.capture.take(
             &mut self.world,
             &mut self.columns,
@@ -313,6 +335,11 @@ impl Simulation {
         );
         self.sights
             .look(&self.world, &self.division, &mut self.owned);
+        if !self.recording.is_empty() {
+            let changed = unchanged == self.capture.stats.unchanged;
+            let mut rewind = self.world.resource_mut::<Rewind>();
+            rewind.captured(self.tick, changed);
+        }
         snapshot
     }
 
@@ -450,6 +477,9 @@ impl Simulation {
             }
         }
         self.world.resource_mut::<CurrentTick>().set(self.tick);
+        if !self.recording.is_empty() {
+            self.world.resource_mut::<Rewind>().set_now(self.tick);
+        }
         self.world.resource_mut::<Ids>().set_now(self.tick);
         self.world.resource_mut::<EventQueue>().expire(self.tick);
     }
@@ -487,6 +517,10 @@ fn new_world(
     world.insert_resource(Questions::new(seats));
     world.insert_resource(RoomControl::default());
     world.insert_resource(Notices::default());
+    let rewindable: Vec<_> = book.rewindables.iter().map(|it| it.component()).collect();
+    let cap = book.rewind.ticks(kind.rate());
+    let jump = book.rewind.jump;
+    world.insert_resource(Rewind::new(seats, kind.tick_us(), cap, jump, &rewindable));
     world.insert_resource(Tasks::default());
     world
 }

@@ -5,6 +5,7 @@ mod games;
 mod interest;
 mod predict;
 mod races;
+mod rewind;
 
 use std::{cell::Cell, rc::Rc, time::Duration};
 

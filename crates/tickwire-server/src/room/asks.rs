@@ -1,10 +1,10 @@
 //! Commands: how they come in, wait for their ticks, and are put in force.
 
-use tickwire_proto::Tick;
+use tickwire_proto::{Moment, Tick};
 use tickwire_snapshot::values;
 
 use super::Room;
-use super::commands::Dropped;
+use super::commands::{Dropped, Waiting};
 use super::lagging::LAGGING_MS;
 use crate::key::MemberId;
 
@@ -13,7 +13,13 @@ const SPARE_ROWS_MAX: usize = 256;
 
 impl Room {
     /// A command came: it waits for its tick, or is dropped and counted, before the world sees it.
-    pub(super) fn command(&mut self, id: MemberId, tick: Tick, said: Option<u16>, payload: &[u8]) {
+    pub(super) fn command(
+        &mut self,
+        id: MemberId,
+        tick: Tick,
+        (shown, said): (Option<Moment>, Option<u16>),
+        payload: &[u8],
+    ) {
         let Some(member) = self.members.get_mut(id) else {
             self.stats.inputs_late += 1;
             return;
@@ -38,7 +44,9 @@ impl Room {
                         member.owning.says(tick, number);
                         self.predicting = true;
                     }
-                    if member.commands.put(tick, row) {
+                    let shown = shown.filter(|_| self.spec.kind.game().rewind_ticks().is_some());
+                    let seen = member.pictures.check(shown, &mut self.stats);
+                    if member.commands.put(tick, row, seen) {
                         self.asking.push(id);
                     }
                 }
@@ -56,6 +64,7 @@ impl Room {
     pub(super) fn give_commands(&mut self) {
         let next = self.sim.tick().next();
         let before = self.stats.commands_applied;
+        let cap = self.spec.kind.game().rewind_ticks().unwrap_or(0);
         let Room {
             members,
             sim,
@@ -67,7 +76,9 @@ impl Room {
             let Some(member) = members.get_mut(*id) else {
                 return false;
             };
-            if let Some(row) = member.commands.take(next) {
+            if let Some(Waiting { row, seen, .. }) = member.commands.take(next) {
+                // Also of one that is dropped: a picture's time goes on.
+                let seen = member.pictures.in_force(seen, (next, cap), stats);
                 // Checked now and not when it came: what it names may have died since.
                 if sim.check_command(member.seat, &row).is_err() {
                     stats.commands_foreign += 1;
@@ -75,6 +86,7 @@ impl Room {
                     stats.commands_refused += 1;
                 } else {
                     stats.commands_applied += 1;
+                    sim.saw(member.seat, seen);
                     member.commands.applied = Some(next);
                 }
                 if spare_rows.len() < SPARE_ROWS_MAX {

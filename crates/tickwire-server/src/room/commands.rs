@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use tickwire_proto::Tick;
 use tickwire_proto::frame::SLACK_NONE;
+use tickwire_sim::Seen;
 use tickwire_snapshot::OwnedRow;
 
 /// How many ticks ahead of the last stepped one a command is accepted.
@@ -17,11 +18,19 @@ pub(crate) enum Dropped {
     Copy,
 }
 
+/// A command, and what its sender saw.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    tick: Tick,
+    pub row: OwnedRow,
+    pub seen: Option<Seen>,
+}
+
 /// The commands of one member, by tick.
 #[derive(Debug, Default)]
 pub(crate) struct CommandBuffer {
     /// By rising tick; bounded, since all ticks lie in a span of [`COMMANDS_AHEAD_MAX`].
-    waiting: VecDeque<(Tick, OwnedRow)>,
+    waiting: VecDeque<Waiting>,
     /// The newest tick that a command was accepted for.
     newest: Option<Tick>,
     /// Of the commands that came since the player was told last: by how many ticks the worst came before it was needed.
@@ -46,29 +55,26 @@ impl CommandBuffer {
         if ahead <= 0 {
             return Err(Dropped::Late);
         }
-        match self.waiting.binary_search_by_key(&tick, |(at, _)| *at) {
+        match self.waiting.binary_search_by_key(&tick, |it| it.tick) {
             Ok(_) => Err(Dropped::Copy),
             Err(_) => Ok(()),
         }
     }
 
     /// Puts an admitted command where it belongs; whether it is the only one.
-    pub fn put(&mut self, tick: Tick, row: OwnedRow) -> bool {
-        if let Err(at) = self.waiting.binary_search_by_key(&tick, |(at, _)| *at) {
-            self.waiting.insert(at, (tick, row));
+    pub fn put(&mut self, tick: Tick, row: OwnedRow, seen: Option<Seen>) -> bool {
+        if let Err(at) = self.waiting.binary_search_by_key(&tick, |it| it.tick) {
+            self.waiting.insert(at, Waiting { tick, row, seen });
         }
         self.waiting.len() == 1
     }
 
     /// The command for `tick`, if there is one. Older ones cannot be: each tick is taken.
-    pub fn take(&mut self, tick: Tick) -> Option<OwnedRow> {
-        while self.waiting.front().is_some_and(|(at, _)| *at < tick) {
+    pub fn take(&mut self, tick: Tick) -> Option<Waiting> {
+        while self.waiting.front().is_some_and(|it| it.tick < tick) {
             self.waiting.pop_front();
         }
-        match self.waiting.front() {
-            Some((at, _)) if *at == tick => self.waiting.pop_front().map(|(_, row)| row),
-            _ => None,
-        }
+        self.waiting.pop_front_if(|it| it.tick == tick)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -94,6 +100,7 @@ mod tests {
                 ints: vec![tick as i32],
                 blobs: vec![],
             },
+            None,
         );
         Ok(())
     }
@@ -136,7 +143,7 @@ mod tests {
                     }
                 }
                 prop_assert!(buffer.waiting.len() <= COMMANDS_AHEAD_MAX as usize);
-                let row = buffer.take(Tick(stepped + 1));
+                let row = buffer.take(Tick(stepped + 1)).map(|it| it.row);
                 prop_assert_eq!(row.map(|row| row.ints[0] as u32), accepted.contains(&(stepped + 1)).then_some(stepped + 1));
             }
         }

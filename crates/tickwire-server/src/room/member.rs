@@ -8,6 +8,7 @@ use tickwire_proto::frame::{Identity, MemberFlags, MemberInfoOwned, Presence};
 
 use super::commands::CommandBuffer;
 use super::owning::Owning;
+use super::pictures::Pictures;
 use super::viewer::Viewer;
 use crate::gauge::Gauge;
 use crate::key::{MemberId, SessionKey};
@@ -32,6 +33,7 @@ pub(crate) struct Member {
     pub viewer: Viewer,
     pub commands: CommandBuffer,
     pub owning: Owning,
+    pub pictures: Pictures,
     /// When it is looked at next, whether one came since. While `heard` is some.
     pub look_at: Tick,
     pub identity: Identity,

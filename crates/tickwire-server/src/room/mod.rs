@@ -10,6 +10,7 @@ mod lagging;
 mod member;
 mod orders;
 mod owning;
+mod pictures;
 mod plan;
 mod requests;
 mod rest;
@@ -131,7 +132,7 @@ impl Room {
             spare_rows: Vec::new(),
             lagging: Lagging::default(),
             requests: Requests::default(),
-            updates: Updates::new(spec.no, game.schema(), game.budget()),
+            updates: Updates::new(spec.no, game),
             outputs: VecDeque::new(),
             stats: RoomStats::default(),
             over: false,
@@ -225,7 +226,7 @@ impl Room {
     /// What was counted so far.
     #[must_use]
     pub fn stats(&self) -> RoomStats {
-        let drops = self.sim.drops();
+        let (drops, looked) = (self.sim.drops(), self.sim.rewind_stats());
         RoomStats {
             rows_captured: self.sim.capture_stats().rows_visited,
             messages_dropped: drops.messages + drops.unfit_messages,
@@ -235,6 +236,11 @@ impl Room {
             orders_dropped: drops.orders,
             notices_dropped: self.stats.notices_dropped + drops.notices,
             results_dropped: drops.results,
+            looks_back: looked.looks,
+            looks_back_us: looked.look_us,
+            hits_back: looked.hits,
+            hits_back_us: looked.hit_us,
+            hits_denied: looked.denied,
             ..self.stats
         }
     }
@@ -308,12 +314,12 @@ impl Room {
                 member,
                 held,
                 tick,
-                shown: _,
+                shown,
                 said,
                 payload,
             } => {
                 self.held(member, held);
-                self.command(member, tick, said, &payload);
+                self.command(member, tick, (shown, said), &payload);
             }
             RoomInput::Held { member, tick } => self.held(member, tick),
             RoomInput::Message {
@@ -458,6 +464,7 @@ impl Room {
         member.gauge = gauge;
         self.stats.resumes += 1;
         member.viewer.resume(tick, held);
+        member.pictures.resumed(held);
         self.updates.unsettle(member);
         if member.presence != Presence::Online {
             self.presence(id, Presence::Online);

@@ -95,6 +95,23 @@ counters! {
     /// Commands dropped: by the game, or from a member without a seat.
     commands_refused,
 
+    /// Commands whose picture, as their sender says, was newer than all that was sent to it: taken for the newest.
+    pictures_ahead,
+    /// Commands whose picture was older than that of the command before: taken for the same.
+    pictures_back,
+    /// Commands whose picture was older than the game looks back: taken for as old as that.
+    pictures_old,
+    /// Times that the game looked back to what a player saw.
+    looks_back,
+    /// How far, in microseconds altogether.
+    looks_back_us,
+    /// Hits of the past that the game let count.
+    hits_back,
+    /// By how much what the shooters saw was older than the truth, in microseconds altogether: their advantage.
+    hits_back_us,
+    /// Hits of the past that the game denied.
+    hits_denied,
+
     /// Messages to the game.
     messages_in,
     /// Messages to the game that it refused.

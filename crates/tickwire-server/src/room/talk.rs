@@ -12,6 +12,7 @@ use super::commands::CommandBuffer;
 use super::io::{RoomJoin, RoomOutput};
 use super::member::Member;
 use super::owning::Owning;
+use super::pictures::Pictures;
 use super::viewer::Viewer;
 use crate::key::MemberId;
 use crate::name::clean_name;
@@ -104,6 +105,7 @@ impl Room {
             viewer: Viewer::new(now, self.pace),
             commands: CommandBuffer::default(),
             owning: Owning::default(),
+            pictures: Pictures::default(),
             heard: None,
             lagging: false,
             look_at: now,

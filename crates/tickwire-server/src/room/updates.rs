@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tickwire_proto::Tick;
 use tickwire_proto::frame::{OwnTold, Presence, ServerFrame};
-use tickwire_sim::Simulation;
-use tickwire_snapshot::{AreaId, Encoder, Schema, Snapshot};
+use tickwire_sim::{GameKind, Simulation};
+use tickwire_snapshot::{AreaId, Encoder, Snapshot};
 
 use super::drafts::Drafts;
 use super::io::{Batch, RoomOutput};
@@ -33,6 +33,8 @@ const KNOCK_MS: u32 = 150;
 pub(crate) struct Updates {
     room: u32,
     budget: Option<usize>,
+    /// How far back the game looks, where it does.
+    rewind_ticks: Option<u32>,
     share: Share,
     drafts: Drafts,
     newest: Option<Arc<Snapshot>>,
@@ -58,6 +60,8 @@ struct Round<'a> {
     keyframes_left: usize,
     /// Bytes of areas in one update of a player.
     budget: Option<usize>,
+    /// How far back the game looks.
+    rewind_ticks: Option<u32>,
     /// Whether it is the spectators' turn too.
     for_watchers: bool,
     share: &'a mut Share,
@@ -67,12 +71,13 @@ struct Round<'a> {
 }
 
 impl Updates {
-    /// `budget`: bytes of areas in one update, beside that which all see.
-    pub fn new(room: u32, schema: &Arc<Schema>, budget: Option<usize>) -> Updates {
+    /// Of a room of this kind.
+    pub fn new(room: u32, game: &GameKind) -> Updates {
         Updates {
             room,
-            budget,
-            share: Share::new(Encoder::new(schema)),
+            budget: game.budget(),
+            rewind_ticks: game.rewind_ticks(),
+            share: Share::new(Encoder::new(game.schema())),
             drafts: Drafts::default(),
             newest: None,
             sights: 0,
@@ -155,6 +160,7 @@ impl Updates {
             pace,
             keyframes_left: KEYFRAMES_PER_TICK_MAX,
             budget: self.budget,
+            rewind_ticks: self.rewind_ticks,
             for_watchers: tick.0.is_multiple_of(pace.watch_every),
             share: &mut self.share,
             drafts: &mut self.drafts,
@@ -294,6 +300,9 @@ impl Round<'_> {
         }
         self.leave_out(member);
         member.viewer.sent(tick, self.pace, commands);
+        if let Some(cap) = self.rewind_ticks.filter(|_| !member.watches()) {
+            member.pictures.sent(tick, cap);
+        }
         let bytes = self.share.length(frame) + self.draft(member, Some(frame));
         member.gauge.made(bytes as u32);
         self.stats.updates += 1;

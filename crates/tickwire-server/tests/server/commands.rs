@@ -1,6 +1,6 @@
 //! Commands: for their tick, once, in range, and for what is one's own; everything else is dropped and counted.
 
-use tickwire_proto::{ClientFrame, Tick};
+use tickwire_proto::{ClientFrame, Moment, Tick};
 use tickwire_server::COMMANDS_AHEAD_MAX;
 use tickwire_sim::Player;
 use tickwire_snapshot::{OwnedRow, values};
@@ -8,12 +8,23 @@ use tickwire_snapshot::{OwnedRow, values};
 use crate::common::{World, server, steer_bytes};
 
 fn command(world: &mut World, peer: usize, tick: Tick, payload: &[u8]) {
-    let (room, held) = (world.peers[peer].room(), world.peers[peer].held());
+    let held = world.peers[peer].held();
+    command_seeing(world, peer, (held, None), tick, payload);
+}
+
+fn command_seeing(
+    world: &mut World,
+    peer: usize,
+    (held, shown): (Tick, Option<Moment>),
+    tick: Tick,
+    payload: &[u8],
+) {
+    let room = world.peers[peer].room();
     let frame = ClientFrame::Command {
         room,
         held,
         tick,
-        shown: None,
+        shown,
         said: None,
         payload,
     }
@@ -206,4 +217,60 @@ fn who_commands_while_nothing_changes_hears_four_times_a_second() {
     assert_eq!(world.peers[1].tick_frames, 0);
     assert_eq!(world.peers[0].updates.len(), updates, "nothing changed");
     assert!(world.peers[0].applied.unwrap().plus(12) > tick_now(&world));
+}
+
+#[test]
+fn a_forged_picture_gains_nothing_and_is_counted() {
+    let mut world = World::with_players(server(), "shots", 2);
+    let schema = world.peers[0].area().schema().clone();
+    let right = steer_bytes(&schema, 1, 0);
+    world.ticks(20, |_| {});
+    // One command for the next tick, with what its sender says of the picture: how far back the game looks then, and what is counted.
+    let mut looks = |held_ahead: u32, behind: Option<f64>| {
+        let (next, held) = (tick_now(&world).next(), world.peers[0].held());
+        let shown = behind.map(|behind| Moment::from_ticks(f64::from(next.0) - behind));
+        let claim = (held.plus(held_ahead), shown);
+        let before = world.stats();
+        command_seeing(&mut world, 0, claim, next, &right);
+        world.ticks(1, |_| {});
+        let after = world.stats();
+        let tick_us = after.looks_back_us - before.looks_back_us;
+        let forged = [
+            after.pictures_ahead - before.pictures_ahead,
+            after.pictures_back - before.pictures_back,
+            after.pictures_old - before.pictures_old,
+        ];
+        ((tick_us as f64 / 33_333.0 * 16.0).round() / 16.0, forged)
+    };
+    assert_eq!(looks(0, None), (0.0, [0; 3]), "it saw nothing: the present");
+    assert_eq!(looks(0, Some(6.25)), (6.25, [0; 3]));
+    assert_eq!(looks(0, Some(2.5)), (2.5, [0; 3]));
+    // Back again, to when the target was still in the open: no.
+    assert_eq!(looks(0, Some(7.0)), (3.5, [0, 1, 0]));
+    // Of the future, by a receipt of what was never sent: as of the newest that was.
+    let (looked, forged) = looks(1_000, Some(-900.0));
+    assert!(looked <= 2.0 && forged == [1, 0, 0], "{looked} {forged:?}");
+    // It is bound by what it said, and by 250 ms.
+    (0..20).for_each(|_| drop(looks(0, None)));
+    let (looked, forged) = looks(0, Some(15.0));
+    assert_eq!((looked, forged), (8.0, [0, 0, 1]));
+    let (looked, forged) = looks(0, Some(10.0));
+    assert_eq!((looked, forged), (8.0, [0, 0, 1]));
+}
+
+#[test]
+fn a_client_cannot_say_that_it_sees_more_than_it_holds() {
+    let (held, shown) = (Tick(300), Some(Moment::of(Tick(400))));
+    let frame = ClientFrame::Command {
+        room: 9,
+        held,
+        tick: Tick(303),
+        shown,
+        payload: &[],
+    };
+    let bytes = frame.encode();
+    let Ok(ClientFrame::Command { shown, .. }) = ClientFrame::decode(&bytes) else {
+        panic!("it is a command");
+    };
+    assert_eq!(shown, Some(Moment::of(held)));
 }

@@ -137,8 +137,22 @@ pub fn dreams(game: &mut Game) {
     game.sleeps();
 }
 
+/// Like `hello`, where systems look back.
+pub fn shots(game: &mut Game) {
+    hello(game);
+    game.rewindable(|dot: &Dot| Hitbox::circle((dot.x, dot.y), 5.0));
+    game.systems(look_back);
+}
+
+fn look_back(rewind: Res<Rewind>, owners: Query<&OwnedBy>) {
+    for owner in &owners {
+        let _ = rewind.of(owner.0);
+    }
+}
+
 pub fn kinds() -> Vec<Kind> {
     vec![
+        Kind::from(GameKind::new("shots", shots)),
         Kind::from(GameKind::new("hello", hello)),
         Kind::from(GameKind::new("museum", museum)),
         Kind::from(GameKind::new("slow", slow)),
