@@ -79,12 +79,6 @@ impl Running {
         self.truth.newest(self.room_of(client)?)
     }
 
-    /// What the room of a client has counted, in this life of the server.
-    pub fn room_stats(&self, client: usize) -> Option<RoomStats> {
-        let name = self.room_of(client)?;
-        Some(self.host.as_ref()?.room(name.number)?.stats())
-    }
-
     /// The room that a client is a member of, by its link.
     pub(crate) fn room_of(&self, client: usize) -> Option<RoomName> {
         let seat = self.seats.get(client)?;

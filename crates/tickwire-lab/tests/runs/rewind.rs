@@ -187,7 +187,7 @@ fn run(link: Profile, cap: u64, seed: u64) -> Outcome {
     let mut lab = lab.start();
     lab.advance(s(75))
         .unwrap_or_else(|violation| panic!("{violation}"));
-    let stats = lab.room_stats(0).expect("there is a room");
+    let stats = lab.room_stats_of(0).expect("there is a room");
     outcome(
         &judged.lock().unwrap(),
         &seen.lock().unwrap(),
