@@ -28,6 +28,7 @@ function open() {
   old?.close()
   shown = name
   const mine = net = connect(undefined, { link: params.get('link') ?? 'auto', auth: () => ({ token: guest()?.token ?? '', guest: name }) })
+  if (Number($('way').value) || Number($('lost').value)) way(Number($('way').value), Number($('lost').value))
   mine.on('state', state => {
     if (mine !== net) return
     if (state.at === 'online') banner('')
@@ -142,8 +143,32 @@ function command() {
 
 addEventListener('keydown', event => {
   if (event.code === 'Escape' && room) leave()
+  if (event.code === 'KeyL' && room && !event.repeat) $('link').classList.toggle('off')
   if (event.code === 'F3') { event.preventDefault(); $('net').classList.toggle('off') }
 })
+
+/* The way to the server --------------------------------------------------------------------------------- */
+
+/** Milliseconds there and back, of which a third varies a little, and percent lost. */
+function way(ms, lost) {
+  $('way').value = ms; $('lost').value = lost
+  $('way-ms').textContent = ms; $('way-lost').textContent = lost
+  for (const pill of document.querySelectorAll('#link [data-way]')) {
+    pill.setAttribute('aria-pressed', Number(pill.dataset.way) === ms && Number(pill.dataset.loss ?? 0) === lost)
+  }
+  net?.condition(ms || lost ? { delayMs: ms / 2, jitterMs: ms / 15, loss: lost / 100 } : null)
+}
+for (const pill of document.querySelectorAll('#link button')) {
+  pill.addEventListener('click', () => {
+    if (pill.dataset.cut) net?.condition({ cutMs: Number(pill.dataset.cut) })
+    else way(Number(pill.dataset.way), Number(pill.dataset.loss ?? 0))
+    pill.blur() // the space bar fires
+  })
+}
+for (const slider of [$('way'), $('lost')]) {
+  slider.addEventListener('input', () => way(Number($('way').value), Number($('lost').value)))
+  slider.addEventListener('change', () => slider.blur())
+}
 
 /* HUD --------------------------------------------------------------------------------------------------- */
 

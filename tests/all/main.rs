@@ -22,6 +22,7 @@ mod hostile;
 mod laws;
 mod loopback;
 mod proxies;
+mod replays;
 mod returns;
 mod seeds;
 mod signals;

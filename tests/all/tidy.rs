@@ -13,7 +13,8 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ("sim", &["proto", "snapshot", "derive"]),
     ("server", &["proto", "snapshot", "sim"]),
     ("client", &["proto", "snapshot"]),
-    ("web", &["proto", "snapshot", "client"]),
+    ("web", &["proto", "snapshot", "sim", "client", "predict"]),
+    ("cli", &[]),
     (
         "net",
         &["proto", "snapshot", "sim", "server", "client", "web"],

@@ -1,6 +1,6 @@
 // Every name of `tickwire.d.ts`, used as it is meant, with and without types of a game; and uses that must be errors. It never runs.
 import { connect, keys, TickwireError } from '../../crates/tickwire-web/js/tickwire.js'
-import type { Code, Entity, Figures, GameTypes, Member, Namespace, Net, Notice, Person, Reason, Room, RoomEvents, RoomInfo, State } from '../../crates/tickwire-web/js/tickwire.js'
+import type { Code, Entity, Figures, GameTypes, Member, Namespace, Net, Notice, Person, Prediction, Profile, Reason, Room, RoomEvents, RoomInfo, State } from '../../crates/tickwire-web/js/tickwire.js'
 
 interface Dots extends GameTypes {
   components: { Dot: { x: number, hue: number }, Name: { text: string } }
@@ -47,6 +47,9 @@ const numbers: number[] = [
   figures.leadTicks, figures.slack, figures.underruns, figures.faults,
 ]
 const link: string = figures.link
+const ahead: Prediction | null = figures.prediction
+const predicted: number[] = ahead ? [ahead.aheadTicks, ahead.rollbacks, ahead.mispredictions, ahead.replayedTicks, ahead.updates] : []
+void predicted
 room.command = () => ({ x: keys.axis('KeyA', 'KeyD') })
 room.command = () => null
 room.command = null
@@ -108,6 +111,12 @@ chat.lobbyLive('talk', all => all.map(info => info.id))()
 const topics: RoomInfo[] = await chat.lobby('talk')
 await chat.leave()
 await room.leave()
+void net.condition('4G')
+void net.condition({ delayMs: 75, jitterMs: 10, loss: 0.02 })
+void net.condition({ cutMs: 3000 })
+void net.condition(null)
+const profile: Profile = 'fiber'
+void net.condition(profile)
 net.close()
 const down: boolean = keys.down('Space')
 

@@ -26,6 +26,7 @@ mod areas;
 mod asks;
 mod client;
 mod clock;
+mod condition;
 mod delay;
 mod event;
 mod figures;
@@ -48,6 +49,7 @@ mod way;
 
 pub use client::{Client, ClientConfig};
 pub use clock::{ArrivalLine, SteadyClock};
+pub use condition::{Condition, Conditioner, Held};
 pub use delay::{DELAY_MAX, Delay};
 pub use event::{
     AskError, AskId, ClientEvent, ClientOutput, Fault, NamespaceKey, Place, QuestionId, RequestId,

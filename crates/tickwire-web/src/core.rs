@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use tickwire_client::{
-    AskId, Client, ClientConfig, ClientOutput, NamespaceKey, Picture, Place, QuestionId, RequestId,
-    RoomKey, Within,
+    AskId, Client, ClientConfig, ClientOutput, Condition, Conditioner, NamespaceKey, Picture,
+    Place, QuestionId, RequestId, RoomKey, Within,
 };
 use tickwire_proto::{Tick, Time};
 #[cfg(target_arch = "wasm32")]
@@ -22,6 +22,8 @@ use crate::requests::Requests;
 pub struct Core {
     client: Client,
     links: Links,
+    /// Makes the socket worse, to try a game on.
+    conditioner: Conditioner,
     requests: Requests,
     /// The request that the page was given last.
     asked: (f64, bool),
@@ -67,6 +69,7 @@ impl Core {
         Core {
             client,
             links: Links::new(link),
+            conditioner: Conditioner::new(seed),
             requests: Requests::default(),
             asked: (0.0, false),
             pictures: Vec::new(),
@@ -77,13 +80,43 @@ impl Core {
 
     /// The socket is open.
     pub fn link_open(&mut self, now: f64) {
+        self.conditioner.begin_anew();
         self.links.socket_open(time(now), &mut self.client);
     }
 
     /// A frame came in by the socket.
     pub fn frame(&mut self, now: f64, bytes: Vec<u8>) {
         let frame = Bytes::from(bytes);
+        if self.conditioner.is_on() {
+            self.conditioner.down.put(time(now), frame);
+            return self.let_go(now);
+        }
         self.links.socket_frame(time(now), &frame, &mut self.client);
+    }
+
+    /// Makes the link over the socket as bad as one wants, both ways: ms of one way and by how much it varies, and the part of the frames that is
+    /// lost and comes again. Below 0: as it is.
+    pub fn condition(&mut self, delay_ms: f64, jitter_ms: f64, loss: f64) {
+        let ms = |ms: f64| Duration::from_micros((ms.clamp(0.0, 60_000.0) * 1e3) as u64);
+        self.conditioner.set((delay_ms >= 0.0).then(|| Condition {
+            delay: ms(delay_ms),
+            jitter: ms(jitter_ms),
+            loss: loss.clamp(0.0, 0.9),
+        }));
+    }
+
+    /// The same by the name of a profile; whether there is one.
+    pub fn condition_named(&mut self, name: &str) -> bool {
+        let found = Condition::named(name);
+        if found.is_some() {
+            self.conditioner.set(found);
+        }
+        found.is_some()
+    }
+
+    /// Nothing passes for so long, in either direction.
+    pub fn cut(&mut self, now: f64, ms: f64) {
+        self.conditioner.cut(time(now + ms.clamp(0.0, 600_000.0)));
     }
 
     /// The socket is lost; the close code, or 0.
@@ -94,6 +127,7 @@ impl Core {
 
     /// Time has passed.
     pub fn timeout(&mut self, now: f64) {
+        self.let_go(now);
         self.links.handle_timeout(time(now), &mut self.client);
         self.client.handle_timeout(time(now));
     }
@@ -101,14 +135,27 @@ impl Core {
     /// When `timeout` is due; -1: never.
     pub fn next_timeout(&self) -> f64 {
         let client = self.client.next_timeout();
-        millis(client.into_iter().chain(self.links.next_timeout()).min())
+        let links = self.links.next_timeout();
+        let held = self.conditioner.next_due();
+        millis(client.into_iter().chain(links).chain(held).min())
     }
 
     /// The next frame to write to the socket.
     pub fn next(&mut self, now: f64, writable: u32) -> Option<Vec<u8>> {
-        self.links
-            .socket_next(time(now), writable as usize, &mut self.client)
-            .map(|frame| frame.to_vec())
+        let now = time(now);
+        if !self.conditioner.is_on() {
+            let frame = self
+                .links
+                .socket_next(now, writable as usize, &mut self.client);
+            return frame.map(|frame| frame.to_vec());
+        }
+        while let Some(frame) = self
+            .links
+            .socket_next(now, writable as usize, &mut self.client)
+        {
+            self.conditioner.up.put(now, frame);
+        }
+        self.conditioner.up.take(now).map(|frame| frame.to_vec())
     }
 
     /// The body of the next request to send; `asked_ticket` and `asked_post` tell the rest of it.
@@ -510,6 +557,13 @@ impl Core {
 }
 
 impl Core {
+    /// What the conditioner held long enough.
+    fn let_go(&mut self, now: f64) {
+        while let Some(frame) = self.conditioner.down.take(time(now)) {
+            self.links.socket_frame(time(now), &frame, &mut self.client);
+        }
+    }
+
     fn within(&mut self, namespace: u8) -> Within<'_> {
         self.client.within(NamespaceKey(namespace))
     }

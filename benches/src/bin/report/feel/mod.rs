@@ -1,5 +1,6 @@
-//! `report feel`: L2, L3, L7 and L9, how the game feels on each link profile, in the lab. How it is measured is in the files below this one.
+//! `report feel`: L1 to L7 and L9, how the game feels on each link profile, in the lab. How it is measured is in the files below this one.
 
+mod ahead;
 mod blackout;
 mod game;
 mod measure;
@@ -87,6 +88,7 @@ pub fn rows(asked: Asked, print: &mut dyn FnMut(Row)) {
         print(Row::new(&id, on.server(|run| run.bytes_per_s), "B/s", note));
     }
     blackout::rows(print);
+    ahead::rows(print);
 }
 
 /// All profiles with all seeds, on two threads: a run is one thread's alone and the same on any.
