@@ -5,7 +5,7 @@ use tickwire_server::COMMANDS_AHEAD_MAX;
 use tickwire_sim::Player;
 use tickwire_snapshot::{OwnedRow, values};
 
-use crate::common::{World, server, steer_bytes};
+use crate::common::{World, server, shooting, steer_bytes};
 
 fn command(world: &mut World, peer: usize, tick: Tick, payload: &[u8]) {
     let held = world.peers[peer].held();
@@ -220,7 +220,7 @@ fn who_commands_while_nothing_changes_hears_four_times_a_second() {
 
 #[test]
 fn a_forged_picture_gains_nothing_and_is_counted() {
-    let mut world = World::with_players(server(), "shots", 2);
+    let mut world = World::with_players(shooting(), "shots", 2);
     let schema = world.peers[0].area().schema().clone();
     let right = steer_bytes(&schema, 1, 0);
     world.ticks(20, |_| {});
