@@ -220,6 +220,9 @@ mod both {
             .seen_by(|_: &C| SeenBy::All)
             .codec(Profile::Fast)
             .missing(MissingCommand::RepeatLast);
+        let past = |rewind: Res<Rewind>| assert!(rewind.present().behind() == 0.0);
+        game.systems(past)
+            .rewindable(|_: &C| Hitbox::circle((0.0, 0.0), 1.0));
         let _ = (Player::new(info.seat), Presence::Online, Side::Left);
         let _ = (MoveTo::Room(String::new()), TaskId(1), TaskFailed::Lost);
     }

@@ -167,7 +167,10 @@ fn run(link: Profile, cap: u64, seed: u64) -> Outcome {
         let at = row.and_then(|row| Some((field(&row, "x")?, field(&row, "y")?)));
         let Some((x, y)) = at else { return };
         // Somewhere on the body, and not always in its middle.
-        let (angle, away) = (turn.chance.unit() * 6.28, turn.chance.unit() * 0.9);
+        let (angle, away) = (
+            turn.chance.unit() * std::f64::consts::TAU,
+            turn.chance.unit() * 0.9,
+        );
         let (sin, cos) = math::sin_cos(angle as f32);
         let away = away * f64::from(RADIUS);
         turn.set("x", x + away * f64::from(cos));
@@ -204,7 +207,8 @@ fn outcome(
     // The first seconds are for the clocks, and for pages that load.
     for (key, shot) in judged.iter().filter(|((_, tick), _)| tick.0 > 900) {
         let Some(shown) = seen.get(key) else { continue };
-        let away = ((shot.x - shown.x).powi(2) + (shot.y - shown.y).powi(2)).sqrt();
+        let (dx, dy) = (shot.x - shown.x, shot.y - shown.y);
+        let away = (dx * dx + dy * dy).sqrt();
         errors.push(away / f64::from(SPEED));
         hits += usize::from(shot.hit);
         behind += shot.behind;

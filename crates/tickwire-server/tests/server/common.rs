@@ -152,7 +152,6 @@ fn look_back(rewind: Res<Rewind>, owners: Query<&OwnedBy>) {
 
 pub fn kinds() -> Vec<Kind> {
     vec![
-        Kind::from(GameKind::new("shots", shots)),
         Kind::from(GameKind::new("hello", hello)),
         Kind::from(GameKind::new("museum", museum)),
         Kind::from(GameKind::new("slow", slow)),
@@ -161,6 +160,11 @@ pub fn kinds() -> Vec<Kind> {
 
 pub fn server() -> Loopback {
     Loopback::new(kinds())
+}
+
+/// A server of `shots` alone.
+pub fn shooting() -> Loopback {
+    Loopback::new(vec![Kind::from(GameKind::new("shots", shots))])
 }
 
 /// A server that waits for no client whose link is lost.
