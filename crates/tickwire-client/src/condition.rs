@@ -111,10 +111,10 @@ impl Conditioner {
         self.up.closed = self.up.closed.max(until);
     }
 
-    /// Whether it does anything.
+    /// Whether it does anything now.
     #[must_use]
-    pub fn is_on(&self) -> bool {
-        self.down.is_on() || self.up.is_on()
+    pub fn is_on(&self, now: Time) -> bool {
+        self.down.is_on(now) || self.up.is_on(now)
     }
 
     /// Another link is used: what was held of the one before is lost with it.
@@ -143,8 +143,8 @@ impl Held {
         }
     }
 
-    fn is_on(&self) -> bool {
-        self.condition.is_some() || !self.frames.is_empty() || self.closed > self.last
+    fn is_on(&self, now: Time) -> bool {
+        self.condition.is_some() || !self.frames.is_empty() || self.closed > now
     }
 
     /// A frame sets out.
@@ -235,9 +235,9 @@ mod tests {
     #[test]
     fn a_cut_holds_all_and_then_lets_all_go() {
         let mut link = Conditioner::new(3);
-        assert!(!link.is_on());
+        assert!(!link.is_on(Time(0)));
         link.cut(Time::from_millis(3_000));
-        assert!(link.is_on());
+        assert!(link.is_on(Time(0)));
         link.down.put(Time(10), frame(1));
         link.down.put(Time::from_millis(2_000), frame(2));
         assert_eq!(link.next_due(), Some(Time::from_millis(3_000)));
@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(link.down.take(Time::from_millis(3_000)), Some(frame(2)));
         link.down.put(Time::from_millis(3_001), frame(3));
         assert!(link.down.take(Time::from_millis(3_001)).is_some());
-        assert!(!link.is_on());
+        assert!(!link.is_on(Time::from_millis(3_001)));
     }
 
     #[test]

@@ -76,6 +76,9 @@ export interface Notice {
   done(): void
 }
 
+/** What a way to a server is like, by name, best first: 10±1 ms; 32±12, 2 % lost; 50±50, 1 %; 30±20, 4 %; 100±20, 4 %; 160±30, 6 %. */
+export type Profile = 'fiber' | 'broadband' | 'congested' | '5G' | '4G' | '3.5G'
+
 export interface Figures {
   readonly pingMs: number
   readonly jitterMs: number
@@ -94,6 +97,21 @@ export interface Figures {
   readonly underruns: number
   readonly faults: number
   readonly link: 'ws' | 'poll' | 'away'
+  /** Where the client has the game inside (`tickwire build`) and runs it ahead. */
+  readonly prediction: Prediction | null
+}
+
+/** How running ahead is doing. */
+export interface Prediction {
+  /** Ticks by which what one owns is ahead of the newest update. */
+  readonly aheadTicks: number
+  /** Updates that did not fit, so that ticks were stepped again. */
+  readonly rollbacks: number
+  /** Of these, such as were about what one owns. */
+  readonly mispredictions: number
+  readonly replayedTicks: number
+  /** Updates that were compared. */
+  readonly updates: number
 }
 
 export interface RoomInfo {
@@ -269,6 +287,11 @@ export interface Net<G extends GameTypes = GameTypes> {
     auth?: (namespace: string) => unknown
   }): Namespace<H>
   close(): void
+  /**
+   * Makes the WebSocket as bad as one wants, both ways, to try a game on: by the name of a profile, by numbers for one way, or as it is again by null.
+   * `cutMs`: nothing passes for so long.
+   */
+  condition(how: Profile | { delayMs?: number, jitterMs?: number, loss?: number, cutMs?: number } | null): Promise<void>
 }
 
 /** A connection to a server (where the page came from, by default), opened when the first room is asked for. */

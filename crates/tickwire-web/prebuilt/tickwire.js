@@ -1045,6 +1045,19 @@ class Net {
 
   /** @param {number} number */
   #numbered(number) { return [...this.#namespaces.values()].find(it => it._number === number) }
+  /**
+   * Makes the WebSocket as bad as one wants, both ways, to try a game on: by the name of a profile ('fiber', 'broadband', 'congested', '5G', '4G',
+   * '3.5G'), by numbers for one way, or as it is again by null. `cutMs`: nothing passes for so long.
+   * @param {string | { delayMs?: number, jitterMs?: number, loss?: number, cutMs?: number } | null} how
+   */
+  async condition(how) {
+    const core = await this.#start()
+    if (typeof how === 'string') {
+      if (!core.condition_named(how)) throw unknown('profile', how, ['fiber', 'broadband', 'congested', '5G', '4G', '3.5G'])
+    } else if (how?.cutMs) core.cut(now(), how.cutMs)
+    else core.condition(how ? how.delayMs ?? 0 : -1, how?.jitterMs ?? 0, how?.loss ?? 0)
+    this.#pump()
+  }
   /** Leaves all rooms and closes the connection. */
   close() {
     this.#core?.close()

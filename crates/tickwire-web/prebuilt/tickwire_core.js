@@ -167,6 +167,27 @@ export class Core {
         return ret;
     }
     /**
+     * Makes the link over the socket as bad as one wants, both ways: ms of one way and by how much it varies, and the part of the frames that is
+     * lost and comes again. Below 0: as it is.
+     * @param {number} delay_ms
+     * @param {number} jitter_ms
+     * @param {number} loss
+     */
+    condition(delay_ms, jitter_ms, loss) {
+        wasm.core_condition(this.__wbg_ptr, delay_ms, jitter_ms, loss);
+    }
+    /**
+     * The same by the name of a profile; whether there is one.
+     * @param {string} name
+     * @returns {boolean}
+     */
+    condition_named(name) {
+        const ptr0 = passStringToWasm0(name, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_condition_named(this.__wbg_ptr, ptr0, len0);
+        return ret !== 0;
+    }
+    /**
      * Wants a new room; `private`: one that is on no list.
      * @param {number} namespace
      * @param {string} kind
@@ -190,6 +211,14 @@ export class Core {
         }
         const ret = wasm.core_create(this.__wbg_ptr, val3, ptr0, len0, ptr1, len1, val4);
         return ret >>> 0;
+    }
+    /**
+     * Nothing passes for so long, in either direction.
+     * @param {number} now
+     * @param {number} ms
+     */
+    cut(now, ms) {
+        wasm.core_cut(this.__wbg_ptr, now, ms);
     }
     /**
      * Leaves a namespace, but the main one.

@@ -87,7 +87,7 @@ impl Core {
     /// A frame came in by the socket.
     pub fn frame(&mut self, now: f64, bytes: Vec<u8>) {
         let frame = Bytes::from(bytes);
-        if self.conditioner.is_on() {
+        if self.conditioner.is_on(time(now)) {
             self.conditioner.down.put(time(now), frame);
             return self.let_go(now);
         }
@@ -143,7 +143,7 @@ impl Core {
     /// The next frame to write to the socket.
     pub fn next(&mut self, now: f64, writable: u32) -> Option<Vec<u8>> {
         let now = time(now);
-        if !self.conditioner.is_on() {
+        if !self.conditioner.is_on(now) {
             let frame = self
                 .links
                 .socket_next(now, writable as usize, &mut self.client);

@@ -353,11 +353,12 @@ impl<'a> ClientFrame<'a> {
                 out.varint_u32(room);
                 out.varint_u32(held.0);
                 out.varint_i64(i64::from(tick.0) - i64::from(held.0));
-                out.varint_u64(shown.map_or(0, |shown| 1 + Moment::of(held).since(shown)));
-                out.bytes(payload);
+                let shown = shown.map_or(0, |shown| 1 + Moment::of(held).since(shown));
+                out.varint_u64(shown << 1 | u64::from(said.is_some()));
                 if let Some(said) = said {
                     out.u16_le(said);
                 }
+                out.bytes(payload);
             }
             ClientFrame::Message {
                 room,
@@ -665,7 +666,9 @@ fn read_command<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireErro
         .checked_add(ahead)
         .and_then(|tick| u32::try_from(tick).ok());
     let tick = tick.ok_or_else(|| reader.error(WireFault::Overflow))?;
-    let shown = match reader.at("shown").varint_u64()? {
+    let shown = reader.at("shown").varint_u64()?;
+    let says = shown & 1 != 0;
+    let shown = match shown >> 1 {
         0 => None,
         behind => {
             let parts = Moment::of(held).parts().checked_sub(behind - 1);
@@ -678,11 +681,11 @@ fn read_command<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireErro
         held,
         tick: Tick(tick),
         shown,
-        payload: reader.at("payload").bytes(COMMAND_MAX)?,
-        said: match reader.remaining() {
-            0 => None,
-            _ => Some(reader.at("said").u16_le()?),
+        said: match says {
+            true => Some(reader.at("said").u16_le()?),
+            false => None,
         },
+        payload: reader.at("payload").bytes(COMMAND_MAX)?,
     })
 }
 

@@ -245,7 +245,15 @@ fn updates_that_make_no_sense_are_errors() {
         "before tick 0"
     );
     assert_eq!(
-        ServerFrame::decode(&[0x46, 1, 9, 4, 0])
+        ServerFrame::decode(&[0x46, 1, 9, 12, 0])
+            .unwrap_err()
+            .error
+            .field,
+        "has",
+        "two things at once of what is owned"
+    );
+    assert_eq!(
+        ServerFrame::decode(&[0x46, 1, 9, 32, 0])
             .unwrap_err()
             .error
             .field,
