@@ -225,7 +225,9 @@ mod both {
             .rewindable(|_: &C| Hitbox::circle((0.0, 0.0), 1.0));
         let _ = (Player::new(info.seat), Presence::Online, Side::Left);
         let _ = (MoveTo::Room(String::new()), TaskId(1), TaskFailed::Lost);
-        let ahead = |all: Query<&C, (With<Predicted>, Without<Remote>)>| drop(all);
+        let ahead = |all: Query<&C, (With<Predicted>, Without<Remote>)>| {
+            let _ = all;
+        };
         game.systems(ahead.run_if(on_client));
     }
 

@@ -69,7 +69,7 @@ fn frames_by_hand() {
             said: None,
             payload: &[9]
         }),
-        "0601ac02062d0109"
+        "0601ac02065a0109"
     );
     assert_eq!(
         client(ClientFrame::Ping { nonce: 0x0102_0304 }),

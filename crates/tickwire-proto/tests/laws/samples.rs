@@ -4,8 +4,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tickwire_proto::frame::{
     AreaDelta, Ask, Cancel, ClientFrame, HostAsk, JoinHow, LeaveReason, Limits, MemberChange,
-    MemberFlags, MemberInfo, Outcome, PersonSeen, Presence, Reply, ResumeClaim, RoomEnd, RoomInfo,
-    ServerFrame,
+    MemberFlags, MemberInfo, Outcome, OwnTold, PersonSeen, Presence, Reply, ResumeClaim, RoomEnd,
+    RoomInfo, ServerFrame,
 };
 use tickwire_proto::{Moment, Reason, Retry, Tick};
 
@@ -136,7 +136,7 @@ impl Pool {
                 held: Tick(c),
                 tick: Tick(e),
                 shown: None,
-                said: None,
+                said: Some(e as u16),
                 payload: &[],
             },
             ClientFrame::Message {
@@ -417,7 +417,26 @@ impl Pool {
                 applied: basis,
                 slack: self.bytes[2] as i8,
                 stamp: Some(self.longs[2]),
-                own: tickwire_proto::frame::OwnTold::Nothing,
+                own: OwnTold::Rows {
+                    number: e as u16,
+                    rows: &self.blobs[0],
+                },
+            },
+            ServerFrame::TickFrame {
+                room: a,
+                tick,
+                applied: None,
+                slack: 1,
+                stamp: None,
+                own: OwnTold::AsSaid,
+            },
+            ServerFrame::TickFrame {
+                room: a,
+                tick,
+                applied: basis,
+                slack: -1,
+                stamp: None,
+                own: OwnTold::AsTold,
             },
             ServerFrame::TickFrame {
                 room: a,
@@ -425,7 +444,7 @@ impl Pool {
                 applied: None,
                 slack: 0,
                 stamp: None,
-                own: tickwire_proto::frame::OwnTold::Nothing,
+                own: OwnTold::Nothing,
             },
             ServerFrame::Update {
                 room: a,
