@@ -63,7 +63,7 @@ async fn a_key_moves_ones_own_ship_before_the_server_can_have_heard_of_it() {
     let far = Far::from(arena.address(), WAY).await;
     let driver = Driver::start();
     let page = play(&driver, &far.url, "Mira").await;
-    let runs = "arena.room.figures.prediction?.updates > 60 && arena.room.figures.prediction.aheadTicks > 5 && arena.room.figures.pingMs > 140";
+    let runs = "arena.room.figures.prediction?.updates > 8 && arena.room.figures.prediction.aheadTicks > 5 && arena.room.figures.pingMs > 140";
     page.until("it predicts", runs, PATIENCE).await;
 
     // The best of some presses: a busy machine shows a picture late now and then, but never one too early.
@@ -110,7 +110,7 @@ async fn ones_own_shot_leaves_at_once_and_is_one_shot() {
     let far = Far::from(arena.address(), WAY).await;
     let driver = Driver::start();
     let page = play(&driver, &far.url, "Mira").await;
-    let runs = "arena.room.figures.prediction?.updates > 60 && arena.room.figures.prediction.aheadTicks > 5";
+    let runs = "arena.room.figures.prediction?.updates > 8 && arena.room.figures.prediction.aheadTicks > 5";
     page.until("it predicts", runs, PATIENCE).await;
     let shoot = "new Promise(done => {
         const began = performance.now(), ids = new Map()

@@ -402,12 +402,17 @@ impl Client {
                 slack,
                 stamp,
                 own,
+                alone,
             } => {
                 let rtt = self.session.rtt();
                 if let Some(view) = self.view_by_number(room) {
                     let slack = Some(slack).filter(|slack| *slack != SLACK_NONE);
                     view.tick_frame(now, applied, tick, slack, stamp, &rtt);
                     view.own.tell(tick, own);
+                    if alone {
+                        view.own.updated(tick); // all that is held is true at this tick too
+                        view.foresee(now);
+                    }
                 }
             }
             SessionEvent::Update { room, tick, frame } => self.update(now, room, tick, &frame),

@@ -146,6 +146,7 @@ fn handed_over(payload: &[u8], tick: Tick) -> usize {
         slack: 2,
         stamp: None,
         own: tickwire_proto::frame::OwnTold::Nothing,
+        alone: false,
     }
     .encode();
     [private.len(), shared.len()]

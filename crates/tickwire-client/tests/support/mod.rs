@@ -226,6 +226,7 @@ pub fn tick_frame(tick: Tick, applied: Option<Tick>, slack: i8) -> Bytes {
         slack,
         stamp: None,
         own: tickwire_proto::frame::OwnTold::Nothing,
+        alone: false,
     }
     .encode()
 }

@@ -221,11 +221,14 @@ fn outcome(
     }
     errors.sort_by(f64::total_cmp);
     assert!(
-        !errors.is_empty(),
+        shots > 0,
         "{} of {} shots were judged",
         judged.len(),
         seen.len()
     );
+    if errors.is_empty() {
+        errors.push(f64::INFINITY); // all of them were older
+    }
     let at = |part: f64| errors[(errors.len() as f64 * part) as usize];
     Outcome {
         shots,

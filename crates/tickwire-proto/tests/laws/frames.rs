@@ -253,7 +253,7 @@ fn updates_that_make_no_sense_are_errors() {
         "two things at once of what is owned"
     );
     assert_eq!(
-        ServerFrame::decode(&[0x46, 1, 9, 32, 0])
+        ServerFrame::decode(&[0x46, 1, 9, 64, 0])
             .unwrap_err()
             .error
             .field,

@@ -85,6 +85,7 @@ fn frames_by_hand() {
         slack: -2,
         stamp: None,
         own: tickwire_proto::frame::OwnTold::Nothing,
+        alone: false,
     };
     assert_eq!(server(tick_frame), "4601ac020101fe");
     let delta = AreaDelta {

@@ -257,6 +257,7 @@ pub fn update_frames(room: u32, tick: u32) -> (Bytes, Bytes) {
         slack: 0,
         stamp: None,
         own: tickwire_proto::frame::OwnTold::Nothing,
+        alone: false,
     };
     let delta = AreaDelta {
         area: 0,

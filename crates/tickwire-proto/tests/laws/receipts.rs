@@ -127,6 +127,7 @@ fn whatever_arrives_lets_receipts_go() {
         slack: 0,
         stamp: None,
         own: tickwire_proto::frame::OwnTold::Nothing,
+        alone: false,
     }
     .encode();
     pair.server.update(5, Tick(120), alone, None);

@@ -421,6 +421,7 @@ impl Pool {
                     number: e as u16,
                     rows: &self.blobs[0],
                 },
+                alone: false,
             },
             ServerFrame::TickFrame {
                 room: a,
@@ -429,6 +430,7 @@ impl Pool {
                 slack: 1,
                 stamp: None,
                 own: OwnTold::AsSaid,
+                alone: true,
             },
             ServerFrame::TickFrame {
                 room: a,
@@ -437,6 +439,7 @@ impl Pool {
                 slack: -1,
                 stamp: None,
                 own: OwnTold::AsTold,
+                alone: false,
             },
             ServerFrame::TickFrame {
                 room: a,
@@ -445,6 +448,7 @@ impl Pool {
                 slack: 0,
                 stamp: None,
                 own: OwnTold::Nothing,
+                alone: false,
             },
             ServerFrame::Update {
                 room: a,

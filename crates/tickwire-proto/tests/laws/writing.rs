@@ -161,6 +161,7 @@ fn a_tick_frame_alone_keeps_an_update_that_waits() {
             slack: 0,
             stamp: None,
             own: tickwire_proto::frame::OwnTold::Nothing,
+            alone: false,
         }
         .encode()
     };

@@ -303,7 +303,7 @@ impl Round<'_> {
         if let Some(cap) = self.rewind_ticks.filter(|_| !member.watches()) {
             member.pictures.sent(tick, cap);
         }
-        let bytes = self.share.length(frame) + self.draft(member, Some(frame));
+        let bytes = self.share.length(frame) + self.draft(member, Some(frame), false);
         member.gauge.made(bytes as u32);
         self.stats.updates += 1;
         self.stats.update_bytes += bytes as u64;
@@ -360,7 +360,9 @@ impl Round<'_> {
             if !due || member.presence != Presence::Online || !member.gauge.is_empty() {
                 return true;
             }
-            self.draft(member, None);
+            // All that it holds is still true, or else it is only to be heard from.
+            let settled = self.is_settled(member);
+            self.draft(member, None, settled);
             member.viewer.told = tick;
             member.viewer.lone = false;
             self.stats.lone_tick_frames += 1;
@@ -390,12 +392,12 @@ impl Round<'_> {
         }
     }
 
-    fn draft(&mut self, member: &mut Member, shared: Option<usize>) -> usize {
+    fn draft(&mut self, member: &mut Member, shared: Option<usize>, alone: bool) -> usize {
         let mut rows = Vec::new();
-        // Beside an update alone: alone it would speak of areas that are not told.
-        let own = match shared {
-            Some(_) => self.own(member, &mut rows),
-            None => OwnTold::Nothing,
+        // Else it would speak of areas that are not told.
+        let own = match shared.is_some() || alone {
+            true => self.own(member, &mut rows),
+            false => OwnTold::Nothing,
         };
         let frame = ServerFrame::TickFrame {
             room: self.subject.room,
@@ -404,6 +406,7 @@ impl Round<'_> {
             slack: member.commands.take_slack(),
             stamp: self.stamp,
             own,
+            alone,
         };
         self.drafts
             .add((member.session, member.link), &frame, shared)

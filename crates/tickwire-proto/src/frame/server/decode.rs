@@ -1,11 +1,11 @@
 //! Server's frames out of their bytes, in their canonical form alone.
 
 use super::{
-    AS_SAID, AS_TOLD, ASK, ATTACH_DONE, ATTACH_ENDED, ATTACH_REFUSED, CANCEL, CREDENTIALS_WANTED,
-    ENDING, FOLLOW_REFUSED, FOLLOWED, HAS_APPLIED, HAS_OWN, HAS_STAMP, HOST_DONE, JOIN_REFUSED,
-    JOINED, LOBBY_CHANGE, LOBBY_LIST, MEMBER, MESSAGE, MOVED, NOTICE, OwnTold, PING, PONG, RATES,
-    RECEIPTS, REPLY, ROOM_ENDED, STATUS_REFUSED, ServerFrame, TICK_FRAME, UPDATE, VOLATILE,
-    WELCOME, name_of,
+    ALONE, AS_SAID, AS_TOLD, ASK, ATTACH_DONE, ATTACH_ENDED, ATTACH_REFUSED, CANCEL,
+    CREDENTIALS_WANTED, ENDING, FOLLOW_REFUSED, FOLLOWED, HAS_APPLIED, HAS_OWN, HAS_STAMP,
+    HOST_DONE, JOIN_REFUSED, JOINED, LOBBY_CHANGE, LOBBY_LIST, MEMBER, MESSAGE, MOVED, NOTICE,
+    OwnTold, PING, PONG, RATES, RECEIPTS, REPLY, ROOM_ENDED, STATUS_REFUSED, ServerFrame,
+    TICK_FRAME, UPDATE, VOLATILE, WELCOME, name_of,
 };
 use crate::ending::{Reason, Retry};
 use crate::frame::area::AreaDelta;
@@ -234,7 +234,7 @@ fn read_tick_frame<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireE
     let tick = Tick(reader.at("tick").varint_u32()?);
     let has = reader.at("has").u8()?;
     let says = has & (HAS_OWN | AS_SAID | AS_TOLD);
-    let known = HAS_APPLIED | HAS_STAMP | HAS_OWN | AS_SAID | AS_TOLD;
+    let known = HAS_APPLIED | HAS_STAMP | HAS_OWN | AS_SAID | AS_TOLD | ALONE;
     if has & !known != 0 || says.count_ones() > 1 {
         return Err(reader.error(WireFault::OutOfRange(u64::from(has))));
     }
@@ -270,6 +270,7 @@ fn read_tick_frame<'a>(reader: &mut Reader<'a>) -> Result<ServerFrame<'a>, WireE
         slack,
         stamp,
         own,
+        alone: has & ALONE != 0,
     })
 }
 

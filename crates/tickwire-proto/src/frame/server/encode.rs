@@ -1,6 +1,6 @@
 //! The bytes of a server's frames.
 
-use super::{AS_SAID, AS_TOLD, HAS_APPLIED, HAS_OWN, HAS_STAMP, OwnTold, ServerFrame};
+use super::{ALONE, AS_SAID, AS_TOLD, HAS_APPLIED, HAS_OWN, HAS_STAMP, OwnTold, ServerFrame};
 use crate::frame::ask::write_refusal;
 use crate::frame::parts::{MemberInfo, RoomInfo};
 use crate::frame::people::PersonSeen;
@@ -96,7 +96,8 @@ impl ServerFrame<'_> {
                 slack,
                 stamp,
                 own,
-            } => write_tick_frame(room, tick, (applied, slack), stamp, own, out),
+                alone,
+            } => write_tick_frame(room, tick, (applied, slack), stamp, (own, alone), out),
             ServerFrame::Update {
                 room,
                 tick,
@@ -295,7 +296,7 @@ fn write_tick_frame(
     tick: Tick,
     (applied, slack): (Option<Tick>, i8),
     stamp: Option<u64>,
-    own: OwnTold<'_>,
+    (own, alone): (OwnTold<'_>, bool),
     out: &mut Writer,
 ) {
     debug_assert!(
@@ -304,13 +305,14 @@ fn write_tick_frame(
     );
     out.varint_u32(room);
     out.varint_u32(tick.0);
+    let alone_bit = if alone { ALONE } else { 0 };
     let says = match own {
         OwnTold::Nothing => 0,
         OwnTold::AsSaid => AS_SAID,
         OwnTold::AsTold => AS_TOLD,
         OwnTold::Rows { .. } => HAS_OWN,
     };
-    out.u8(applied.map_or(0, |_| HAS_APPLIED) | stamp.map_or(0, |_| HAS_STAMP) | says);
+    out.u8(applied.map_or(0, |_| HAS_APPLIED) | stamp.map_or(0, |_| HAS_STAMP) | says | alone_bit);
     if let Some(applied) = applied {
         out.varint_u32(tick.since(applied));
     }

@@ -50,6 +50,8 @@ const HAS_STAMP: u8 = 2;
 const HAS_OWN: u8 = 4;
 const AS_SAID: u8 = 8;
 const AS_TOLD: u8 = 16;
+/// No update goes with it: nothing that the client does not hold has changed.
+const ALONE: u8 = 32;
 
 /// What a tick frame says of what its player owns, to a client that predicts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -210,6 +212,8 @@ pub enum ServerFrame<'a> {
         stamp: Option<u64>,
         /// What the player owns.
         own: OwnTold<'a>,
+        /// No update goes with it, since all that the client holds is still true.
+        alone: bool,
     },
     /// What is true at a tick; the same bytes for all viewers with the same bases.
     Update {

@@ -81,6 +81,8 @@ pub enum ClientEvent {
         stamp: Option<u64>,
         /// What the player owns.
         own: OwnToldOwned,
+        /// No update goes with it, since all that is held is still true.
+        alone: bool,
     },
     /// An update: decode it anew from the frame, which was checked.
     Update {

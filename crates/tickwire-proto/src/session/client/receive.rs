@@ -166,6 +166,7 @@ impl ClientSession {
                 slack,
                 stamp,
                 own,
+                alone,
             } => {
                 let own = own.owned(bytes);
                 self.about(
@@ -177,6 +178,7 @@ impl ClientSession {
                         slack,
                         stamp,
                         own,
+                        alone,
                     },
                 );
             }
