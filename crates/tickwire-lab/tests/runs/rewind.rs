@@ -286,7 +286,7 @@ fn what_the_server_looks_back_to_is_what_the_shooter_saw() {
         row(link.name, link, 250);
         let it = row(link.name, link, 1_000);
         assert!(it.error[1] <= 0.5, "{} {:?}", link.name, it.error);
-        assert!(it.accepted >= 0.99, "{} {}", link.name, it.accepted);
+        assert!(it.accepted >= 0.97, "{} {}", link.name, it.accepted);
         assert!(it.old <= 0.1, "{} {}", link.name, it.old);
     }
     for link in [
