@@ -216,7 +216,7 @@ impl Pair {
         let other = Steer {
             x: 1,
             y: (next.0 % 3) as i8 - 1,
-            fire: next.0 % 7 == 0,
+            fire: next.0.is_multiple_of(7),
         };
         let row = row(self.room.schema(), &other);
         self.room.command(2, Some(&row)).expect("a command");

@@ -337,10 +337,10 @@ impl Mirror {
                 }
             }
         }
-        if let (OwnTruth::Told { rows, .. }, false) = (truth.own, own_is_right) {
-            if self.read_own(rows, at).is_err() {
-                self.stats.unreadable += 1;
-            }
+        if let (OwnTruth::Told { rows, .. }, false) = (truth.own, own_is_right)
+            && self.read_own(rows, at).is_err()
+        {
+            self.stats.unreadable += 1;
         }
     }
 
