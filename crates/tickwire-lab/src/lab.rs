@@ -150,7 +150,7 @@ impl Lab {
         self
     }
 
-    /// Clients predict: each runs the game ahead for its own seat. How that does is in [`Running::foresight`](crate::Running::foresight).
+    /// Clients predict: each runs the game ahead for its own seat. How that does is in [`View::foresight`](tickwire_client::View::foresight).
     pub fn predict(mut self) -> Lab {
         self.predicts = true;
         self
