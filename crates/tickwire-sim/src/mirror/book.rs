@@ -215,11 +215,12 @@ impl Book {
     /// Whoever systems spawned in this step is of this side alone for now.
     pub fn note_spawned(&mut self, sim: &mut Simulation, _again: bool) {
         let ids = sim.world.resource::<Ids>();
-        let known: Vec<Entity> = self.tracks.values().map(|track| track.entity).collect();
+        let mut known: Vec<Entity> = self.tracks.values().map(|track| track.entity).collect();
+        known.sort_unstable();
         let new: Vec<Entity> = ids
             .locals()
             .map(|(_, entity)| entity)
-            .filter(|entity| !known.contains(entity))
+            .filter(|entity| known.binary_search(entity).is_err())
             .collect();
         let tick = sim.tick;
         for (ordinal, entity) in new.into_iter().enumerate() {
@@ -237,6 +238,15 @@ impl Book {
             };
             self.track(entity, None, own, Some(like));
         }
+    }
+
+    /// Who is predicted of those whom the server calls so.
+    pub fn predicted_at(&self, (area, id): Name) -> Option<(u32, Entity)> {
+        let placed = self.places.get(&(area.0, id.slot))?;
+        let number = placed
+            .track
+            .filter(|_| placed.generation == id.generation)?;
+        Some((number, self.tracks.get(&number)?.entity))
     }
 
     /// Those of an area who are not predicted, by slot.

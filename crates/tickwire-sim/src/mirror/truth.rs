@@ -351,10 +351,7 @@ impl Mirror {
         let count = reader.at("own").count(rows.len(), 4).map_err(damaged)?;
         for _ in 0..count {
             let (area, id) = read_name(&mut reader).map_err(damaged)?;
-            let tracks = self.book.tracks.iter();
-            let mut tracks = tracks.filter(|(_, track)| track.name == Some((area, id)));
-            let Some((number, entity)) = tracks.next().map(|(number, it)| (*number, it.entity))
-            else {
+            let Some((number, entity)) = self.book.predicted_at((area, id)) else {
                 return Err(ReadFault::Range.of("own")); // the areas hold nobody of that name
             };
             let place = self.sim.world.resource_mut::<Ids>().open(area);
