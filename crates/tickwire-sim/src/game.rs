@@ -311,7 +311,8 @@ impl Game {
 
     /// Shows a component to viewers. Its entities get a [`NetEntity`](crate::NetEntity) by themselves.
     ///
-    /// All see it, unless the game has a [grid](Self::grid). Fields and components of other scopes than `all` are in exact captures only.
+    /// All see it, unless the game has a [grid](Self::grid). Fields and components of other scopes than `all` are in exact captures only;
+    /// those of scope `owner` are also told to their owner's client, where that predicts.
     ///
     /// A component whose `Component` is not made by `derive(Replicate)` should have `#[component(summary_tick)]`: without it all its
     /// rows are looked at in each tick, changed or not, and [`GameKind::advice`](crate::GameKind::advice) says so.

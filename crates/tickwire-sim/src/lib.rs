@@ -60,7 +60,7 @@
 //! ```
 //!
 //! What a viewer may not see is on no wire: hidden components and fields ([`Scope`](tickwire_snapshot::Scope)s other than `all`) are in
-//! exact captures only, and in a game with a [grid](Game::grid) a player is told of what is around what they own.
+//! exact captures only (and, of scope `owner`, on the way to an owner whose client predicts), and in a game with a [grid](Game::grid) a player is told of what is around what they own.
 
 extern crate self as tickwire_sim; // for what derives generate, in here too
 
