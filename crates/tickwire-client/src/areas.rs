@@ -4,13 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tickwire_proto::Tick;
-use tickwire_proto::frame::AreaDelta;
+use tickwire_proto::frame::{AreaDelta, HOLDING_TICKS};
 use tickwire_snapshot::{Area, AreaId, Basis, Schema, TickEvent, decode};
 
 use crate::event::Fault;
 
-/// Decoded areas that a delta may start from. An ordered link needs the last one; the others are for datagrams.
+/// Decoded areas that a delta may start from. A lane in order needs the last one.
 const BASES_MAX: usize = 16;
+/// The same where updates may be lost: two seconds at 60 a second, the longest that a server waits for a receipt.
+const BASES_LOOSE_MAX: usize = 128;
 /// Decoded areas that wait to be drawn: the longest delay at 60 updates a second, and a burst. A page that does not draw keeps the newest.
 const HELD_MAX: usize = 160;
 /// Ticks after which an area that is out of sight is forgotten, whether a picture has reached that tick or not.
@@ -47,6 +49,8 @@ pub(crate) struct AreaView {
     events: VecDeque<TickEvent>,
     /// The newest update said that nothing changes until something is said.
     still: bool,
+    /// The newest update that told something of it: what is told of before is known.
+    told: Option<Tick>,
     pub(crate) events_dropped: u64,
 }
 
@@ -58,10 +62,15 @@ impl AreaView {
         schema: &Arc<Schema>,
         tick: Tick,
         delta: &AreaDelta<'_>,
-        at_once: bool,
+        (at_once, loose): (bool, bool),
     ) -> Result<u32, Fault> {
+        // By datagrams: one of before. It may be the basis of what comes, and shows nothing.
+        let older = loose && self.told.is_some_and(|told| tick <= told);
         if delta.flags & AreaDelta::GONE != 0 {
-            self.go(schema, tick, delta.area);
+            if !older {
+                self.told = Some(tick);
+                self.go(schema, tick, delta.area);
+            }
             return Ok(0);
         }
         let basis = match delta.basis {
@@ -77,7 +86,12 @@ impl AreaView {
             })?,
         };
         if delta.flags & AreaDelta::STILL != 0 {
-            return Ok(self.stay(tick, basis));
+            if older {
+                self.remember(tick, basis, loose);
+                return Ok(0);
+            }
+            self.told = Some(tick);
+            return Ok(self.stay(tick, basis, loose));
         }
         let undecodable = |text: String| Fault::Undecodable {
             area: delta.area,
@@ -103,9 +117,20 @@ impl AreaView {
                 });
             }
         }
-        self.remember(tick, decoded.basis);
-        self.queue(decoded.events);
-        Ok(self.hold(tick, area, at_once))
+        self.remember(tick, decoded.basis, loose);
+        if older {
+            return Ok(0);
+        }
+        let told = self.told.replace(tick);
+        let events = decoded.events.into_iter();
+        self.queue(events.filter(|event| !loose || Some(event.tick) > told));
+        // Areas of one update come together: a change in one of them may be what is missing in another.
+        let from = match (at_once, loose) {
+            (true, _) => Tick(0),
+            (_, true) => tick,
+            (_, false) => area.tick(),
+        };
+        Ok(self.hold(tick, area, from, loose))
     }
 
     /// What is held, if it is in sight.
@@ -114,7 +139,12 @@ impl AreaView {
     }
 
     /// Whether a picture at `tick` shows nothing of it, and it is out of sight: or `age` ticks after that, where no picture is drawn.
-    pub(crate) fn is_over(&self, tick: Option<f64>, newest: Tick) -> bool {
+    pub(crate) fn is_over(&self, tick: Option<f64>, newest: Tick, loose: bool) -> bool {
+        // By datagrams something from before may still come.
+        let told = self.told.filter(|_| loose);
+        if told.is_some_and(|told| newest.since(told) <= HOLDING_TICKS) {
+            return false;
+        }
         match self.held.back() {
             None => true,
             Some(held) if !held.gone => false,
@@ -194,6 +224,11 @@ impl AreaView {
         held.any(|held| held.area.generation(slot) == Some(generation))
     }
 
+    /// Whether a delta may start from what was told at a tick.
+    pub(crate) fn has_basis(&self, tick: Tick) -> bool {
+        self.basis(tick).is_some()
+    }
+
     fn basis(&self, tick: Tick) -> Option<&Basis> {
         self.bases
             .iter()
@@ -202,15 +237,16 @@ impl AreaView {
             .map(|(_, basis)| basis)
     }
 
-    fn remember(&mut self, tick: Tick, basis: Basis) {
-        if self.bases.len() == BASES_MAX {
+    fn remember(&mut self, tick: Tick, basis: Basis, loose: bool) {
+        let most = if loose { BASES_LOOSE_MAX } else { BASES_MAX };
+        while self.bases.len() >= most {
             self.bases.pop_front();
         }
         self.bases.push_back((tick, basis));
     }
 
-    fn stay(&mut self, tick: Tick, basis: Basis) -> u32 {
-        self.remember(tick, basis);
+    fn stay(&mut self, tick: Tick, basis: Basis, loose: bool) -> u32 {
+        self.remember(tick, basis, loose);
         let known = std::mem::replace(&mut self.still, true);
         let Some(newest) = self.held.back_mut() else {
             return 0;
@@ -239,11 +275,18 @@ impl AreaView {
         });
     }
 
-    fn hold(&mut self, tick: Tick, area: Arc<Area>, at_once: bool) -> u32 {
+    fn hold(&mut self, tick: Tick, area: Arc<Area>, from: Tick, loose: bool) -> u32 {
         let mut gap = 0;
         if let Some(newest) = self.held.back_mut() {
             if tick <= newest.until {
-                return 0; // older than what is held: a copy on a datagram lane
+                return 0; // older than what is held
+            }
+            if loose && !newest.gone && newest.area.tick() == area.tick() {
+                // What is held, said again since the server did not know of it.
+                newest.until = tick;
+                newest.area = area;
+                self.still = false;
+                return 0;
             }
             if !newest.gone {
                 newest.until = newest
@@ -257,7 +300,6 @@ impl AreaView {
         if self.held.len() == HELD_MAX {
             self.held.pop_front();
         }
-        let from = if at_once { Tick(0) } else { area.tick() };
         self.held.push_back(Held {
             from: from.min(tick),
             until: tick,
@@ -268,7 +310,7 @@ impl AreaView {
         gap
     }
 
-    fn queue(&mut self, events: Vec<TickEvent>) {
+    fn queue(&mut self, events: impl Iterator<Item = TickEvent>) {
         for event in events {
             if self.events.len() == EVENTS_MAX {
                 self.events.pop_front();
@@ -297,7 +339,7 @@ mod tests {
             blobs: vec![],
         };
         let count = EVENTS_MAX as u32 + 5;
-        view.queue((0..count).map(event).collect());
+        view.queue((0..count).map(event));
         assert_eq!(view.events.len(), EVENTS_MAX);
         assert_eq!(view.events_dropped, 5);
         let ticks: Vec<u32> = view.events.iter().map(|event| event.tick.0).collect();

@@ -112,6 +112,8 @@ pub struct Client {
     pub(crate) reported: Time,
     /// Who makes what predicts.
     pub(crate) maker: Maker,
+    /// The link has a lane of datagrams.
+    pub(crate) datagrams: bool,
 }
 
 impl Client {
@@ -145,6 +147,7 @@ impl Client {
             outputs: VecDeque::new(),
             reported: now,
             maker: Maker::default(),
+            datagrams: false,
         };
         client.connect(now);
         client
@@ -181,6 +184,15 @@ impl Client {
         match self.stage {
             Stage::Opening(_) | Stage::Pause(_) => None,
             _ => self.session.next(now, writable),
+        }
+    }
+
+    /// The next frame for a datagram of the link, of at most [`DATAGRAM_MAX`](tickwire_proto::DATAGRAM_MAX) bytes: it may get lost. Always
+    /// none on a link without them.
+    pub fn next_datagram(&mut self, now: Time) -> Option<Bytes> {
+        match self.stage {
+            Stage::Opening(_) | Stage::Pause(_) => None,
+            _ => self.session.next_datagram(now),
         }
     }
 
@@ -227,9 +239,15 @@ impl Client {
 
     /// The link that was asked for is open.
     pub fn link_open(&mut self, now: Time) {
+        self.link_open_with(now, false);
+    }
+
+    /// The same of a link that may have a lane of datagrams: [`next_datagram`](Self::next_datagram) is to be asked too.
+    pub fn link_open_with(&mut self, now: Time, datagrams: bool) {
         if let Stage::Opening(at) = self.stage {
             self.stage = Stage::Hello(at);
-            self.session.link_open(now);
+            self.datagrams = datagrams;
+            self.session.link_open_with(now, datagrams);
             self.listen(now);
         }
     }
@@ -237,13 +255,19 @@ impl Client {
     /// A better link is open, while the one before still works: the session goes on over this one, and the one before is forgotten. False:
     /// there is no session that could.
     pub fn link_moved(&mut self, now: Time) -> bool {
+        self.link_moved_with(now, false)
+    }
+
+    /// The same of a link that may have a lane of datagrams.
+    pub fn link_moved_with(&mut self, now: Time, datagrams: bool) -> bool {
         let may = self.stage == Stage::Attached && self.session.may_resume();
         if may {
             self.session.link_lost(now);
             self.resuming = true;
             self.moving = true;
             self.stage = Stage::Hello(now.plus(OPEN_MAX));
-            self.session.link_open(now);
+            self.datagrams = datagrams;
+            self.session.link_open_with(now, datagrams);
             self.listen(now);
         }
         may

@@ -43,6 +43,11 @@ impl Moves {
         recent.push(crossing);
     }
 
+    /// Whether a crossing to this number is noted. By datagrams each is told until it is known to have come.
+    pub(crate) fn is_noted(&self, to: u64) -> bool {
+        self.names.contains_key(&to)
+    }
+
     /// The number by which an entity is known, from its number in its area.
     pub(crate) fn name(&self, id: u64) -> u64 {
         self.names.get(&id).copied().unwrap_or(id)

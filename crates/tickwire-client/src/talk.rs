@@ -260,12 +260,14 @@ impl Client {
     /// The session goes on over this link: nothing was lost, and what was asked for is answered by itself.
     fn resumed(&mut self) {
         self.resuming = false;
+        let loose = self.datagrams;
         for view in self
             .rooms
             .iter_mut()
             .filter_map(|(_, room)| room.view.as_mut())
         {
             view.resumed();
+            view.loose = loose;
         }
         if !self.is_in(NamespaceKey::MAIN) {
             self.stage = Stage::Attaching;
@@ -334,6 +336,7 @@ impl Client {
         if let Some(room) = self.rooms.get_mut(&key) {
             let (again, moved) = (room.joined_before, std::mem::take(&mut room.moving));
             let mut view = View::new(now, entry);
+            view.loose = self.datagrams;
             view.ahead.0 = self.maker.0.as_mut().and_then(|make| make(&view));
             room.joined(info.room, view);
             self.event(match moved {
@@ -407,7 +410,9 @@ impl Client {
                 let rtt = self.session.rtt();
                 if let Some(view) = self.view_by_number(room) {
                     let slack = Some(slack).filter(|slack| *slack != SLACK_NONE);
-                    view.tick_frame(now, applied, tick, slack, stamp, &rtt);
+                    if !view.tick_frame(now, applied, tick, slack, stamp, &rtt) {
+                        return;
+                    }
                     view.own.tell(tick, own);
                     if alone {
                         view.own.updated(tick); // all that is held is true at this tick too
@@ -469,11 +474,18 @@ impl Client {
         let Some(view) = self.view_by_number(no) else {
             return;
         };
+        let newer = view.newest_tick().is_none_or(|newest| tick > newest);
         let outcome = view.apply(now, frame);
-        view.foresee(now);
+        if newer {
+            view.foresee(now);
+        }
+        // Where updates may be lost a receipt says that the next may start from this one.
+        let usable = !view.loose || !outcome.stale && outcome.faults.is_empty();
         let (applied, stamp, age) = (view.last_applied(), view.stamp(), view.age(least));
         // a receipt, whatever was in it: the server sees that the way is clear, for the keyframe too
-        self.session.held(no, tick);
+        if usable {
+            self.session.held(no, tick);
+        }
         for area in outcome.keyframes_wanted {
             self.session.keyframe_wanted(no, area);
         }

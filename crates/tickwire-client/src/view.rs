@@ -54,6 +54,8 @@ pub struct Applied {
     pub faults: Vec<Fault>,
     /// Areas of which a keyframe shall be asked for.
     pub keyframes_wanted: Vec<u32>,
+    /// Some of it was of no use any more, so that nothing may start from it: it came by a datagram, behind a later one.
+    pub stale: bool,
 }
 
 /// A room as this client has it: exactly what the server had at the newest tick held, and a picture of it in time.
@@ -64,6 +66,8 @@ pub struct View {
     moves: Moves,
     /// When a keyframe of an area was last asked for, while it has not come.
     asked: LiteMap<u32, Time>,
+    /// By datagrams: since when nothing of an area could be used, for want of what it starts from.
+    lacking: LiteMap<u32, Time>,
     /// Areas of which nothing came yet since the session was resumed: the pause says nothing of the way.
     paused: LiteMap<u32, ()>,
     newest: Option<Tick>,
@@ -87,6 +91,8 @@ pub struct View {
     stamp: Option<u64>,
     pub(crate) own: Own,
     pub(crate) ahead: Ahead,
+    /// Updates come by datagrams: some never, some twice, some after later ones.
+    pub(crate) loose: bool,
     slack: i8,
     applied: Option<Tick>,
     underruns: u64,
@@ -102,6 +108,7 @@ impl View {
             areas: LiteMap::new(),
             moves: Moves::default(),
             asked: LiteMap::new(),
+            lacking: LiteMap::new(),
             paused: LiteMap::new(),
             newest: None,
             line: ArrivalLine::new(tick),
@@ -120,6 +127,7 @@ impl View {
             stamp: None,
             own: Own::default(),
             ahead: Ahead::default(),
+            loose: false,
             slack: 0,
             applied: None,
             underruns: 0,
@@ -265,11 +273,12 @@ impl View {
             self.paused.insert(*area, ());
         }
         self.asked.clear();
+        self.lacking.clear();
         self.lead.resumed();
         self.wanting = None;
     }
 
-    /// Takes in the private frame that goes before an update.
+    /// Takes in the private frame that goes before an update; false: a later one came before it, by datagrams.
     pub(crate) fn tick_frame(
         &mut self,
         now: Time,
@@ -278,7 +287,10 @@ impl View {
         slack: Option<i8>,
         stamp: Option<u64>,
         rtt: &RttEstimate,
-    ) {
+    ) -> bool {
+        if self.loose && self.told.is_some_and(|told| tick <= told) {
+            return false;
+        }
         self.way.measured(rtt);
         if applied > self.applied {
             self.applied = applied;
@@ -299,6 +311,7 @@ impl View {
         if let Some(stamp) = stamp {
             self.late_us = self.stamps.arrived(now, stamp as f64);
         }
+        true
     }
 
     pub(crate) fn stamp(&self) -> Option<u64> {
@@ -509,13 +522,21 @@ impl View {
     ) {
         let (mut gap, mut paused) = (0, false);
         let first = self.newest.is_none();
+        let older = self.loose && self.newest.is_some_and(|newest| tick <= newest);
         // A picture slides over the time between two updates, even into an area that was left out of some.
         let between = self.newest.map_or(u32::MAX, |newest| tick.since(newest));
+        if self.loose && self.is_torn(now, deltas, outcome) {
+            return;
+        }
         let entities = |view: &AreaView| view.newest().map_or(0, |held| held.area.len());
         let mut total: usize = self.areas.values().map(entities).sum();
         for delta in deltas {
             if delta.flags == AreaDelta::MOVED {
                 continue; // when all is held that this is about
+            }
+            if older && delta.basis.is_some() {
+                outcome.stale = true; // it will be told again
+                continue;
             }
             let known = self.areas.contains_key(&delta.area);
             if !known && (self.areas.len() >= AREAS_MAX || delta.area >= AREA_IDS_MAX) {
@@ -526,7 +547,8 @@ impl View {
             let mended = delta.basis.is_none() && self.asked.remove(&delta.area).is_some();
             let area = self.areas.entry(delta.area).or_default();
             total -= entities(area);
-            let applied = area.apply(&self.entry.schema, tick, delta, first);
+            let how = (first, self.loose);
+            let applied = area.apply(&self.entry.schema, tick, delta, how);
             total += entities(area);
             if total > ENTITIES_MAX {
                 total -= entities(area);
@@ -536,12 +558,19 @@ impl View {
                     .push(Fault::Frame(format!("more than {ENTITIES_MAX} entities")));
                 continue;
             }
+            if applied.is_ok() && !self.lacking.is_empty() {
+                self.lacking.remove(&delta.area);
+            }
             match applied {
                 Ok(_) if self.paused.remove(&delta.area).is_some() => paused = true,
                 Ok(_) if mended => {}
                 Ok(ticks) => gap = gap.max(ticks.min(between)),
+                Err(Fault::NoBasis { .. }) if self.loose => self.lacks(now, delta.area, outcome),
                 Err(fault) => self.fault(now, delta.area, fault, outcome),
             }
+        }
+        if older {
+            return;
         }
         if let Err(fault) = self.apply_moves(deltas) {
             outcome.faults.push(fault);
@@ -586,6 +615,9 @@ impl View {
         for delta in deltas.iter().filter(|it| it.flags == AreaDelta::MOVED) {
             let moves = delta.moves().map_err(|e| Fault::Frame(e.to_string()))?;
             for it in moves {
+                if self.loose && self.is_noted(delta.area, it.slot) {
+                    continue;
+                }
                 let from = |area: &u32| self.areas.get(area).and_then(AreaView::begins);
                 let begins = [delta.area, it.from].iter().filter_map(from).max();
                 tick = tick.max(begins.unwrap_or_default());
@@ -593,7 +625,9 @@ impl View {
             }
         }
         for (to, it) in crossings {
-            for area in [to, it.from] {
+            // By datagrams they do, and one that is told again has begun before.
+            let begin = [to, it.from].into_iter().filter(|_| !self.loose);
+            for area in begin {
                 if let Some(view) = self.areas.get_mut(&area) {
                     view.begin_at(tick);
                 }
@@ -615,10 +649,49 @@ impl View {
         Ok(())
     }
 
+    /// By datagrams what something starts from may not have come: the server finds that out by itself, and is asked if it does not for long.
+    fn lacks(&mut self, now: Time, area: u32, outcome: &mut Applied) {
+        outcome.stale = true;
+        let since = *self.lacking.entry(area).or_insert(now);
+        if now.since(since) >= ASK_AGAIN {
+            self.lacking.insert(area, now);
+            outcome.keyframes_wanted.push(area);
+        }
+    }
+
+    /// By datagrams: whether something of an area that is held cannot be used. Then nothing of the update is: somebody who has left that area
+    /// would be in two places.
+    fn is_torn(&mut self, now: Time, deltas: &[AreaDelta<'_>], outcome: &mut Applied) -> bool {
+        let starts = |it: &&AreaDelta<'_>| it.flags & (AreaDelta::BORN | AreaDelta::MOVED) == 0;
+        let lacks = |it: &AreaDelta<'_>| {
+            let area = self.areas.get(&it.area);
+            let held = area.filter(|area| area.newest().is_some());
+            held.is_some_and(|held| it.basis.is_some_and(|basis| !held.has_basis(basis)))
+        };
+        let lacking: Vec<u32> = deltas
+            .iter()
+            .filter(starts)
+            .filter(|it| lacks(it))
+            .map(|it| it.area)
+            .collect();
+        for area in &lacking {
+            self.lacks(now, *area, outcome);
+        }
+        !lacking.is_empty()
+    }
+
+    fn is_noted(&self, area: u32, slot: u32) -> bool {
+        let held = self.areas.get(&area).and_then(AreaView::newest);
+        let generation = held.and_then(|held| held.area.generation(slot));
+        generation.is_some_and(|generation| self.moves.is_noted(join_id(area, generation, slot)))
+    }
+
     fn forget_what_is_over(&mut self) {
         let picture = self.clock.is_started().then(|| self.clock.tick());
         let newest = self.newest.unwrap_or_default();
-        self.areas.retain(|_, area| !area.is_over(picture, newest));
+        let loose = self.loose;
+        self.areas
+            .retain(|_, area| !area.is_over(picture, newest, loose));
         let areas = &self.areas;
         self.moves.forget(|id| {
             let (area, generation, slot) = split_id(id);

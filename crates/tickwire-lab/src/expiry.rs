@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_session_that_outlives_its_window_is_found_and_so_is_one_that_comes_back() {
         let mut host = Host::new(Vec::new(), 1, false, WINDOW);
-        let session = host.link_opened(Time(0));
+        let session = host.link_opened(Time(0), false);
         let mut expiry = Expiry::default();
         expiry.lost(Time(0), session, 3);
         let in_time = Time(0).plus(WINDOW);

@@ -115,11 +115,15 @@ impl Host {
     }
 
     /// A link has come, and goes to one of the shards in turn.
-    pub fn link_opened(&mut self, now: Time) -> SessionKey {
+    pub fn link_opened(&mut self, now: Time, datagrams: bool) -> SessionKey {
         let shard = (self.opened % u64::from(SHARDS)) as usize;
         self.opened += 1;
         let token = self.token();
-        self.fronts[shard].link_opened(now, token)
+        let session = self.fronts[shard].link_opened(now, token);
+        if datagrams {
+            self.fronts[shard].has_datagrams(session);
+        }
+        session
     }
 
     fn token(&mut self) -> [u8; 32] {
@@ -397,11 +401,18 @@ impl Host {
                 self.wishes.push_back(Wish::Relink { from, to });
             }
             FrontOutput::Elsewhere {
-                from, shard, hello, ..
+                from,
+                shard,
+                hello,
+                datagrams,
+                ..
             } => {
                 let token = self.token();
                 let front = &mut self.fronts[usize::from(shard)];
                 let to = front.link_opened(now, token);
+                if datagrams {
+                    front.has_datagrams(to);
+                }
                 self.wishes.push_back(Wish::Relink { from, to });
                 front.frame(now, to, &hello);
             }

@@ -8,6 +8,7 @@ use tickwire_server::SessionKey;
 
 use crate::{
     Chance,
+    loose::Loose,
     profile::Profile,
     requests::Requests,
     stream::{Stream, Toward, put_frame},
@@ -24,6 +25,7 @@ pub(crate) struct Link {
     /// Which life of the server it leads to.
     pub epoch: u32,
     way: Way,
+    loose: Option<Box<Loose>>,
     /// Whether each end still uses it.
     pub client_has: bool,
     pub server_has: bool,
@@ -62,6 +64,7 @@ impl Link {
         mut chance: Chance,
     ) -> Self {
         let stream = |toward| Box::new(Stream::new(profile, toward));
+        let loose = (profile.datagrams && !polling).then(|| Box::new(Loose::new(profile)));
         let way = if polling {
             Way::Requests(Box::new(Requests::new(now, profile, &mut chance)))
         } else {
@@ -75,6 +78,7 @@ impl Link {
             session,
             epoch,
             way,
+            loose,
             client_has: true,
             server_has: true,
             half_open: false,
@@ -82,6 +86,11 @@ impl Link {
             chance,
             planned: None,
         }
+    }
+
+    /// Whether it has a lane of datagrams.
+    pub fn has_datagrams(&self) -> bool {
+        self.loose.is_some()
     }
 
     /// How much the server's end may write now.
@@ -123,6 +132,11 @@ impl Link {
 
     /// The server's end writes one or two frames in one write.
     pub fn write_down(&mut self, now: Time, out: &Outgoing) {
+        if let Some(loose) = &mut self.loose
+            && loose.write_down(now, out, &mut self.chance)
+        {
+            return;
+        }
         match &mut self.way {
             Way::Streams { down, .. } => {
                 let mut bytes = BytesMut::new();
@@ -150,6 +164,13 @@ impl Link {
         }
     }
 
+    /// The client's end sends a frame by a datagram.
+    pub fn write_up_loose(&mut self, now: Time, frame: &Bytes) {
+        if let Some(loose) = &mut self.loose {
+            loose.write_up(now, frame, &mut self.chance);
+        }
+    }
+
     /// What was said goes.
     pub fn flush(&mut self, now: Time) {
         if let Way::Requests(requests) = &mut self.way {
@@ -159,6 +180,11 @@ impl Link {
 
     /// What the client's end sees next, at this time.
     pub fn at_client(&mut self, now: Time) -> Option<Seen> {
+        while let Some(frame) = self.loose.as_mut().and_then(|it| it.at_client(now)) {
+            if self.client_has {
+                return Some(Seen::Frame(frame));
+            }
+        }
         match &mut self.way {
             Way::Streams { down, .. } => {
                 down.advance(now, &mut self.chance);
@@ -182,6 +208,11 @@ impl Link {
 
     /// What the server's end sees next, at this time.
     pub fn at_server(&mut self, now: Time) -> Option<Seen> {
+        while let Some(frame) = self.loose.as_mut().and_then(|it| it.at_server(now)) {
+            if self.server_has {
+                return Some(Seen::Frame(frame));
+            }
+        }
         match &mut self.way {
             Way::Streams { up, .. } => {
                 up.advance(now, &mut self.chance);
@@ -237,6 +268,7 @@ impl Link {
     /// It breaks at any byte of either direction. Of requests those under way do, and the link goes on.
     pub fn cut(&mut self, now: Time) {
         self.half_open = false;
+        self.end_loose();
         match &mut self.way {
             Way::Streams { up, down } => {
                 self.close_code = None; // it goes with the last byte
@@ -244,6 +276,12 @@ impl Link {
                 down.cut(&mut self.chance);
             }
             Way::Requests(requests) => requests.cut(now),
+        }
+    }
+
+    fn end_loose(&mut self) {
+        if let Some(loose) = &mut self.loose {
+            loose.end();
         }
     }
 
@@ -278,6 +316,7 @@ impl Link {
     /// It dies without a word.
     pub fn go_half_open(&mut self) {
         self.half_open = true;
+        self.end_loose();
         match &mut self.way {
             Way::Streams { up, down } => {
                 up.kill();
@@ -289,6 +328,9 @@ impl Link {
 
     /// Nothing arrives in either direction until then.
     pub fn stall(&mut self, until: Time) {
+        if let Some(loose) = &mut self.loose {
+            loose.hold(until);
+        }
         match &mut self.way {
             Way::Streams { up, down } => {
                 up.hold(until);
@@ -299,6 +341,9 @@ impl Link {
     }
 
     pub fn set_profile(&mut self, profile: &Profile) {
+        if let Some(loose) = &mut self.loose {
+            loose.set_profile(profile);
+        }
         match &mut self.way {
             Way::Streams { up, down } => {
                 up.set_profile(profile, Toward::Server);
@@ -311,6 +356,9 @@ impl Link {
     /// The way is like this from now on, and nothing is held back on it.
     pub fn heal(&mut self, now: Time, profile: &Profile) {
         self.set_profile(profile);
+        if let Some(loose) = &mut self.loose {
+            loose.release();
+        }
         match &mut self.way {
             Way::Streams { up, down } => {
                 up.release(now);
@@ -342,10 +390,12 @@ impl Link {
     }
 
     pub fn next_due(&self) -> Option<Time> {
-        match &self.way {
+        let loose = self.loose.as_ref().and_then(|it| it.next_due());
+        let way = match &self.way {
             Way::Streams { up, down } => up.next_due().into_iter().chain(down.next_due()).min(),
             Way::Requests(requests) => requests.next_due(),
-        }
+        };
+        way.into_iter().chain(loose).min()
     }
 }
 

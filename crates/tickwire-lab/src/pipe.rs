@@ -30,7 +30,7 @@ pub(crate) struct Way {
 
 impl Way {
     /// How long one packet is under way: the mean of two draws, so that the middle is likelier than the edges.
-    fn sample(&self, chance: &mut Chance) -> Duration {
+    pub fn sample(&self, chance: &mut Chance) -> Duration {
         let sway = chance.unit() + chance.unit() - 1.0;
         let micros = self.delay.as_micros() as f64 + sway * self.jitter.as_micros() as f64;
         Duration::from_micros(micros.max(0.0) as u64)

@@ -29,6 +29,8 @@ pub struct Profile {
     pub window: usize,
     /// The part of the links that are made of requests, as HTTP polling is, and not of a connection.
     pub polls: f64,
+    /// Beside the connection there is a lane of datagrams, as QUIC and WebTransport have: what it loses is lost.
+    pub datagrams: bool,
     /// Bytes that a proxy in the middle takes from the server before the client has taken any; 0: no proxy.
     pub proxy: usize,
 }
@@ -53,6 +55,7 @@ const fn profile(
         up_bytes_per_s: bytes_per_s,
         window: WINDOW,
         polls: 0.0,
+        datagrams: false,
         proxy: 0,
     }
 }
@@ -107,6 +110,13 @@ impl Profile {
     /// With this part of the links made of requests: 1 for all of them. Such a link knows neither window nor proxy.
     pub const fn polls(mut self, part: f64) -> Profile {
         self.polls = part;
+        self
+    }
+
+    /// With a lane of datagrams beside the connection: updates that fit, commands and their receipts go by it. The connection is as it was: what is
+    /// lost of it stalls it, and nothing else.
+    pub const fn datagrams(mut self) -> Profile {
+        self.datagrams = true;
         self
     }
 

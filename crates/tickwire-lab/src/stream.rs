@@ -97,7 +97,7 @@ pub(crate) enum Toward {
     Server,
 }
 
-fn way(profile: &Profile, toward: Toward) -> Way {
+pub(crate) fn way(profile: &Profile, toward: Toward) -> Way {
     Way {
         delay: profile.delay,
         jitter: profile.jitter,

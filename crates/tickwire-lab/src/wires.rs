@@ -43,7 +43,9 @@ impl Running {
         seat.link = Some(id);
         seat.rival = rival;
         seat.opened = self.now;
-        seat.client.link_open(self.now);
+        let datagrams = self.links.get(&id).is_some_and(Link::has_datagrams);
+        let seat = &mut self.seats[client];
+        seat.client.link_open_with(self.now, datagrams);
         if let Some(rival) = rival {
             self.say_hello(client, [id, rival]);
         }
@@ -92,7 +94,8 @@ impl Running {
         let polling = part > 0.0 && self.chance.happens(part);
         let id = LinkId(self.links_made);
         self.links_made += 1;
-        let session = host.link_opened(self.now);
+        let datagrams = seat.profile.datagrams && !polling;
+        let session = host.link_opened(self.now, datagrams);
         let mut link = Link::new(
             self.now,
             client,
@@ -124,7 +127,8 @@ impl Running {
             return Ok(());
         };
         let seat = &mut self.seats[client];
-        if seat.client.link_moved(self.now) {
+        let datagrams = self.links.get(&id).is_some_and(Link::has_datagrams);
+        if seat.client.link_moved_with(self.now, datagrams) {
             seat.link = Some(id);
             self.forget_by_client(old);
         } else {
@@ -156,6 +160,11 @@ impl Running {
             && let Some(frame) = seat.client.next(self.now, link.up_takes(self.now))
         {
             link.write_up(self.now, &frame);
+        }
+        while link.client_has
+            && let Some(frame) = seat.client.next_datagram(self.now)
+        {
+            link.write_up_loose(self.now, &frame);
         }
         link.flush(self.now);
         self.plan_link(id);

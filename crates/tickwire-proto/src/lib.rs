@@ -24,7 +24,7 @@ pub use backoff::Backoff;
 pub use ending::{Ending, Reason, Retry};
 pub use frame::{ClientFrame, FrameError, ServerFrame};
 pub use moment::Moment;
-pub use session::client::{ClientEvent, ClientSession};
+pub use session::client::{ClientEvent, ClientSession, DATAGRAM_MAX};
 pub use session::server::{ServerEvent, ServerSession, UNLOAD_MS};
 pub use session::{Outgoing, RttEstimate, SendError, SessionConfig, SessionStats};
 pub use time::{Tick, Time};

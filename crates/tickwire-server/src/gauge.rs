@@ -27,6 +27,7 @@ pub const GAUGE_LOW_WATER: u32 = 64;
 pub struct Gauge {
     counts: Arc<Counts>,
     unwritten: Arc<AtomicU32>,
+    datagrams: bool,
 }
 
 /// Sums since the gauge was made, modulo 2^32.
@@ -56,7 +57,32 @@ impl Gauge {
         Gauge {
             counts: Arc::default(),
             unwritten: self.unwritten.clone(),
+            datagrams: self.datagrams,
         }
+    }
+
+    /// A gauge of which nothing is counted yet, for a link of the same kind.
+    #[must_use]
+    pub(crate) fn of_another_link(&self) -> Gauge {
+        match self.datagrams {
+            true => Gauge::of_datagrams(),
+            false => Gauge::default(),
+        }
+    }
+
+    /// The gauge of a link that sends updates by datagrams, where they fit: some get lost, come twice, or after later ones.
+    #[must_use]
+    pub fn of_datagrams() -> Gauge {
+        Gauge {
+            datagrams: true,
+            ..Gauge::default()
+        }
+    }
+
+    /// Whether updates may get lost on the link.
+    #[must_use]
+    pub fn is_loose(&self) -> bool {
+        self.datagrams
     }
 
     /// The room made so many bytes of updates.

@@ -445,7 +445,8 @@ impl Loopback {
                         shard,
                         hello,
                         remote,
-                    } => {
+ .. // of links in order alone
+} => {
                         self.move_link(now, from, shard, (&hello, remote));
                     }
                     FrontOutput::Cut { session } => {

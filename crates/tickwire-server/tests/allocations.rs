@@ -101,7 +101,7 @@ fn allocations(viewers: u32) -> u64 {
             gauge.fetched(gauge.unfetched());
             room.handle(RoomInput::Held {
                 member: MemberId(n),
-                tick: Tick(now as u32),
+                held: tickwire_proto::frame::Holding::of(Tick(now as u32)),
             });
         }
     };

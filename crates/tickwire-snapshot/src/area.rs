@@ -57,7 +57,7 @@ pub struct TickEvent {
 }
 
 /// Ticks for which an area knows who came from another one.
-pub const ARRIVAL_TICKS_MAX: u32 = 64;
+pub const ARRIVAL_TICKS_MAX: u32 = 256;
 
 /// Somebody who came into an area from another one: the same entity under another name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,7 +69,10 @@ impl Seen {
         for (n, gauge) in (1..).zip(&self.gauges) {
             gauge.fetched(gauge.unfetched());
             let (member, tick) = (MemberId(n), Tick(self.ticks));
-            self.room.handle(RoomInput::Held { member, tick });
+            self.room.handle(RoomInput::Held {
+                member,
+                held: tickwire_proto::frame::Holding::of(tick),
+            });
         }
         took
     }

@@ -458,7 +458,7 @@ impl Pair {
                     tick,
                     payload,
                     ..
-                } => self.commands.push((held, tick, payload)),
+                } => self.commands.push((held.newest, tick, payload)),
                 ServerEvent::Message { payload, .. } => self.heard.push(payload),
                 ServerEvent::Follow { add, remove, .. } => self.follows.push((add, remove)),
                 ServerEvent::NoticesDone { cursors, .. } => self.done.extend(cursors),

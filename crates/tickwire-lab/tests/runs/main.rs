@@ -3,6 +3,7 @@
 mod expiry;
 mod games;
 mod interest;
+mod loose;
 mod predict;
 mod races;
 mod rewind;

@@ -73,7 +73,8 @@ impl Shard {
                 shard,
                 hello,
                 remote,
-            } => self.send_away(now, from, shard, (hello, remote)),
+ .. // of links in order alone
+} => self.send_away(now, from, shard, (hello, remote)),
             FrontOutput::Close {
                 session,
                 code,

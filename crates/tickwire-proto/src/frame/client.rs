@@ -1,5 +1,6 @@
 //! What a client says, frame by frame.
 
+use super::commands::{self, CommandParts, Holding};
 use super::parts::{JoinHow, ResumeClaim, read_attributes, write_attributes};
 use super::people::{read_cursors, read_names, write_cursors, write_names};
 use super::rooms::HostAsk;
@@ -40,6 +41,7 @@ const LOBBY_WATCH: u8 = 0x14;
 const READY: u8 = 0x15;
 const HOST_ASK: u8 = 0x16;
 const LOBBY_UNWATCH: u8 = 0x17;
+pub(crate) const COMMANDS: u8 = 0x1d;
 
 /// A frame from a client, borrowed from its bytes.
 ///
@@ -117,6 +119,15 @@ pub enum ClientFrame<'a> {
         said: Option<u16>,
         /// The command by its schema.
         payload: &'a [u8],
+    },
+    /// On a lane that may lose it: the newest commands, again until they are likely to have come, and what is held. Without commands: a receipt.
+    Commands {
+        /// Which room.
+        room: u32,
+        /// What is held of that room.
+        held: Holding,
+        /// By rising tick, at most [`COMMANDS_A_FRAME_MAX`].
+        commands: Vec<CommandParts<'a>>,
     },
     /// A reliable message.
     Message {
@@ -265,6 +276,7 @@ impl<'a> ClientFrame<'a> {
             ClientFrame::Join { .. } => JOIN,
             ClientFrame::Leave { .. } => LEAVE,
             ClientFrame::Command { .. } => COMMAND,
+            ClientFrame::Commands { .. } => COMMANDS,
             ClientFrame::Message { .. } => MESSAGE,
             ClientFrame::Volatile { .. } => VOLATILE,
             ClientFrame::Receipts { .. } => RECEIPTS,
@@ -359,6 +371,14 @@ impl<'a> ClientFrame<'a> {
                     out.u16_le(said);
                 }
                 out.bytes(payload);
+            }
+            ClientFrame::Commands {
+                room,
+                ref held,
+                ref commands,
+            } => {
+                out.varint_u32(room);
+                commands::write(held, commands, out);
             }
             ClientFrame::Message {
                 room,
@@ -484,6 +504,9 @@ impl<'a> ClientFrame<'a> {
             | ClientFrame::Command { payload, .. }
             | ClientFrame::Message { payload, .. }
             | ClientFrame::Volatile { payload, .. } => payload.len(),
+            ClientFrame::Commands { commands, .. } => {
+                commands.iter().map(|it| it.payload.len() + 8).sum()
+            }
             ClientFrame::Ask(ask) => ask.payload.len(),
             ClientFrame::Reply(reply) => reply.payload_len(),
             _ => 0,
@@ -559,6 +582,15 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<ClientFrame<'a>, WireError> {
             room: reader.at("room").varint_u32()?,
         },
         COMMAND => read_command(reader)?,
+        COMMANDS => {
+            let room = reader.at("room").varint_u32()?;
+            let (held, commands) = commands::read(reader)?;
+            ClientFrame::Commands {
+                room,
+                held,
+                commands,
+            }
+        }
         MESSAGE => {
             let MessageParts {
                 room,
@@ -698,6 +730,7 @@ pub(super) fn name_of(kind: u8) -> &'static str {
         JOIN => "Join",
         LEAVE => "Leave",
         COMMAND => "Command",
+        COMMANDS => "Commands",
         MESSAGE => "Message",
         VOLATILE => "Volatile",
         RECEIPTS => "Receipts",

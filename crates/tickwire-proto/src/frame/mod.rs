@@ -6,6 +6,7 @@ use thiserror::Error;
 pub mod area;
 pub mod ask;
 pub mod client;
+pub mod commands;
 pub mod owned;
 pub mod parts;
 pub mod people;
@@ -15,6 +16,7 @@ pub mod server;
 pub use area::{AreaDelta, AreaMove, MOVES_MAX};
 pub use ask::{Ask, AskOutcome, Cancel, Outcome, Reply};
 pub use client::ClientFrame;
+pub use commands::{COMMANDS_A_FRAME_MAX, CommandParts, HOLDING_TICKS, Holding};
 pub use owned::{
     Identity, JoinHowOwned, JoinedInfo, MemberChangeOwned, MemberInfoOwned, Refusal, RoomInfoOwned,
     code,

@@ -82,6 +82,12 @@ impl Outgoing {
         }
     }
 
+    /// Whether it may go by a lane that loses frames, swaps them and doubles them: an update, or a tick frame. Nothing else may.
+    #[must_use]
+    pub fn may_be_lost(&self) -> bool {
+        self.head.first() == Some(&crate::frame::server::TICK_FRAME)
+    }
+
     /// Bytes of both parts.
     #[must_use]
     pub fn len(&self) -> usize {

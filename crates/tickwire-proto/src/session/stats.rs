@@ -39,6 +39,8 @@ counters! {
     frames_after_end,
     /// Commands beyond the room's rate.
     commands_over_rate,
+    /// Commands that came before, and were said again lest they be lost.
+    commands_again,
     /// Commands for a room that the session is not in (any more).
     commands_no_room,
     /// Client: commands that were not sent, for want of an update held, of a link, or of its readiness.

@@ -4,7 +4,7 @@ use crate::endings::{attached, ended};
 use crate::links::{Pair, joined_info, update_frames};
 use bytes::Bytes;
 use std::time::Duration;
-use tickwire_proto::frame::{ClientFrame, JoinHow, Limits, ServerFrame};
+use tickwire_proto::frame::{ClientFrame, Holding, JoinHow, Limits, ServerFrame};
 use tickwire_proto::session::outbox::UNTOLD_MAX;
 use tickwire_proto::session::{BOGUS_RECEIPTS_MAX, RECEIPTS_ALONE_MS};
 use tickwire_proto::{ClientEvent, Reason, ServerEvent, ServerSession, SessionConfig, Tick, Time};
@@ -38,8 +38,8 @@ fn a_command_is_the_receipt_of_its_room() {
     assert_eq!(names.iter().filter(|name| **name == "Command").count(), 59);
     pair.run_ms(100);
     let held = pair.heard.iter().filter_map(|e| {
-        if let ServerEvent::Held { room: 5, tick } = e {
-            Some(tick.0)
+        if let ServerEvent::Held { room: 5, held } = e {
+            Some(held.newest.0)
         } else {
             None
         }
@@ -93,7 +93,7 @@ fn a_pong_is_no_receipt() {
     pair.run_ms(60);
     let held = ServerEvent::Held {
         room: 5,
-        tick: Tick(101),
+        held: Holding::of(Tick(101)),
     };
     assert_eq!(pair.count_heard(|e| *e == held), 1);
 }
@@ -115,7 +115,7 @@ fn whatever_arrives_lets_receipts_go() {
         pair.count_heard(|e| *e
             == ServerEvent::Held {
                 room: 5,
-                tick: Tick(109)
+                held: Holding::of(Tick(109))
             })
             == 0,
         "only the first was told"
@@ -136,7 +136,7 @@ fn whatever_arrives_lets_receipts_go() {
         pair.count_heard(|e| *e
             == ServerEvent::Held {
                 room: 5,
-                tick: Tick(109)
+                held: Holding::of(Tick(109))
             }),
         1
     );
@@ -240,9 +240,16 @@ fn receipts_for_what_was_never_sent_are_borne_sixteen_times() {
         }
         let events: Vec<_> = std::iter::from_fn(|| server.poll_event()).collect();
         assert!(
-            events
-                .iter()
-                .all(|e| matches!(e, ServerEvent::Command { held: Tick(0), .. })),
+            events.iter().all(|e| matches!(
+                e,
+                ServerEvent::Command {
+                    held: Holding {
+                        newest: Tick(0),
+                        ..
+                    },
+                    ..
+                }
+            )),
             "the receipt is ignored: {events:?}"
         );
         server.handle_frame(Time(0), &frame.encode());
@@ -274,7 +281,7 @@ fn receipts_that_go_backwards_are_counted_and_change_nothing() {
         events,
         [ServerEvent::Held {
             room: 1,
-            tick: Tick(20)
+            held: Holding::of(Tick(20))
         }]
     );
     let stats = server.stats();

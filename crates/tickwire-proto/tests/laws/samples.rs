@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use tickwire_proto::frame::{
-    AreaDelta, Ask, Cancel, ClientFrame, HostAsk, JoinHow, LeaveReason, Limits, MemberChange,
-    MemberFlags, MemberInfo, Outcome, OwnTold, PersonSeen, Presence, Reply, ResumeClaim, RoomEnd,
-    RoomInfo, ServerFrame,
+    AreaDelta, Ask, Cancel, ClientFrame, CommandParts, Holding, HostAsk, JoinHow, LeaveReason,
+    Limits, MemberChange, MemberFlags, MemberInfo, Outcome, OwnTold, PersonSeen, Presence, Reply,
+    ResumeClaim, RoomEnd, RoomInfo, ServerFrame,
 };
 use tickwire_proto::{Moment, Reason, Retry, Tick};
 
@@ -138,6 +138,19 @@ impl Pool {
                 shown: None,
                 said: Some(e as u16),
                 payload: &[],
+            },
+            ClientFrame::Commands {
+                room: a,
+                held: Holding {
+                    newest: Tick(c),
+                    before: (d as u16).checked_rem(1 << c.min(15)).unwrap_or(0),
+                },
+                commands: commands(c, d, &self.blobs[0]),
+            },
+            ClientFrame::Commands {
+                room: a,
+                held: Holding::of(Tick(c)),
+                commands: vec![],
             },
             ClientFrame::Message {
                 room: e,
@@ -587,4 +600,26 @@ pub fn encoded(pool: &Pool) -> Vec<Bytes> {
         .into_iter()
         .chain(pool.server_frames().iter().map(ServerFrame::encode))
         .collect()
+}
+
+/// Rising ticks, the payload again, and another one.
+fn commands(held: u32, d: u32, payload: &[u8]) -> Vec<CommandParts<'_>> {
+    let first = held.saturating_sub(d % 3);
+    let ticks = [
+        first,
+        first.saturating_add(1),
+        first.saturating_add(2 + d % 9),
+    ];
+    let mut all: Vec<_> = ticks
+        .into_iter()
+        .zip([payload, payload, &[7, 7]])
+        .map(|(tick, payload)| CommandParts {
+            tick: Tick(tick),
+            shown: (tick % 2 == 0).then(|| Moment::of(Tick(held)).minus(d % 40)),
+            said: (tick % 3 == 0).then_some(d as u16),
+            payload,
+        })
+        .collect();
+    all.dedup_by_key(|it| it.tick); // at the end of all ticks
+    all
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tickwire_proto::frame::{LeaveReason, Presence, ROOM_FIRST, RoomEnd};
-use tickwire_proto::{ServerEvent, Tick, Time};
+use tickwire_proto::frame::{Holding, LeaveReason, Presence, ROOM_FIRST, RoomEnd};
+use tickwire_proto::{ServerEvent, Time};
 
 use super::slots::Asked;
 use super::{Front, FrontOutput};
@@ -16,24 +16,24 @@ impl Front {
     /// Takes all that a session has to say.
     pub(super) fn hear_events(&mut self, now: Time, key: SessionKey) {
         // A command carries the receipt that was told just before it: that one need not go on its own.
-        let mut held: Option<(u32, Tick)> = None;
+        let mut told: Option<(u32, Holding)> = None;
         while let Some(event) = self
             .slots
             .get_mut(key)
             .and_then(|slot| slot.session.poll_event())
         {
-            if let Some((room, tick)) = held.take()
+            if let Some((room, held)) = told.take()
                 && !matches!(event, ServerEvent::Command { room: other, .. } if other == room)
             {
-                self.tell_room(key, room, |member| RoomInput::Held { member, tick });
+                self.tell_room(key, room, |member| RoomInput::Held { member, held });
             }
             match event {
-                ServerEvent::Held { room, tick } => held = Some((room, tick)),
+                ServerEvent::Held { room, held } => told = Some((room, held)),
                 other => self.hear(now, key, other),
             }
         }
-        if let Some((room, tick)) = held {
-            self.tell_room(key, room, |member| RoomInput::Held { member, tick });
+        if let Some((room, held)) = told {
+            self.tell_room(key, room, |member| RoomInput::Held { member, held });
         }
     }
 
@@ -244,8 +244,8 @@ impl Front {
                 number,
                 outcome,
             }),
-            ServerEvent::Held { room, tick } => {
-                self.tell_room(key, room, |member| RoomInput::Held { member, tick })
+            ServerEvent::Held { room, held } => {
+                self.tell_room(key, room, |member| RoomInput::Held { member, held })
             }
             ServerEvent::Report { age_ms, .. } => self.stats.ages.add(age_ms),
             ServerEvent::KeyframeWanted { room, area } => {

@@ -302,6 +302,8 @@ pub enum FrontOutput {
         hello: Bytes,
         /// Where the link comes from.
         remote: Arc<Remote>,
+        /// Whether it [has datagrams](super::Front::has_datagrams).
+        datagrams: bool,
     },
     /// Nothing is heard on the link of a session: close it. The session waits for its client to come back.
     Cut {

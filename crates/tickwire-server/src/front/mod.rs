@@ -196,6 +196,14 @@ impl Front {
         key
     }
 
+    /// The link of a session has a lane of datagrams: to be told before its first frame. What [may be lost](tickwire_proto::Outgoing::may_be_lost)
+    /// goes by it, where it fits.
+    pub fn has_datagrams(&mut self, session: SessionKey) {
+        if let Some(slot) = self.slots.get_mut(session) {
+            slot.gauge = Gauge::of_datagrams();
+        }
+    }
+
     /// Where the link of a session comes from, for auth: to be told before its first frame.
     pub fn comes_from(&mut self, session: SessionKey, remote: Arc<Remote>) {
         if let Some(slot) = self.slots.get_mut(session) {

@@ -34,11 +34,12 @@ impl Front {
     ) -> bool {
         let to = SessionKey::of_token(&claim.token);
         if to.shard() != self.config.shard && to.shard() < self.config.shards {
-            let (_, remote) = self.drop_link(from).unwrap_or_default();
+            let (_, remote, gauge) = self.drop_link(from).unwrap_or_default();
             self.outputs.push_back(FrontOutput::Elsewhere {
                 from,
                 shard: to.shard(),
                 remote,
+                datagrams: gauge.is_loose(),
                 hello: Bytes::copy_from_slice(hello),
             });
             return true;
@@ -50,7 +51,7 @@ impl Front {
         if !may {
             return self.say_farewell(now, from, to);
         }
-        let Some((Some(token), remote)) = self.drop_link(from) else {
+        let Some((Some(token), remote, gauge)) = self.drop_link(from) else {
             return false;
         };
         self.outputs.push_back(FrontOutput::Relinked { from, to });
@@ -58,7 +59,7 @@ impl Front {
             slot.link = true;
             slot.remote = remote;
             slot.backed_up = None;
-            slot.gauge = Gauge::default();
+            slot.gauge = gauge.of_another_link();
             slot.session.resume(now, claim, of_session(to, token));
         }
         self.settle(now, to);
@@ -120,14 +121,14 @@ impl Front {
         }
     }
 
-    /// Forgets a session that was only a link; its token's chance and its remote are for the session that goes on.
-    fn drop_link(&mut self, key: SessionKey) -> Option<(Option<[u8; 32]>, Arc<Remote>)> {
+    /// Forgets a session that was only a link; its token's chance, its remote and what its link is like are for the session that goes on.
+    fn drop_link(&mut self, key: SessionKey) -> Option<(Option<[u8; 32]>, Arc<Remote>, Gauge)> {
         let slot = self.slots.remove(key)?;
         if let Some(at) = slot.timer {
             self.timers.remove(&(at, key));
         }
         self.stats.counted += slot.session.stats();
-        Some((slot.token, slot.remote))
+        Some((slot.token, slot.remote, slot.gauge))
     }
 
     /// The room goes on from what the client holds; what it made for the lost link is of no use any more.

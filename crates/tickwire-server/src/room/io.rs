@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tickwire_proto::frame::{
-    AskOutcome, Identity, JoinedInfo, LeaveReason, Presence, Refusal, RoomEnd,
+    AskOutcome, Holding, Identity, JoinedInfo, LeaveReason, Presence, Refusal, RoomEnd,
 };
 use tickwire_proto::{Moment, Tick};
 use tickwire_sim::{MoveTo, NewTask, TaskId, TaskResult};
@@ -166,7 +166,7 @@ pub enum RoomInput {
         /// Who.
         member: MemberId,
         /// The receipt.
-        held: Tick,
+        held: Holding,
         /// The tick that it is for.
         tick: Tick,
         /// What the sender's picture showed, as they say.
@@ -180,8 +180,8 @@ pub enum RoomInput {
     Held {
         /// Who.
         member: MemberId,
-        /// The newest tick held.
-        tick: Tick,
+        /// The newest tick held, and by datagrams which of those before it.
+        held: Holding,
     },
     /// A message to the game.
     Message {

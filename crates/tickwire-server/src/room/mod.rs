@@ -27,7 +27,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tickwire_proto::frame::{Presence, RoomEnd, ServerFrame};
+use tickwire_proto::frame::{Holding, Presence, RoomEnd, ServerFrame};
 use tickwire_proto::{Tick, Time};
 use tickwire_sim::{SimOptions, Simulation};
 use tickwire_snapshot::{AreaId, OwnedRow, Snapshot};
@@ -321,7 +321,7 @@ impl Room {
                 self.held(member, held);
                 self.command(member, tick, (shown, said), &payload);
             }
-            RoomInput::Held { member, tick } => self.held(member, tick),
+            RoomInput::Held { member, held } => self.held(member, held),
             RoomInput::Message {
                 member,
                 kind,
@@ -347,7 +347,7 @@ impl Room {
             }
             RoomInput::Rtt { member, least_ms } => {
                 if let Some(member) = self.members.get_mut(member) {
-                    member.viewer.window.set_heartbeat(least_ms);
+                    member.viewer.set_trip(least_ms);
                 }
             }
             RoomInput::TaskDone { task, result } => {
@@ -361,11 +361,14 @@ impl Room {
         }
     }
 
-    fn held(&mut self, member: MemberId, held: Tick) {
+    fn held(&mut self, member: MemberId, held: Holding) {
         let now = self.sim.tick();
         let known = self.members.get_mut(member).map(|member| {
             member.viewer.held(held);
-            member.viewer.window.held(now, held)
+            if member.viewer.is_loose() {
+                member.pictures.held(held);
+            }
+            member.viewer.window.held(now, held.newest)
         });
         self.stats.inputs_late += u64::from(known.is_none());
     }
@@ -461,9 +464,9 @@ impl Room {
             return;
         };
         member.link = link;
+        member.viewer.resume(tick, held, gauge.is_loose());
         member.gauge = gauge;
         self.stats.resumes += 1;
-        member.viewer.resume(tick, held);
         member.pictures.resumed(held);
         self.updates.unsettle(member);
         if member.presence != Presence::Online {

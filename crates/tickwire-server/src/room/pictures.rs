@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use tickwire_proto::frame::Holding;
 use tickwire_proto::{Moment, Tick};
 use tickwire_sim::Seen;
 
@@ -10,43 +11,54 @@ use super::stats::RoomStats;
 /// The updates sent to one viewer that its picture may be between.
 #[derive(Debug, Default)]
 pub(crate) struct Pictures {
-    /// Rising. Bounded: one is older than what the game looks back to.
-    sent: VecDeque<Tick>,
+    /// Rising, and whether it is held. Bounded: one is older than what the game looks back to.
+    sent: VecDeque<(Tick, bool)>,
     /// The picture that the last command in force was given in.
     last: Option<Moment>,
 }
 
 impl Pictures {
     /// An update was sent; the game looks back for so many ticks.
-    pub fn sent(&mut self, tick: Tick, cap: u32) {
-        self.sent.push_back(tick);
+    /// `loose`: whether it arrives is told by receipts.
+    pub fn sent(&mut self, tick: Tick, cap: u32, loose: bool) {
+        self.sent.push_back((tick, !loose));
         let oldest = tick.minus(cap);
-        while self.sent.get(1).is_some_and(|next| *next <= oldest) {
+        while self.sent.get(1).is_some_and(|next| next.0 <= oldest) {
             self.sent.pop_front();
+        }
+    }
+
+    /// By a lane of datagrams: which of them it holds when it says so, and gives the next command.
+    pub fn held(&mut self, holding: Holding) {
+        for (tick, held) in &mut self.sent {
+            *held |= holding.contains(*tick);
         }
     }
 
     /// It is back on another link, and holds this.
     pub fn resumed(&mut self, held: Option<Tick>) {
         let held = held.unwrap_or_default();
-        self.sent.retain(|tick| *tick <= held);
+        self.sent.retain_mut(|(tick, is_held)| {
+            *is_held |= *tick == held;
+            *tick <= held && *is_held
+        });
     }
 
     /// What a command that has just come was given in: nothing that was not sent.
     pub fn check(&self, shown: Option<Moment>, stats: &mut RoomStats) -> Option<Seen> {
         let shown = shown?;
-        let newest = self.sent.back().copied();
+        let held = || self.sent.iter().filter(|it| it.1).map(|it| it.0);
+        let newest = held().next_back();
         if newest.is_none_or(|newest| shown > Moment::of(newest)) {
             stats.pictures_ahead += 1;
         }
         let shown = shown.min(Moment::of(newest?));
-        let next = self.sent.partition_point(|it| Moment::of(*it) <= shown);
-        let before = next.checked_sub(1).and_then(|at| self.sent.get(at));
-        let from = before.copied().unwrap_or(shown.tick());
-        let to = self.sent.get(next).filter(|_| before.is_some());
+        let before = held().rev().find(|it| Moment::of(*it) <= shown);
+        let from = before.unwrap_or(shown.tick());
+        let after = before.and_then(|_| held().find(|it| Moment::of(*it) > shown));
         Some(Seen {
             shown,
-            between: (from, to.copied().unwrap_or(from)),
+            between: (from, after.unwrap_or(from)),
         })
     }
 
@@ -88,7 +100,7 @@ mod tests {
         assert_eq!(pictures.check(at(3.0), &mut stats), None);
         assert_eq!(stats.pictures_ahead, 1, "nothing was sent");
         for tick in [10, 12, 18, 20] {
-            pictures.sent(Tick(tick), 8);
+            pictures.sent(Tick(tick), 8, false);
         }
         let mut between = |ticks| {
             let seen = pictures.check(at(ticks), &mut stats);
@@ -110,7 +122,7 @@ mod tests {
     #[test]
     fn a_picture_never_goes_back_and_is_never_too_old() {
         let (mut pictures, mut stats) = (Pictures::default(), RoomStats::default());
-        (0..200).for_each(|tick| pictures.sent(Tick(tick), 8));
+        (0..200).for_each(|tick| pictures.sent(Tick(tick), 8, false));
         let mut force = |tick, ticks| {
             let seen = pictures.check(at(ticks), &mut stats);
             let seen = pictures.in_force(seen, (Tick(tick), 8), &mut stats);
@@ -134,7 +146,7 @@ mod tests {
             for (tick, (parts, sends)) in (1u32..).zip(said) {
                 if sends > 1 {
                     newest = Tick(tick);
-                    pictures.sent(newest, cap);
+                    pictures.sent(newest, cap, false);
                 }
                 let seen = pictures.check(Some(Moment::from_parts(parts)), &mut stats);
                 let now = Tick(tick + 1);

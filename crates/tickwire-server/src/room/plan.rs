@@ -10,7 +10,7 @@ use super::track::{Need, Track};
 use super::viewer::Viewer;
 
 /// Areas that somebody may have crossed since a viewer's last update and is still known by.
-const CROSSED_MAX: usize = 4;
+const CROSSED_MAX: usize = 16;
 
 /// How much more an area counts in which something of the viewer's own is.
 const NEAR: u32 = 4;
@@ -165,20 +165,26 @@ impl Plan {
             }
             taken.push((it.track as u32, part));
         }
-        // Who came from an area that is not told of would be in two places.
-        let is_source = |it: &Wanted| {
-            let from = viewer.tracks()[it.track].area;
-            let mut told = taken.iter().map(|(_, part)| share.get(*part));
-            told.any(|part| {
-                let area = part.after.as_ref().and_then(|basis| basis.area.as_ref());
-                let mut new = area.iter().flat_map(|area| area.arrivals());
-                new.any(|arrival| arrival.from == from)
-            })
-        };
-        let (sources, left): (Vec<Wanted>, Vec<Wanted>) = left.into_iter().partition(is_source);
-        for it in sources {
-            if let Some(part) = it.part(viewer, subject, share, stats) {
-                taken.push((it.track as u32, part));
+        // Who came from an area that is not told of would be in two places; and so those who came to that one.
+        let mut looked = 0;
+        while looked < taken.len() {
+            let is_source = |it: &Wanted| {
+                let track = &viewer.tracks()[it.track];
+                let mut told = taken[looked..].iter().map(|(_, part)| share.get(*part));
+                told.any(|part| {
+                    let area = part.after.as_ref().and_then(|basis| basis.area.as_ref());
+                    let new = area.iter().flat_map(|area| area.arrivals());
+                    let mut origins = new.flat_map(|arrival| origins(subject, arrival));
+                    origins.any(|hop| hop.from == track.area && may_have(viewer, track, &hop))
+                })
+            };
+            let (sources, others): (Vec<Wanted>, Vec<Wanted>) =
+                left.into_iter().partition(is_source);
+            (left, looked) = (others, taken.len());
+            for it in sources {
+                if let Some(part) = it.part(viewer, subject, share, stats) {
+                    taken.push((it.track as u32, part));
+                }
             }
         }
         stats.areas_put_off += left.len() as u64;
@@ -242,26 +248,37 @@ impl Plan {
         subject: &Subject,
         arrival: &Arrival,
     ) -> Option<(AreaId, NetId)> {
-        let (mut from, mut was) = (arrival.from, arrival.was);
-        for _ in 0..CROSSED_MAX {
-            if self.holds(viewer, from, was) {
-                return Some((from, was));
-            }
-            let area = &subject.snapshot.areas[subject.place(from)?];
-            let mut arrivals = area.arrivals().iter();
-            let before = arrivals.find(|arrival| arrival.id == was)?;
-            (from, was) = (before.from, before.was);
-        }
-        None
+        let held = origins(subject, arrival).find(|hop| self.holds(viewer, hop));
+        held.map(|hop| (hop.from, hop.was))
     }
 
-    fn holds(&self, viewer: &Viewer, area: AreaId, id: NetId) -> bool {
-        let Some(at) = viewer.find(area) else {
-            return false;
-        };
-        let basis = viewer.tracks()[at].basis();
-        let held = basis.and_then(|basis| basis.area.as_ref());
-        let told = self.tracks.binary_search(&(at as u32)).is_ok();
-        told && held.is_some_and(|area| area.contains(id))
+    fn holds(&self, viewer: &Viewer, hop: &Arrival) -> bool {
+        viewer.find(hop.from).is_some_and(|at| {
+            let told = self.tracks.binary_search(&(at as u32)).is_ok();
+            told && had(&viewer.tracks()[at], hop)
+        })
     }
+}
+
+/// Whether a viewer may have them there: what it was sent since it is known to have something, it may have too.
+fn may_have(viewer: &Viewer, track: &Track, hop: &Arrival) -> bool {
+    let held = track.basis().and_then(|basis| basis.area.as_ref());
+    had(track, hop) || viewer.is_loose() && held.is_none_or(|area| area.tick() < hop.tick)
+}
+
+/// Whether a viewer has somebody where they were before: not another one who has the same name there now.
+fn had(track: &Track, hop: &Arrival) -> bool {
+    let held = track.basis().and_then(|basis| basis.area.as_ref());
+    held.is_some_and(|area| area.contains(hop.was) && area.tick() < hop.tick)
+}
+
+/// The ways that somebody who has arrived came, the last one first, through areas that nobody sees too.
+fn origins(subject: &Subject, arrival: &Arrival) -> impl Iterator<Item = Arrival> {
+    let before = |hop: &Arrival| {
+        let area = &subject.snapshot.areas[subject.place(hop.from)?];
+        let mut arrivals = area.arrivals().iter();
+        let before = |it: &&Arrival| it.id == hop.was && it.tick < hop.tick;
+        arrivals.rfind(before).copied()
+    };
+    std::iter::successors(Some(*arrival), before).take(CROSSED_MAX)
 }

@@ -260,6 +260,9 @@ impl Round<'_> {
             return;
         }
         let commands = member.heard.is_some();
+        if member.viewer.is_loose() {
+            member.viewer.window.forget_lost(tick, self.pace);
+        }
         if !member.viewer.window.is_open(tick, self.pace, commands) {
             self.stats.skipped_window += 1;
             // It is heard from only when it hears something: see `send_lone`.
@@ -301,7 +304,7 @@ impl Round<'_> {
         self.leave_out(member);
         member.viewer.sent(tick, self.pace, commands);
         if let Some(cap) = self.rewind_ticks.filter(|_| !member.watches()) {
-            member.pictures.sent(tick, cap);
+            member.pictures.sent(tick, cap, member.viewer.is_loose());
         }
         let bytes = self.share.length(frame) + self.draft(member, Some(frame), false);
         member.gauge.made(bytes as u32);
@@ -377,7 +380,8 @@ impl Round<'_> {
             return OwnTold::Nothing;
         }
         let number = self.sim.own_number(member.seat);
-        match member.owning.answer(self.subject.tick, number, member.link) {
+        let (tick, loose) = (self.subject.tick, member.viewer.is_loose());
+        match member.owning.answer(tick, number, member.link, loose) {
             Answer::AsSaid => OwnTold::AsSaid,
             Answer::AsTold => OwnTold::AsTold,
             Answer::Rows if self.sim.write_own(member.seat, rows) => {

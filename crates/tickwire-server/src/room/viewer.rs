@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use tickwire_proto::Tick;
+use tickwire_proto::frame::Holding;
 use tickwire_snapshot::AreaId;
 
-use super::track::Track;
+use super::track::{Again, Track};
 use super::window::{Pace, Window};
 
 /// One client's view.
@@ -15,6 +16,11 @@ pub(crate) struct Viewer {
     tracks: Vec<Track>,
     /// The updates that it may hold as its newest. Bounded by the window.
     updates: VecDeque<Tick>,
+    /// Its link may lose updates: what goes is known to be held only by its word, and then it goes again.
+    loose: Option<Again>,
+    pace: Pace,
+    /// By such a link: the last receipt.
+    holding: Holding,
     pub window: Window,
     /// The tick of the last tick frame.
     pub told: Tick,
@@ -26,16 +32,36 @@ pub(crate) struct Viewer {
 
 impl Viewer {
     /// Of a client that has just joined: it holds nothing.
-    pub fn new(now: Tick, pace: Pace) -> Viewer {
-        let mut all = Track::new(AreaId::ALL, now);
+    pub fn new(now: Tick, pace: Pace, loose: bool) -> Viewer {
+        let loose = loose.then(|| Again::new(pace, 0));
+        let mut all = Track::new(AreaId::ALL, now, loose);
         all.begin_anew(now);
         Viewer {
             tracks: vec![all],
             updates: VecDeque::new(),
+            loose,
+            pace,
+            holding: Holding::default(),
             window: Window::new(pace),
             told: now,
             unsettled: false,
             lone: false,
+        }
+    }
+
+    /// Whether updates may get lost on its link.
+    pub fn is_loose(&self) -> bool {
+        self.loose.is_some()
+    }
+
+    /// The least round trip of its link in the last minute.
+    pub fn set_trip(&mut self, least_ms: u32) {
+        self.window.set_heartbeat(least_ms);
+        if self.is_loose() {
+            self.loose = Some(Again::new(self.pace, least_ms));
+            for track in &mut self.tracks {
+                track.set_loose(self.loose);
+            }
         }
     }
 
@@ -68,7 +94,7 @@ impl Viewer {
             }
             match self.tracks.get_mut(at) {
                 Some(track) if track.area == *area => track.seen = true,
-                _ => self.tracks.insert(at, Track::new(*area, now)),
+                _ => self.tracks.insert(at, Track::new(*area, now, self.loose)),
             }
             at += 1;
         }
@@ -92,14 +118,14 @@ impl Viewer {
         self.told = now;
     }
 
-    /// A receipt: nothing older than `held` will be needed again.
-    pub fn held(&mut self, held: Tick) {
-        let mut arrived = 0;
-        while self.updates.get(1).is_some_and(|next| *next <= held) {
+    /// A receipt: nothing older than what it names will be needed again.
+    pub fn held(&mut self, held: Holding) {
+        let mut news = self.is_loose() && std::mem::replace(&mut self.holding, held) != held;
+        while self.updates.get(1).is_some_and(|next| *next <= held.newest) {
             self.updates.pop_front();
-            arrived += 1;
+            news = true;
         }
-        if arrived > 0 {
+        if news {
             self.tracks.iter_mut().for_each(|track| track.held(held));
             self.forget_what_is_over();
         }
@@ -112,18 +138,24 @@ impl Viewer {
     }
 
     /// It is back on another link and holds `held`: what was on its way is lost. If that is not known here, it needs keyframes.
-    pub fn resume(&mut self, now: Tick, held: Option<Tick>) {
+    pub fn resume(&mut self, now: Tick, held: Option<Tick>, loose: bool) {
         self.window.forget();
+        self.loose = loose.then(|| Again::new(self.pace, 0));
+        self.holding = Holding::default();
         let known = held.filter(|held| self.updates.contains(held));
         match known {
             Some(held) => {
                 self.updates.retain(|tick| *tick <= held);
-                self.tracks.iter_mut().for_each(|track| track.resume(held));
+                let loose = self.loose;
+                let tracks = self.tracks.iter_mut();
+                tracks.for_each(|track| track.resume(held, loose));
             }
             None => {
                 self.updates.clear();
-                let tracks = self.tracks.iter_mut();
-                tracks.for_each(|track| track.begin_anew(now));
+                for track in &mut self.tracks {
+                    track.begin_anew(now);
+                    track.set_loose(self.loose);
+                }
             }
         }
     }

@@ -12,6 +12,8 @@ const BEYOND_MS: u32 = 150;
 const RECEIPT_MS: u32 = tickwire_proto::session::RECEIPTS_ALONE_MS as u32;
 /// A queue of so many milliseconds in every receipt of the last second is a standing one.
 const STANDING_MS: u32 = 60;
+/// On a link that may lose updates: what went so long before the next one, and is not told of, is taken for lost.
+const LOST_MS: u32 = 150;
 /// Updates in flight at most, whatever the round trip.
 const IN_FLIGHT_MAX: usize = 256;
 /// A round trip that the window follows at most: beyond it a link is a queue.
@@ -78,6 +80,14 @@ impl Window {
     pub fn sent(&mut self, now: Tick, pace: Pace, commands: bool) {
         self.bound = self.allowed(now, pace, commands);
         self.sent.push_back(now);
+    }
+
+    /// On a link that may lose updates a full window is no proof of a queue: now and then it is taken for empty.
+    pub fn forget_lost(&mut self, now: Tick, pace: Pace) {
+        let newest = self.sent.back();
+        if newest.is_some_and(|newest| now.since(*newest) >= pace.ticks(LOST_MS)) {
+            self.sent.clear();
+        }
     }
 
     /// Nothing is in flight any more: what was, went with a lost link.

@@ -345,7 +345,7 @@ fn what_may_be_left_out_waits_for_nobody() {
     assert_eq!(hall.left_out, 50);
     let command = RoomInput::Command {
         member: MemberId(1),
-        held: Tick(1),
+        held: tickwire_proto::frame::Holding::of(Tick(1)),
         tick: Tick(2),
         shown: None,
         said: None,

@@ -183,7 +183,7 @@ impl Field {
             gauge.fetched(gauge.unfetched());
             self.room.handle(RoomInput::Held {
                 member: MemberId(n),
-                tick: Tick(self.ticks as u32),
+                held: tickwire_proto::frame::Holding::of(Tick(self.ticks as u32)),
             });
         }
     }

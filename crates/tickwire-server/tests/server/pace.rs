@@ -194,7 +194,10 @@ fn driven(room: &mut Room, ticks: u32) -> (u64, u32, Vec<u32>) {
         sent += u32::from(room.sent_now());
         let tick = room.tick_now();
         let member = MemberId(1);
-        room.handle(RoomInput::Held { member, tick });
+        room.handle(RoomInput::Held {
+            member,
+            held: tickwire_proto::frame::Holding::of(tick),
+        });
         while let Some(output) = room.poll() {
             if let RoomOutput::ToAll { frame, .. } = output
                 && let Ok(ServerFrame::Rates { room: 7, tick_us }) = ServerFrame::decode(&frame)

@@ -5,8 +5,8 @@ use super::{
     ATTACH, COMMANDS_WAITING_MAX, ClientEvent, ClientSession, HELD_BACK_MAX, HeldBack, Waiting,
 };
 use crate::frame::{
-    ATTACHMENTS_MAX, CHANNELS_MAX, COMMAND_MAX, CREDENTIALS_MAX, ClientFrame, HostAsk, JoinHow,
-    Refusal, code,
+    ATTACHMENTS_MAX, CHANNELS_MAX, COMMAND_MAX, CREDENTIALS_MAX, ClientFrame, Holding, HostAsk,
+    JoinHow, Refusal, code,
 };
 use crate::moment::Moment;
 use crate::time::Tick;
@@ -329,7 +329,12 @@ impl ClientSession {
         if let Some(view) = self.rooms.get_mut(&room)
             && view.newest.is_some_and(|newest| tick <= newest)
         {
-            view.held = view.held.max(Some(tick));
+            match &mut view.held {
+                Some(held) => {
+                    held.add(tick);
+                }
+                None => view.held = Some(Holding::of(tick)),
+            }
         }
     }
 

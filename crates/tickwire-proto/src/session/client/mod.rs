@@ -12,7 +12,7 @@ use super::{RttEstimate, SessionConfig, SessionStats};
 use crate::PROTOCOL_VERSION;
 use crate::ending::{Ending, Reason};
 use crate::frame::client::ATTACH;
-use crate::frame::{ClientFrame, Limits, ResumeClaim};
+use crate::frame::{ClientFrame, Holding, Limits, ResumeClaim};
 use crate::moment::Moment;
 use crate::time::{Tick, Time};
 use bytes::Bytes;
@@ -21,10 +21,13 @@ use std::collections::VecDeque;
 
 mod ask;
 mod call;
+mod datagrams;
 mod event;
 mod receive;
 mod write;
 
+pub use datagrams::DATAGRAM_MAX;
+use datagrams::Loose;
 pub use event::ClientEvent;
 
 /// Commands that wait for the link; an older one is dropped, since it would come too late.
@@ -78,6 +81,8 @@ pub struct ClientSession {
     asked: Asked,
     owed: Owed,
     commands: VecDeque<Waiting>,
+    /// The link has a lane of datagrams.
+    datagrams: bool,
     volatiles: Volatiles,
     tally: Tally,
     receipts_due: bool,
@@ -112,9 +117,11 @@ enum Stage {
 struct RoomView {
     /// The newest tick of which an update came.
     newest: Option<Tick>,
-    held: Option<Tick>,
+    held: Option<Holding>,
     /// What the server was told of it.
     told: Option<Tick>,
+    /// Of a lane of datagrams.
+    loose: Loose,
 }
 
 /// A request that waits for its attachment.
@@ -125,7 +132,7 @@ struct HeldBack {
     frame: Bytes,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     room: u32,
     tick: Tick,
@@ -156,6 +163,7 @@ impl ClientSession {
             asked: Asked::default(),
             owed: Owed::default(),
             commands: VecDeque::new(),
+            datagrams: false,
             volatiles: Volatiles::default(),
             tally: Tally::default(),
             receipts_due: false,
@@ -173,9 +181,15 @@ impl ClientSession {
 
     /// A link is open: the hello goes first, then what was asked for meanwhile. After a lost link it claims the session that was.
     pub fn link_open(&mut self, now: Time) {
+        self.link_open_with(now, false);
+    }
+
+    /// The same of a link that may have a lane of datagrams beside the one in order: drain [`next_datagram`](Self::next_datagram) too.
+    pub fn link_open_with(&mut self, now: Time, datagrams: bool) {
         if !matches!(self.stage, Stage::NoLink) {
             return;
         }
+        self.datagrams = datagrams;
         self.stage = Stage::Hello;
         let resume = self.make_claim();
         self.claims = resume.is_some();
@@ -192,8 +206,10 @@ impl ClientSession {
     fn make_claim(&mut self) -> Option<ResumeClaim> {
         let token = self.token?;
         let held = self.rooms.iter_mut().filter_map(|(room, view)| {
-            view.told = view.held;
-            Some((*room, view.held?))
+            let held = view.held.map(|held| held.newest);
+            view.told = held;
+            view.loose = Loose::default();
+            Some((*room, held?))
         });
         Some(ResumeClaim {
             token,

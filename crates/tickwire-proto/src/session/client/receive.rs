@@ -63,6 +63,12 @@ impl ClientSession {
                 },
                 Stage::Hello,
             ) => self.welcomed(now, session, token, limits, resumed),
+            (ServerFrame::TickFrame { .. } | ServerFrame::Update { .. }, Stage::Hello)
+                if self.datagrams =>
+            {
+                self.stats.frames_late += 1; // it came before the welcome did, by a datagram
+                Ok(())
+            }
             (ServerFrame::Welcome { .. }, _) => Err(violation("from the server: a second welcome")),
             (frame, Stage::Hello) => Err(violation(format!(
                 "from the server: {} frame before the welcome",
@@ -169,6 +175,10 @@ impl ClientSession {
                 alone,
             } => {
                 let own = own.owned(bytes);
+                // Whoever is knocked at lets a receipt go, though it went before: that one may be lost.
+                if let Some(view) = self.rooms.get_mut(&room) {
+                    view.loose.untold = true;
+                }
                 self.about(
                     room,
                     ClientEvent::TickFrame {
@@ -451,9 +461,16 @@ impl ClientSession {
     }
 
     fn updated(&mut self, room: u32, tick: Tick, frame: &Bytes) {
-        match self.rooms.get_mut(&room) {
-            Some(view) if view.newest.is_none_or(|newest| tick > newest) => {
-                view.newest = Some(tick);
+        let datagrams = self.datagrams;
+        let is_new = |view: &mut RoomView| match datagrams {
+            true => view.loose.updated(tick),
+            false => view.newest.is_none_or(|newest| tick > newest),
+        };
+        let view = self.rooms.get_mut(&room);
+        let view = view.and_then(|view| is_new(view).then_some(view));
+        match view {
+            Some(view) => {
+                view.newest = view.newest.max(Some(tick));
                 self.events.push_back(ClientEvent::Update {
                     room,
                     tick,

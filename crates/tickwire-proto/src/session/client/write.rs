@@ -1,6 +1,6 @@
 //! What a client writes next: hello and attach, pong and ping, receipts, commands, control and messages, within its pace.
 
-use super::{ClientSession, Stage};
+use super::{ClientSession, RoomView, Stage};
 use crate::frame::client::{ATTACH, DETACH, SEAT_KEY};
 use crate::frame::{ClientFrame, ROOMS_PER_SESSION_MAX};
 use crate::time::{Tick, Time};
@@ -30,7 +30,7 @@ impl ClientSession {
                 self.stats.frames_out += 1;
                 self.stats.bytes_out += frame.len() as u64;
                 // Something has gone: what comes next waits its time again.
-                self.receipts_due &= self.has_untold();
+                self.receipts_due &= self.has_untold() || self.has_untold_loose();
             }
             None => {
                 self.volatiles.blocked = self.wants_write();
@@ -57,7 +57,7 @@ impl ClientSession {
         self.heartbeat.owes_pong()
             || self.heartbeat.wants_ping()
             || self.hello.is_some()
-            || !self.commands.is_empty()
+            || self.commands.iter().any(|it| !self.goes_loose(it))
             || !self.volatiles.is_empty()
             || (self.is_attached() && self.outbox.next_len().is_some())
             || self.outbox.next_free().is_some()
@@ -138,16 +138,19 @@ impl ClientSession {
         Some(bytes)
     }
 
-    fn has_untold(&self) -> bool {
+    pub(super) fn has_untold(&self) -> bool {
         self.tally.has_news() || self.untold_rooms().next().is_some()
     }
 
     /// Rooms of which more is held than was told, but for those whose next command tells it.
     fn untold_rooms(&self) -> impl Iterator<Item = (u32, Tick)> {
-        let untold = self.rooms.iter().filter(|(room, view)| {
-            view.held > view.told && !self.commands.iter().any(|c| c.room == **room)
+        let held = |view: &RoomView| view.held.map(|held| held.newest);
+        let untold = self.rooms.iter().filter(move |(room, view)| {
+            !self.datagrams
+                && held(view) > view.told
+                && !self.commands.iter().any(|c| c.room == **room)
         });
-        untold.filter_map(|(room, view)| Some((*room, view.held?)))
+        untold.filter_map(move |(room, view)| Some((*room, held(view)?)))
     }
 
     fn pick_receipts(&mut self, now: Time) -> Option<Bytes> {
@@ -173,20 +176,21 @@ impl ClientSession {
     /// Commands have a bucket of their own on the server, so no pace here; each is the receipt of its room.
     fn pick_command(&mut self, now: Time) -> Option<Bytes> {
         loop {
-            let command = self.commands.front()?;
+            let at = self.commands.iter().position(|it| !self.goes_loose(it))?;
+            let command = &self.commands[at];
             let (room, tick) = (command.room, command.tick);
             let Some(view) = self.rooms.get_mut(&room) else {
-                self.commands.pop_front();
+                self.commands.remove(at);
                 self.stats.commands_unsent += 1;
                 continue;
             };
-            let held = view.held?;
+            let held = view.held?.newest;
             if !self.round.fits(command.payload.len() + 28) {
                 return None;
             }
             view.told = Some(held);
             self.last_told = now;
-            let command = self.commands.pop_front()?;
+            let command = self.commands.remove(at)?;
             return Some(
                 ClientFrame::Command {
                     room,

@@ -110,6 +110,7 @@ impl ServerSession {
         }
         let slot = RoomSlot {
             commands: Bucket::new(now, 0, 0),
+            said: None,
             sent: None,
             held: None,
             update: None,

@@ -1,7 +1,7 @@
 //! What a server's session tells its owner.
 
 use crate::ending::Ending;
-use crate::frame::{AskOutcome, HostAskOwned, JoinHowOwned};
+use crate::frame::{AskOutcome, Holding, HostAskOwned, JoinHowOwned};
 use crate::moment::Moment;
 use crate::time::Tick;
 use bytes::Bytes;
@@ -59,8 +59,8 @@ pub enum ServerEvent {
     Command {
         /// Which room.
         room: u32,
-        /// The newest tick held.
-        held: Tick,
+        /// What is held: the newest tick, and where frames may be lost which of those before it.
+        held: Holding,
         /// The tick it is for.
         tick: Tick,
         /// What the player's picture showed, as they say.
@@ -137,12 +137,12 @@ pub enum ServerEvent {
         /// What became of it.
         outcome: AskOutcome,
     },
-    /// The client holds a newer tick of a room.
+    /// The client holds more of a room.
     Held {
         /// Which room.
         room: u32,
-        /// The tick.
-        tick: Tick,
+        /// The newest tick, and where frames may be lost which of those before it.
+        held: Holding,
     },
     /// What the client measured.
     Report {

@@ -5,8 +5,8 @@ use super::super::outbox::Receipt;
 use super::{ServerEvent, ServerSession, Stage};
 use crate::PROTOCOL_VERSION;
 use crate::ending::{Ending, Reason};
-use crate::frame::client::{COMMAND, RECEIPTS, hello_version};
-use crate::frame::{CONTROL_CHANNEL, ClientFrame};
+use crate::frame::client::{COMMAND, COMMANDS, RECEIPTS, hello_version};
+use crate::frame::{CONTROL_CHANNEL, ClientFrame, CommandParts, Holding};
 use crate::moment::Moment;
 use crate::time::{Tick, Time};
 use bytes::Bytes;
@@ -35,7 +35,7 @@ impl ServerSession {
     /// earlier than before, and its round trip is the same.
     #[must_use]
     pub fn is_frequent(frame: &[u8]) -> bool {
-        matches!(frame.first(), Some(&COMMAND | &RECEIPTS))
+        matches!(frame.first(), Some(&COMMAND | &COMMANDS | &RECEIPTS))
     }
 
     fn accept(&mut self, now: Time, bytes: &[u8]) -> Result<(), Ending> {
@@ -47,7 +47,7 @@ impl ServerSession {
             )));
         }
         // Commands have a bucket of their own, the room's.
-        if bytes.first() != Some(&COMMAND) {
+        if !matches!(bytes.first(), Some(&COMMAND | &COMMANDS)) {
             self.charge(now, bytes.len())?;
         }
         if matches!(self.stage, Stage::Hello) {
@@ -137,6 +137,11 @@ impl ServerSession {
                 said,
                 payload,
             } => self.accept_command(now, room, held, (tick, shown, said, payload), len)?,
+            ClientFrame::Commands {
+                room,
+                held,
+                commands,
+            } => self.accept_commands(now, room, held, &commands, len)?,
             ClientFrame::Message {
                 room,
                 channel,
@@ -255,21 +260,62 @@ impl ServerSession {
             self.stats.commands_over_rate += 1;
             return self.charge(now, len);
         }
+        self.accept_held(room, Holding::of(held))?;
+        self.commanded(
+            room,
+            &CommandParts {
+                tick,
+                shown,
+                said,
+                payload,
+            },
+        );
+        Ok(())
+    }
+
+    /// What is said again is dropped here: it costs its sender the frame, and nobody behind here anything.
+    fn accept_commands(
+        &mut self,
+        now: Time,
+        room: u32,
+        held: Holding,
+        commands: &[CommandParts<'_>],
+        len: usize,
+    ) -> Result<(), Ending> {
+        let Some(slot) = self.rooms.get_mut(room) else {
+            self.stats.commands_no_room += 1;
+            return self.charge(now, len);
+        };
+        let is_new = |said: &mut Option<Holding>, tick: Tick| match said {
+            Some(said) => said.add(tick),
+            None => said.replace(Holding::of(tick)).is_none(),
+        };
+        let before = slot.said;
+        let new: Vec<_> = commands
+            .iter()
+            .filter(|it| is_new(&mut slot.said, it.tick))
+            .collect();
+        if !slot.commands.take(now, new.len().max(1) as u64) {
+            slot.said = before;
+            self.stats.commands_over_rate += new.len().max(1) as u64;
+            return self.charge(now, len);
+        }
+        self.stats.commands_again += (commands.len() - new.len()) as u64;
         self.accept_held(room, held)?;
-        let held = self
-            .rooms
-            .get(room)
-            .and_then(|slot| slot.held)
-            .unwrap_or_default();
+        new.into_iter().for_each(|it| self.commanded(room, it));
+        Ok(())
+    }
+
+    fn commanded(&mut self, room: u32, command: &CommandParts<'_>) {
+        let held = self.rooms.get(room).and_then(|slot| slot.held);
         self.events.push_back(ServerEvent::Command {
             room,
-            held,
-            tick,
-            shown,
-            said,
-            payload: Bytes::copy_from_slice(payload),
+            held: held.unwrap_or_default(),
+            tick: command.tick,
+            shown: command.shown,
+            said: command.said,
+            payload: Bytes::copy_from_slice(command.payload),
         });
-        Ok(())
     }
 
     fn accept_message(
@@ -318,24 +364,35 @@ impl ServerSession {
             }
         }
         held.iter()
-            .try_for_each(|(room, tick)| self.accept_held(*room, *tick))
+            .try_for_each(|(room, tick)| self.accept_held(*room, Holding::of(*tick)))
     }
 
-    /// The client says that it holds a tick of a room; the owner hears of it when it is news.
-    fn accept_held(&mut self, room: u32, held: Tick) -> Result<(), Ending> {
+    /// The client says what it holds of a room; the owner hears of it when it is news.
+    fn accept_held(&mut self, room: u32, held: Holding) -> Result<(), Ending> {
         let Some(slot) = self.rooms.get_mut(room) else {
             self.stats.frames_late += 1;
             return Ok(());
         };
-        if slot.sent.is_none_or(|sent| held > sent) {
-            return self.bogus_receipt(&format!("tick {held} of room {room} held"));
+        if slot.sent.is_none_or(|sent| held.newest > sent) {
+            let tick = held.newest;
+            return self.bogus_receipt(&format!("tick {tick} of room {room} held"));
         }
-        if slot.held.is_none_or(|earlier| held > earlier) {
-            slot.held = Some(held);
-            self.events
-                .push_back(ServerEvent::Held { room, tick: held });
-        } else if slot.held > Some(held) {
-            self.stats.receipts_stale += 1;
+        let news = match &mut slot.held {
+            // Of a lane in order, where an older one tells nothing.
+            Some(all) if held.before == 0 => {
+                let newer = held.newest > all.newest;
+                if newer {
+                    *all = held;
+                } else {
+                    self.stats.receipts_stale += u64::from(held.newest < all.newest);
+                }
+                newer
+            }
+            Some(all) => all.merge(&held),
+            none => none.replace(held).is_none(),
+        };
+        if let Some(held) = slot.held.filter(|_| news) {
+            self.events.push_back(ServerEvent::Held { room, held });
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::receive::violation;
 use super::{ServerEvent, ServerSession, Stage};
 use crate::PROTOCOL_VERSION;
 use crate::frame::client::hello_version;
-use crate::frame::{ClientFrame, ResumeClaim, ServerFrame};
+use crate::frame::{ClientFrame, Holding, ResumeClaim, ServerFrame};
 use crate::time::Time;
 
 impl ServerSession {
@@ -71,8 +71,9 @@ impl ServerSession {
             let told = claim.rooms.iter().find(|(claimed, _)| *claimed == room);
             slot.held = told
                 .map(|(_, held)| *held)
-                .filter(|held| Some(*held) <= slot.sent);
-            let held = slot.held;
+                .filter(|held| Some(*held) <= slot.sent)
+                .map(Holding::of);
+            let held = slot.held.map(|held| held.newest);
             self.events
                 .push_back(ServerEvent::RoomResumed { room, held });
         }

@@ -2,6 +2,7 @@
 
 use super::super::bucket::Bucket;
 use super::status::Status;
+use crate::frame::Holding;
 use crate::time::Tick;
 use bytes::Bytes;
 
@@ -10,11 +11,13 @@ use bytes::Bytes;
 pub(super) struct RoomSlot {
     /// The newest tick whose update was handed to the link.
     pub sent: Option<Tick>,
-    pub held: Option<Tick>,
+    pub held: Option<Holding>,
     pub update: Option<Pair>,
     /// A tick frame without an update.
     pub tick_frame: Option<Bytes>,
     pub commands: Bucket,
+    /// The newest commands that came by frames which say them again.
+    pub said: Option<Holding>,
     /// What the client says of itself there.
     pub status: Status,
 }
@@ -121,6 +124,7 @@ mod tests {
             update: None,
             tick_frame: news.then(Bytes::new),
             commands: Bucket::new(Time(0), 0, 0),
+            said: None,
             status: Status::default(),
         }
     }
