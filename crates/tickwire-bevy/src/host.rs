@@ -4,7 +4,6 @@ use bevy_app::{
     App, AppExit, FixedMainScheduleOrder, MainScheduleOrder, Plugins, PluginsState,
     RunFixedMainLoop,
 };
-use bevy_ecs::change_detection::Mut;
 use bevy_ecs::message::Messages;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::schedule::{
@@ -128,8 +127,11 @@ fn world_of(mut app: App) -> Result<World, String> {
 /// One thread and one order, as the room's own systems have.
 fn settle_schedules(world: &mut World) -> Result<(), String> {
     let allowed = world.contains_resource::<AllowAmbiguities>();
-    world.resource_scope(|world, mut schedules: Mut<Schedules>| {
-        for (label, schedule) in schedules.iter_mut() {
+    let schedules = world.get_resource::<Schedules>();
+    let labels = schedules.map(|all| all.iter().map(|(_, schedule)| schedule.label()));
+    let labels: Vec<_> = labels.into_iter().flatten().collect();
+    for label in labels {
+        world.schedule_scope(label, |world, schedule| {
             schedule.set_executor(SingleThreadedExecutor::new());
             if !allowed {
                 schedule.set_build_settings(ScheduleBuildSettings {
@@ -138,12 +140,11 @@ fn settle_schedules(world: &mut World) -> Result<(), String> {
                 });
             }
             let built = schedule.initialize(world);
-            built.map_err(|error| {
-                format!("{label:?}: {}", error.to_string(schedule.graph(), world))
-            })?;
-        }
-        Ok(())
-    })
+            built
+                .map_err(|error| format!("{label:?}: {}", error.to_string(schedule.graph(), world)))
+        })?;
+    }
+    Ok(())
 }
 
 /// The startup schedules.

@@ -33,6 +33,7 @@ pub struct NetClient {
     /// The kind of game that the plugin was given.
     kind: String,
     room: Option<RoomKey>,
+    joined: bool,
     state: State,
 }
 
@@ -43,6 +44,7 @@ impl NetClient {
             thread,
             kind: kind.to_owned(),
             room,
+            joined: false,
             state,
         }
     }
@@ -59,11 +61,11 @@ impl NetClient {
         self.room
     }
 
-    /// Whether the app is a member of its room. A lost link leaves it so while the session may be resumed.
+    /// Whether the app is a member of its room, as of the last [`TickwireSystems::Receive`](crate::TickwireSystems::Receive). A lost link leaves it
+    /// so while the session may be resumed.
     #[must_use]
     pub fn is_joined(&self) -> bool {
-        let room = self.room;
-        room.is_some_and(|room| self.thread.lock().client().is_joined(room))
+        self.joined
     }
 
     /// Joins a room of the game that has a free seat and these attributes, or a new one.
@@ -90,6 +92,7 @@ impl NetClient {
 
     /// Leaves the room: what it showed is despawned.
     pub fn leave(&mut self) {
+        self.joined = false;
         if let Some(room) = self.room.take() {
             self.ask(|client| client.leave(room));
         }
@@ -97,7 +100,7 @@ impl NetClient {
 
     /// Tells the server goodbye. Nothing is tried again, until [`reconnect`](Self::reconnect).
     pub fn close(&mut self) {
-        self.room = None;
+        (self.room, self.joined) = (None, false);
         self.ask(Client::close);
     }
 
@@ -142,6 +145,7 @@ impl NetClient {
     }
 
     fn enter(&mut self, join: impl FnOnce(&mut Client) -> RoomKey) -> RoomKey {
+        self.joined = false;
         let before = self.room.take();
         let room = self.ask(|client| {
             if let Some(before) = before {
@@ -154,15 +158,18 @@ impl NetClient {
 
     /// Takes note of what happened. True: the room's picture begins anew.
     pub(crate) fn heard(&mut self, event: &ClientEvent) -> bool {
+        let is_here = |room: &RoomKey| self.room == Some(*room);
         match event {
             ClientEvent::State(state) => self.state = state.clone(),
             ClientEvent::JoinRefused { room, .. } | ClientEvent::RoomEnded { room, .. }
-                if self.room == Some(*room) =>
+                if is_here(room) =>
             {
-                self.room = None;
+                (self.room, self.joined) = (None, false);
             }
-            ClientEvent::Joined { room, .. } | ClientEvent::Moved { room } => {
-                return self.room == Some(*room);
+            ClientEvent::RoomAway { room } if is_here(room) => self.joined = false,
+            ClientEvent::Joined { room, .. } | ClientEvent::Moved { room } if is_here(room) => {
+                self.joined = true;
+                return true;
             }
             _ => {}
         }
