@@ -187,3 +187,6 @@ fn close_if_asked(world: &mut World) {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

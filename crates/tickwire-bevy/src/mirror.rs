@@ -15,6 +15,20 @@ use crate::fault::NetFault;
 
 /// On each entity that stands for one of the room: despawned as soon as the room shows it no more. One that the app despawns itself comes again with
 /// the next picture; what the app adds to it (a sprite, a sound) stays with it.
+///
+/// ```
+/// use bevy_ecs::prelude::*;
+/// use tickwire_bevy::Mine;
+/// use tickwire_sim::prelude::*;
+/// # #[derive(Replicate, Default)] struct Dot { x: u8 }
+/// # #[derive(Component)] struct Sprite { bright: bool }
+/// /// An observer: whatever a dot needs to be drawn, once, when it comes into sight. Its marks are on it already.
+/// fn dress(dot: On<Add, Dot>, mine: Query<Has<Mine>>, mut commands: Commands) {
+///     let bright = mine.get(dot.entity).unwrap_or(false);
+///     commands.entity(dot.entity).insert(Sprite { bright });
+/// }
+/// # World::new().add_observer(dress);
+/// ```
 #[derive(Component, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Networked {
     /// As [`Row::id`](tickwire_client::Row::id): the same for as long as the entity lives and is in sight.
@@ -48,7 +62,8 @@ pub(crate) struct Mirror {
 struct Shown {
     entity: Entity,
     mine: bool,
-    predicted: bool,
+    /// `None`: neither mark is on it yet.
+    predicted: Option<bool>,
     /// By table.
     rows: BTreeMap<usize, OwnedRow>,
 }
@@ -167,9 +182,9 @@ impl Mirror {
             self.entities.entry(*id).or_insert_with(|| {
                 changed = true;
                 Shown {
-                    entity: world.spawn((Networked { id: *id }, Interpolated)).id(),
+                    entity: world.spawn(Networked { id: *id }).id(),
                     mine: false,
-                    predicted: false,
+                    predicted: None,
                     rows: BTreeMap::new(),
                 }
             });
@@ -190,7 +205,7 @@ impl Mirror {
                 false => entity.remove::<Mine>(),
             };
         }
-        if std::mem::replace(&mut shown.predicted, predicted) != predicted {
+        if shown.predicted.replace(predicted) != Some(predicted) {
             match predicted {
                 true => entity.insert(PredictedHere).remove::<Interpolated>(),
                 false => entity.insert(Interpolated).remove::<PredictedHere>(),
