@@ -23,7 +23,7 @@ use crate::fault::NetFault;
 /// # #[derive(Replicate, Default)] struct Dot { x: u8 }
 /// # #[derive(Component)] struct Sprite { bright: bool }
 /// /// An observer: whatever a dot needs to be drawn, once, when it comes into sight. Its marks are on it already.
-/// fn dress(dot: On<Add, Dot>, mine: Query<Has<Mine>>, mut commands: Commands) {
+/// fn dress(dot: On<Add<Dot>>, mine: Query<Has<Mine>>, mut commands: Commands) {
 ///     let bright = mine.get(dot.entity).unwrap_or(false);
 ///     commands.entity(dot.entity).insert(Sprite { bright });
 /// }

@@ -45,7 +45,14 @@ fn startup_runs_once_and_all_schedules_once_a_tick_after_the_games_own() {
     let mut room = room(&GameKind::new("hosted", game));
     let ran = &room.world().resource::<Ran>().0;
     assert_eq!(*ran, ["startup", "post-startup"]);
-    let tick = ["game", "pre-update", "fixed", "fixed last", "update", "last"];
+    let tick = [
+        "game",
+        "pre-update",
+        "fixed",
+        "fixed last",
+        "update",
+        "last",
+    ];
     for _ in 0..3 {
         room.world_mut().resource_mut::<Ran>().0.clear();
         room.step();
@@ -74,7 +81,8 @@ fn a_message_of_a_tick_is_read_in_it_and_the_next_and_then_gone() {
 fn rooms_of_a_game_have_a_world_each() {
     fn game(game: &mut Game) {
         game.host(|app| {
-            app.init_resource::<Ran>().add_systems(Update, note("update"));
+            app.init_resource::<Ran>()
+                .add_systems(Update, note("update"));
         });
     }
     let kind = GameKind::new("hosted", game);
