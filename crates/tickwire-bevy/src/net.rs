@@ -1,7 +1,7 @@
 //! The connection as a resource of an app: its state, its room, and what one may ask of them. What is shown of the room is `mirror`'s.
 
 use bevy_ecs::resource::Resource;
-use tickwire_client::{Client, ClientEvent, Figures, RoomKey, SendError, State, View};
+use tickwire_client::{Client, ClientEvent, Condition, Figures, RoomKey, SendError, State, View};
 use tickwire_net::client::{Connection, ConnectionThread};
 use tickwire_snapshot::message::Message;
 
@@ -137,6 +137,11 @@ impl NetClient {
     /// Asks for anything else that a [`Client`] can: lists of rooms, requests, statuses, other namespaces. The thread of the connection waits meanwhile.
     pub fn ask<T>(&mut self, ask: impl FnOnce(&mut Client) -> T) -> T {
         ask(self.thread.lock().client_mut())
+    }
+
+    /// Makes the connection as bad as one wants, to try a game on: see [`Connection::condition`]. `None`: as it is.
+    pub fn condition(&mut self, condition: Option<Condition>) {
+        self.thread.lock().condition(condition);
     }
 
     /// Looks at the connection itself: what its links have carried, why the last one did not open.
