@@ -13,6 +13,7 @@ mod browser_reload;
 mod browser_table;
 mod chat;
 mod claims;
+mod conditions;
 mod crowds;
 mod cuts;
 mod games;

@@ -21,6 +21,10 @@ const IMPORTS: &[(&str, &[&str])] = &[
     ),
     ("predict", &["proto", "snapshot", "sim", "client"]),
     (
+        "bevy",
+        &["proto", "snapshot", "sim", "client", "predict", "net"],
+    ),
+    (
         "lab",
         &["proto", "snapshot", "sim", "server", "client", "predict"],
     ),

@@ -30,6 +30,11 @@ pub struct Prediction;
 #[doc = include_str!("../../docs/lag-compensation.md")]
 pub struct LagCompensation;
 
+/// The Rust of the chapter on Bevy, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/bevy.md")]
+pub struct Bevy;
+
 use std::path::{Path, PathBuf};
 
 /// The repository's root.

@@ -51,8 +51,9 @@ const SANS_IO: [&str; 7] = [
 ];
 
 /// The crates that users get; all of them can be packaged at any commit.
-const PUBLISHED: [&str; 13] = [
+const PUBLISHED: [&str; 14] = [
     "tickwire",
+    "tickwire-bevy",
     "tickwire-bots",
     "tickwire-cli",
     "tickwire-client",

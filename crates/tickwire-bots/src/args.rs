@@ -1,5 +1,7 @@
 //! What a person may ask of the bots on the command line; nothing that runs.
 
+use tickwire_client::Condition;
+
 use clap::{
     Parser,
     builder::styling::{AnsiColor, Styles},
@@ -60,6 +62,9 @@ pub struct Args {
     /// Clients that only watch: the same as `--commands-per-second none`.
     #[arg(long, conflicts_with = "commands_per_second")]
     pub silent: bool,
+    /// Make each client's link worse than it is, both ways: fiber, broadband, congested, 5G, 4G, 3.5G, or values such as "delay=75ms jitter=10ms loss=2%".
+    #[arg(long, value_name = "LINK")]
+    pub condition: Option<Condition>,
     /// What the clients play is a function of this.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
@@ -203,6 +208,24 @@ mod tests {
     }
 
     #[test]
+    fn a_condition_is_a_profile_or_values_and_the_help_names_all_profiles() {
+        assert_eq!(
+            parse("--condition 4g").unwrap().condition,
+            Condition::named("4G")
+        );
+        let args = ["tickwire-bots", "--condition", "delay=75ms loss=2%"];
+        let free = Args::try_parse_from(args).unwrap().condition;
+        assert_eq!(free.unwrap().loss, 0.02);
+        let error = parse("--condition 6G").unwrap_err().to_string();
+        let help = Args::command().render_long_help().to_string();
+        for name in Condition::names() {
+            assert!(error.contains(name), "{error}");
+            assert!(help.contains(name), "{help}");
+        }
+        assert_eq!(parse("").unwrap().condition, None);
+    }
+
+    #[test]
     fn wrong_usage_is_exit_code_two() {
         for line in [
             "--clients 0",
@@ -211,6 +234,8 @@ mod tests {
             "--silent --commands-per-second 3",
             "--rooms 0",
             "--ramp -1",
+            "--condition 6G",
+            "--condition delay=3",
             "--frobnicate",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");

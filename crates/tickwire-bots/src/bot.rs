@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use bytes::Bytes;
-use tickwire_client::{ClientConfig, ClientEvent, RoomKey, State};
+use tickwire_client::{ClientConfig, ClientEvent, Condition, RoomKey, State};
 use tickwire_lab::player::Wanderer;
 use tickwire_net::client::{Connection, LinkCounters};
 use tickwire_proto::{Tick, Time};
@@ -35,6 +35,7 @@ pub(crate) struct Plan {
     pub kind: String,
     pub attributes: Vec<(String, String)>,
     pub pace: Pace,
+    pub condition: Option<Condition>,
     pub seed: u64,
     /// Until it is in a room.
     pub patience: Duration,
@@ -83,6 +84,7 @@ impl Bot {
         };
         let mut connection = Connection::open_seeded(&plan.url, config, plan.seed)
             .map_err(|error| error.to_string())?;
+        connection.condition(plan.condition);
         let attributes: Vec<(&str, &str)> = plan
             .attributes
             .iter()

@@ -153,6 +153,7 @@ fn plan(args: &Args, bot: u32) -> (Duration, Plan) {
         kind: args.room.clone(),
         attributes: attributes.into_iter().collect(),
         pace: args.pace(),
+        condition: args.condition,
         seed,
         patience: PATIENCE,
     };

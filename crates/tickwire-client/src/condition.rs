@@ -1,5 +1,9 @@
 //! A link conditioner: makes a good link as bad as one wants to try a game on. It holds frames back, in order; what a bad link is like in full is the lab's.
 
+mod text;
+
+pub use text::ConditionError;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -35,6 +39,9 @@ const PROFILES: [(&str, u64, u64, f64); 6] = [
 ];
 /// Frames that one direction holds at most: beyond them they come early.
 const HELD_MAX: usize = 4_096;
+/// The longest way, and the greatest part that is lost, that one may ask for in words.
+const WAY_MAX: Duration = Duration::from_secs(60);
+const LOSS_MAX: f64 = 0.9;
 /// Until a sender knows of a loss it takes a round trip and about this long.
 const NOTICED: Duration = Duration::from_millis(60);
 
@@ -176,7 +183,7 @@ impl Held {
         let part = self.unit() * 2.0 - 1.0;
         let jitter = condition.jitter.as_secs_f64() * part;
         let mut way = (condition.delay.as_secs_f64() + jitter).max(0.0);
-        while self.unit() < condition.loss.clamp(0.0, 0.9) {
+        while self.unit() < condition.loss.clamp(0.0, LOSS_MAX) {
             way += 2.0 * condition.delay.as_secs_f64() + NOTICED.as_secs_f64();
         }
         Duration::from_secs_f64(way)

@@ -49,7 +49,7 @@ mod way;
 
 pub use client::{Client, ClientConfig};
 pub use clock::{ArrivalLine, SteadyClock};
-pub use condition::{Condition, Conditioner, Held};
+pub use condition::{Condition, ConditionError, Conditioner, Held};
 pub use delay::{DELAY_MAX, Delay};
 pub use event::{
     AskError, AskId, ClientEvent, ClientOutput, Fault, NamespaceKey, Place, QuestionId, RequestId,

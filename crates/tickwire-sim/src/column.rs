@@ -16,7 +16,7 @@ use bevy_ecs::world::World;
 use tickwire_proto::wire::{Reader, Writer};
 use tickwire_snapshot::page::{PAGE_ROWS, bits};
 use tickwire_snapshot::record::{ReadError, Record, Refs};
-use tickwire_snapshot::{Area, FieldSchema, OwnedRow, Predict, RecordSchema, Scope};
+use tickwire_snapshot::{Area, FieldSchema, OwnedRow, Predict, RecordSchema, Row, Scope};
 
 use crate::capture::{Pass, Rows};
 use crate::exact::{RestoreError, put_record, take_record};
@@ -74,6 +74,16 @@ pub(crate) trait Column: Send + Sync {
     }
     /// Takes rows of an area over.
     fn reflect(&self, _: &mut World, _: &Reflection<'_>) {}
+    /// In a world that only shows a room: an entity (a resource: the world) has what the row says; `None`: it has it not.
+    fn show(
+        &self,
+        _: &mut World,
+        _: Entity,
+        _: Option<&Row<'_>>,
+        _: &dyn Refs,
+    ) -> Result<(), ReadError> {
+        Ok(())
+    }
     /// Begins another frame of the past.
     fn keep(&mut self, _: &World, _: &[Entity]) {}
     /// Forgets so many of the oldest and of the newest frames.
@@ -277,6 +287,18 @@ impl<C: Component + Record> Column for Components<C> {
 
     fn reflect(&self, world: &mut World, reflection: &Reflection<'_>) {
         self.reflect_rows(world, reflection);
+    }
+
+    fn show(
+        &self,
+        world: &mut World,
+        entity: Entity,
+        row: Option<&Row<'_>>,
+        refs: &dyn Refs,
+    ) -> Result<(), ReadError> {
+        let value = row.map(|row| C::read(row, refs)).transpose()?;
+        mirror::put(world, entity, value);
+        Ok(())
     }
 
     fn keep(&mut self, world: &World, entities: &[Entity]) {

@@ -17,6 +17,7 @@ use crate::exact::{RestoreError, put_record, take_record};
 use crate::ids::{ALL, Ids};
 use crate::player::{Asks, OwnedBy, Player, Roster};
 use crate::refs::{AreaRefs, ExactRefs, RestoreRefs};
+use crate::replica::NextCommand;
 
 /// What a player may ask for in one tick. Made by `#[derive(PlayerCommand)]`; its `default()` asks for nothing.
 pub trait PlayerCommand: Record + Clone + Default + Send + Sync + 'static {
@@ -106,6 +107,10 @@ pub(crate) trait CommandLine: Send + Sync {
         input: &mut Reader,
         gone: &[Entity],
     ) -> Result<(), RestoreError>;
+    /// In a world that only shows a room: a place for what the player asks for.
+    fn make_next(&self, world: &mut World);
+    /// What is in that place, as a row of the sealed record; `None`: somebody took the place away.
+    fn next(&self, world: &World, sealed: &RecordSchema, refs: &dyn Refs) -> Option<OwnedRow>;
     /// On a client: begins another frame of the past.
     fn keep(&mut self, world: &World, seat: u16);
     /// Forgets so many of the oldest and of the newest frames.
@@ -331,6 +336,17 @@ impl<C: PlayerCommand> CommandLine for Line<C> {
         }
         world.resource_mut::<InForce<C>>().seats = seats;
         Ok(())
+    }
+
+    fn make_next(&self, world: &mut World) {
+        world.init_resource::<NextCommand<C>>();
+    }
+
+    fn next(&self, world: &World, sealed: &RecordSchema, refs: &dyn Refs) -> Option<OwnedRow> {
+        let next = world.get_resource::<NextCommand<C>>()?;
+        let mut row = OwnedRow::new(sealed);
+        next.write(&mut row.row_mut(sealed), refs);
+        Some(row)
     }
 
     fn keep(&mut self, world: &World, seat: u16) {

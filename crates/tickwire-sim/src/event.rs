@@ -11,6 +11,7 @@ use tickwire_snapshot::{AreaId, NetId, OwnedRow, Schema, TickEvent};
 
 use crate::grid::{Grid, Point};
 use crate::ids::{Ids, NetEntity};
+use crate::replica::Told;
 use crate::time::CurrentTick;
 use bevy_ecs::entity::Entity;
 
@@ -30,6 +31,8 @@ pub(crate) struct EventKind {
     pub lifetime: Option<u16>,
     /// Where it happens, if that is somewhere: a [`PlaceOf`] its type.
     pub place: Option<Arc<dyn Any + Send + Sync>>,
+    /// How a world that shows a room tells of it.
+    pub told: Told,
 }
 
 /// The function from an event to the place where it happens.

@@ -11,7 +11,7 @@ use bevy_ecs::schedule::{
     SingleThreadedExecutor,
 };
 use bevy_ecs::system::{BoxedSystem, In, IntoSystem, ScheduleSystem};
-use bevy_ecs::world::FromWorld;
+use bevy_ecs::world::{FromWorld, World};
 use tickwire_snapshot::message::{Message, Request};
 use tickwire_snapshot::record::Record;
 use tickwire_snapshot::{MessageSchema, Profile, RecordSchema, SchemaError, Scope};
@@ -25,6 +25,7 @@ use crate::division::Division;
 use crate::event::{EventKind, GameEvent};
 use crate::message::{FromPlayer, Hears, Listener};
 use crate::player::{OwnedBy, Player, SEATS_MAX, disowned};
+use crate::replica::Told;
 use crate::rewind::{REWIND_MAX, Recorder, RewindRules};
 use crate::task::{Done, DoneListener, HearsDone};
 
@@ -151,6 +152,8 @@ pub struct Game {
     pub(crate) rewindables: Vec<Box<dyn Recorder>>,
     pub(crate) rewind: RewindRules,
     pub(crate) schedule: Schedule,
+    pub(crate) after_systems: Vec<BoxedSystem>,
+    pub(crate) world: Option<Box<World>>,
     pub(crate) faults: Vec<GameError>,
 }
 
@@ -195,6 +198,8 @@ impl Game {
             rewindables: Vec::new(),
             rewind: RewindRules::default(),
             schedule,
+            after_systems: Vec::new(),
+            world: None,
             faults: Vec::new(),
         };
         let owned = Components::<OwnedBy>::with_hook(disowned);
@@ -387,6 +392,7 @@ impl Game {
             name: record.name.clone(),
             lifetime: E::LIFETIME,
             place,
+            told: Told::of::<E>(),
         };
         self.events.push((kind, record));
         self
@@ -526,6 +532,61 @@ impl Game {
         systems: impl IntoScheduleConfigs<ScheduleSystem, Marker>,
     ) -> &mut Self {
         self.schedule.add_systems(systems);
+        self
+    }
+
+    /// A system that runs each tick after all [`systems`](Self::systems), with the world to itself, in the order of these calls: for what has schedules
+    /// of its own, such as the plugins that `tickwire-bevy` hosts. Where a client predicts it runs there too, as all systems do.
+    ///
+    /// ```
+    /// use bevy_ecs::prelude::*;
+    /// use bevy_ecs::schedule::ScheduleLabel;
+    /// use tickwire_sim::prelude::*;
+    /// use tickwire_sim::{GameKind, SimOptions, Simulation};
+    ///
+    /// #[derive(Resource, Default)]
+    /// struct Steps(u32);
+    /// #[derive(ScheduleLabel, Clone, Debug, PartialEq, Eq, Hash)]
+    /// struct Physics;
+    ///
+    /// fn game(game: &mut Game) {
+    ///     let mut world = World::new();
+    ///     world.init_resource::<Steps>();
+    ///     let mut physics = Schedule::new(Physics);
+    ///     physics.set_executor(bevy_ecs::schedule::SingleThreadedExecutor::new());
+    ///     physics.add_systems(|mut steps: ResMut<Steps>| steps.0 += 1);
+    ///     world.add_schedule(physics);
+    ///     game.world(world).after_systems(|world: &mut World| world.run_schedule(Physics));
+    /// }
+    ///
+    /// let mut room = Simulation::new(&GameKind::new("physics", game), SimOptions::default());
+    /// room.step();
+    /// room.step();
+    /// assert_eq!(room.world().resource::<Steps>().0, 2);
+    /// ```
+    pub fn after_systems<Marker>(&mut self, system: impl IntoSystem<(), (), Marker>) -> &mut Self {
+        let system = IntoSystem::into_system(system);
+        self.after_systems.push(Box::new(system));
+        self
+    }
+
+    /// The world that a room begins with, in place of an empty one: with resources, observers, schedules and whatever else is in it. At most once in
+    /// a game. The function that fills in the game makes another for each room.
+    ///
+    /// Entities in it are no part of the game's state, unless they get registered components by a system.
+    pub fn world(&mut self, world: World) -> &mut Self {
+        if self.world.replace(Box::new(world)).is_some() {
+            let text =
+                "world() is called twice: a room begins with one world; put into it what both hold";
+            self.fault(GameError::Misplaced(text.to_owned()));
+        }
+        self
+    }
+
+    /// Says that this game cannot be, and why: for what builds games out of other things. [`GameKind::try_new`](crate::GameKind::try_new) gives the first
+    /// fault, and makes no kind.
+    pub fn fault(&mut self, error: GameError) -> &mut Self {
+        self.faults.push(error);
         self
     }
 

@@ -90,6 +90,7 @@ mod own;
 mod player;
 pub mod prelude;
 mod refs;
+mod replica;
 mod rewind;
 mod save;
 mod seats;
@@ -125,6 +126,7 @@ pub use player::{
     Asks, OwnedBy, PLAYER_IDENTITY_MAX, PLAYER_NAME_MAX, Player, PlayerInfo, Roster, SEATS_MAX,
     Seated,
 };
+pub use replica::{Happened, NextCommand, Replica};
 pub use rewind::{Hit, Hitbox, Past, REWIND_MAX, Rewind, RewindStats, Seen};
 pub use side::{Predicted, Remote, Side, on_client, on_server};
 pub use sight::Sight;

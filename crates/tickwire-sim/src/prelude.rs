@@ -11,6 +11,7 @@ pub use crate::ids::NetEntity;
 pub use crate::message::{FromPlayer, Outbox};
 pub use crate::notice::Notices;
 pub use crate::player::{Asks, OwnedBy, Player, PlayerInfo, Roster};
+pub use crate::replica::{Happened, NextCommand};
 pub use crate::rewind::{Hitbox, Rewind};
 pub use crate::side::{Predicted, Remote, Side, on_client, on_server};
 pub use crate::simulation::RoomAttributes;

@@ -117,6 +117,7 @@ pub struct SimDrops {
 pub struct Simulation {
     pub(crate) world: World,
     pub(crate) schedule: Schedule,
+    pub(crate) after_systems: Vec<BoxedSystem>,
     pub(crate) schema: Arc<Schema>,
     pub(crate) tick: Tick,
     pub(crate) seats: u16,
@@ -163,7 +164,8 @@ impl Simulation {
         let schema = kind.schema().clone();
         let seats = options.seats.unwrap_or(kind.seats()).clamp(1, SEATS_MAX);
         let computers = options.computers.unwrap_or(kind.computers());
-        let mut world = new_world(kind, &schema, seats, &book, options);
+        let world = book.world.take().map_or_else(World::new, |world| *world);
+        let mut world = new_world(world, kind, &schema, seats, &book, options);
         set_up(&mut world, &mut book, &schema)?;
         book.division.setup(&mut world);
         if let (Some(command), Some(sealed)) = (&mut book.command, &schema.command) {
@@ -178,6 +180,9 @@ impl Simulation {
         let initialized = book.schedule.initialize(&mut world);
         initialized.map_err(|e| GameError::Schedule(e.to_string(book.schedule.graph(), &world)))?;
         for system in book.on_join.iter_mut().chain(&mut book.on_leave) {
+            system.initialize(&mut world);
+        }
+        for system in &mut book.after_systems {
             system.initialize(&mut world);
         }
         for listener in &mut book.listeners {
@@ -203,6 +208,7 @@ impl Simulation {
             recording,
             world,
             schedule: book.schedule,
+            after_systems: book.after_systems,
             schema,
             tick: Tick(0),
             seats,
@@ -316,7 +322,7 @@ impl Simulation {
         while let Some(input) = self.inbox.pop() {
             self.take(input);
         }
-        self.schedule.run(&mut self.world);
+        self.run_systems();
         self.place_questions();
         if !self.recording.is_empty() {
             self.recording.take(&mut self.world);
@@ -455,12 +461,23 @@ impl Simulation {
         self.world.resource::<Notices>().queue.is_empty()
     }
 
+    /// The game's systems, and what comes after them.
+    pub(crate) fn run_systems(&mut self) {
+        self.schedule.run(&mut self.world);
+        for system in &mut self.after_systems {
+            run(system, (), &mut self.world);
+        }
+    }
+
     pub(crate) fn begin_tick(&mut self) {
         self.tick = self.tick.next();
         // Before the schedule does it: only here is what it returns passed on to the systems outside of bevy's own schedules.
         if let Some(check) = self.world.check_change_ticks() {
             self.schedule.check_change_ticks(check);
             for system in self.on_join.iter_mut().chain(&mut self.on_leave) {
+                system.check_change_tick(check);
+            }
+            for system in &mut self.after_systems {
                 system.check_change_tick(check);
             }
             for listener in &mut self.listeners {
@@ -497,6 +514,7 @@ impl std::fmt::Debug for Simulation {
 
 /// A world with the resources that every game may read.
 fn new_world(
+    mut world: World,
     kind: &GameKind,
     schema: &Arc<Schema>,
     seats: u16,
@@ -504,7 +522,6 @@ fn new_world(
     options: SimOptions,
 ) -> World {
     let kinds: Vec<_> = book.events.iter().map(|(kind, _)| kind).collect();
-    let mut world = World::new();
     world.insert_resource(Ids::new());
     world.insert_resource(CurrentTick::new(kind.rate()));
     world.insert_resource(Side::Server);

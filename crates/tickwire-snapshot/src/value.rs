@@ -112,6 +112,35 @@ impl FieldSchema {
     }
 }
 
+impl FieldSchema {
+    /// Quantises a whole field, what [`value`](Self::value) gives, into its columns or bytes. Out of range numbers are clamped.
+    ///
+    /// # Errors
+    /// Where the value is of another kind than the field, or has another number of elements.
+    pub fn quantise(
+        &self,
+        value: &Value,
+        ints: &mut [i32],
+        blob: &mut Vec<u8>,
+    ) -> Result<(), ValueError> {
+        let quant = self.column_quant();
+        if self.len == 1 {
+            return quant.quantise(value, ints, blob);
+        }
+        let Value::List(elements) = value else {
+            return Err(ValueError::Kind);
+        };
+        if elements.len() != usize::from(self.len) {
+            return Err(ValueError::Range);
+        }
+        let places = ints.chunks_mut(quant.columns().max(1));
+        elements
+            .iter()
+            .zip(places)
+            .try_for_each(|(element, place)| quant.quantise(element, place, blob))
+    }
+}
+
 /// The reference in two columns; `None` for none and for `Unseen`.
 pub fn entity(ints: &[i32]) -> Option<NetId> {
     match ints {
@@ -142,4 +171,30 @@ fn put_bytes(quant: &Quant, bytes: &[u8], blob: &mut Vec<u8>) -> Result<(), Valu
     blob.clear();
     blob.extend_from_slice(bytes);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_several_elements_comes_back_as_it_went() {
+        let range = Quant::Range {
+            min: 0.0,
+            max: 8.0,
+            step: 0.5,
+        };
+        let mut field = FieldSchema::new("list", range);
+        field.len = 3;
+        let list = Value::List([1.0, 2.5, 8.0].map(Value::Number).to_vec());
+        let mut ints = [0; 3];
+        assert_eq!(field.quantise(&list, &mut ints, &mut Vec::new()), Ok(()));
+        assert_eq!(field.value(&ints, &[]), list);
+        let short = Value::List(vec![Value::Number(1.0)]);
+        let fault = field.quantise(&short, &mut ints, &mut Vec::new());
+        assert_eq!(fault, Err(ValueError::Range));
+        let one = Value::Number(1.0);
+        let fault = field.quantise(&one, &mut ints, &mut Vec::new());
+        assert_eq!(fault, Err(ValueError::Kind));
+    }
 }

@@ -75,7 +75,7 @@
 //!
 //! # Features
 //! `server` and `client` (both by default) bring [`net`], and [`server`] or [`client`] with it; without them a game builds for anything
-//! that a world runs on. `lab` brings the test lab, `jwt` JSON Web Tokens as credentials, `tls` TLS by certificate files.
+//! that a world runs on. `lab` brings the test lab, `predict` prediction, `bevy` Bevy plugins for clients and rooms, `jwt` JSON Web Tokens as credentials, `tls` TLS by certificate files.
 
 pub use bevy_ecs;
 pub use tickwire_proto as proto;
@@ -83,6 +83,8 @@ pub use tickwire_sim as sim;
 pub use tickwire_sim::math;
 pub use tickwire_snapshot as snapshot;
 
+#[cfg(feature = "bevy")]
+pub use tickwire_bevy as bevy;
 #[cfg(feature = "client")]
 pub use tickwire_client as client;
 #[cfg(feature = "lab")]

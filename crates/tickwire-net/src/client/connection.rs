@@ -5,9 +5,10 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tickwire_client::{
-    Client, ClientConfig, ClientEvent, ClientOutput, Ladder, LinkChoice, LinkKind,
+    Client, ClientConfig, ClientEvent, ClientOutput, Condition, Ladder, LinkChoice, LinkKind,
 };
 use tickwire_proto::Time;
 use tokio::time::Sleep;
@@ -75,7 +76,7 @@ impl Connection {
     /// Where `url` is no address of a server.
     pub fn open_seeded(url: &str, config: ClientConfig, seed: u64) -> Result<Connection, UrlError> {
         Ok(Connection {
-            links: Links::new(Address::parse(url)?, ONE_LINK),
+            links: Links::new(Address::parse(url)?, ONE_LINK, seed),
             client: Client::new(config, seed, clock::now()),
             credentials: None,
             timer: Timer::default(),
@@ -147,6 +148,28 @@ impl Connection {
     #[must_use]
     pub fn failure(&self) -> Option<&str> {
         self.links.failure.as_deref()
+    }
+
+    /// Makes the WebSocket as bad as one wants, both ways, to try a game on; `None`: as it is. At any time; what is held by then comes as it would have.
+    /// The figures tell of it as of any bad link. A way by polling stays as it is.
+    ///
+    /// ```no_run
+    /// # use tickwire_client::{ClientConfig, Condition};
+    /// # use tickwire_net::client::Connection;
+    /// let mut connection = Connection::open("ws://127.0.0.1:7777", ClientConfig::default())?;
+    /// connection.condition(Condition::named("4G"));
+    /// connection.condition(Some("delay=75ms jitter=10ms loss=2%".parse()?));
+    /// connection.condition(None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn condition(&mut self, condition: Option<Condition>) {
+        self.links.conditioner.set(condition);
+    }
+
+    /// Lets nothing pass by the WebSocket for so long, in either direction; then all of it comes at once. Where that is longer than the heartbeat waits,
+    /// the link counts as lost, and another is tried, which is cut too until then.
+    pub fn cut(&mut self, lasts: Duration) {
+        self.links.conditioner.cut(clock::now().plus(lasts));
     }
 
     /// Waits for the next event; meanwhile it writes, reads, keeps the time and reconnects. Dropping the future loses nothing.

@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tickwire_client::{Client, Ladder, LinkChoice, LinkKind, Rung};
+use tickwire_client::{Client, Conditioner, Ladder, LinkChoice, LinkKind, Rung};
+use tickwire_proto::Time;
 use tickwire_proto::poll::POST_BYTES_MAX;
 
 use super::connection::{LinkCounters, Timer};
@@ -21,6 +22,9 @@ pub(crate) struct Links {
     socket: Socket,
     polling: Option<Box<PollWire>>,
     timer: Timer,
+    /// Makes the WebSocket worse than it is.
+    pub(crate) conditioner: Conditioner,
+    held: Timer,
     pub(crate) counters: LinkCounters,
     pub(crate) failure: Option<String>,
 }
@@ -32,7 +36,7 @@ enum Socket {
 }
 
 impl Links {
-    pub(crate) fn new(address: Address, choice: LinkChoice) -> Links {
+    pub(crate) fn new(address: Address, choice: LinkChoice, seed: u64) -> Links {
         Links {
             address,
             trust: Trust::default(),
@@ -40,6 +44,8 @@ impl Links {
             socket: Socket::None,
             polling: None,
             timer: Timer::default(),
+            conditioner: Conditioner::new(seed),
+            held: Timer::default(),
             counters: LinkCounters::default(),
             failure: None,
         }
@@ -80,6 +86,10 @@ impl Links {
     pub(crate) fn hang_up(&mut self, client: &mut Client) {
         let now = clock::now();
         if let Socket::Open(mut wire) = std::mem::replace(&mut self.socket, Socket::None) {
+            // What is held would go now or never.
+            while let Some(frame) = self.conditioner.up.take(Time(u64::MAX)) {
+                wire.say(frame, &mut self.counters);
+            }
             while let Some(frame) =
                 self.ladder
                     .next(now, LinkKind::WebSocket, wire.writable(), client)
@@ -134,6 +144,14 @@ impl Links {
                     self.ladder
                         .next(now, LinkKind::WebSocket, wire.writable(), client)
             {
+                match self.conditioner.is_on(now) {
+                    true => self.conditioner.up.put(now, frame),
+                    false => wire.say(frame, &mut self.counters),
+                }
+            }
+            while wire.writable() > 0
+                && let Some(frame) = self.conditioner.up.take(now)
+            {
                 wire.say(frame, &mut self.counters);
             }
             let full = wire.writable() == 0;
@@ -165,7 +183,27 @@ impl Links {
         if self.poll_polling(client).is_ready() {
             return Poll::Ready(());
         }
-        self.poll_socket(context, client)
+        if self.poll_socket(context, client).is_ready() {
+            return Poll::Ready(());
+        }
+        self.poll_held(context, client)
+    }
+
+    /// Lets go what the conditioner has held long enough: what came in here, what goes out with the next write.
+    fn poll_held(&mut self, context: &mut Context<'_>, client: &mut Client) -> Poll<()> {
+        let now = clock::now();
+        let mut came = Poll::Pending;
+        while let Some(frame) = self.conditioner.down.take(now) {
+            self.ladder.frame(now, LinkKind::WebSocket, &frame, client);
+            came = Poll::Ready(());
+        }
+        if came.is_ready() {
+            return came;
+        }
+        match self.conditioner.next_due() {
+            Some(due) => self.held.poll(context, due),
+            None => Poll::Pending,
+        }
     }
 
     fn poll_polling(&mut self, client: &mut Client) -> Poll<()> {
@@ -193,6 +231,7 @@ impl Links {
             Socket::None => Poll::Pending,
             Socket::Opening(opening) => opening.as_mut().poll(context).map(|opened| match opened {
                 Ok(wire) => {
+                    self.conditioner.begin_anew();
                     self.socket = Socket::Open(Box::new(wire));
                     self.counters.connects += 1;
                     self.ladder
@@ -204,9 +243,13 @@ impl Links {
                 }
             }),
             Socket::Open(wire) => {
-                let ladder = &mut self.ladder;
+                let (ladder, conditioner) = (&mut self.ladder, &mut self.conditioner);
                 let read = wire.poll_read(context, &mut self.counters, |frame| {
-                    ladder.frame(clock::now(), LinkKind::WebSocket, &frame, client);
+                    let now = clock::now();
+                    match conditioner.is_on(now) {
+                        true => conditioner.down.put(now, frame),
+                        false => ladder.frame(now, LinkKind::WebSocket, &frame, client),
+                    }
                 });
                 read.map(|read| match read {
                     Read::More => {}

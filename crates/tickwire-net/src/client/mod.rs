@@ -21,10 +21,12 @@ mod connection;
 mod links;
 mod polling;
 mod stream;
+mod thread;
 mod tls;
 mod url;
 mod waiting;
 mod wire;
 
 pub use connection::{Connection, LinkCounters};
+pub use thread::{ConnectionGuard, ConnectionThread, EVENTS_MAX};
 pub use url::UrlError;

@@ -8,8 +8,8 @@ use bevy_ecs::entity::Entity;
 use bevy_ecs::resource::Resource;
 use bevy_ecs::world::{FromWorld, World};
 use tickwire_proto::wire::{Reader, Writer};
-use tickwire_snapshot::record::Record;
-use tickwire_snapshot::{AreaId, RecordSchema};
+use tickwire_snapshot::record::{ReadError, Record, Refs};
+use tickwire_snapshot::{AreaId, RecordSchema, Row};
 
 use super::{Column, Reflection, read_rows, sorted, strangers, write_rows};
 use crate::capture::Pass;
@@ -112,6 +112,20 @@ impl<R: Resource + Record + FromWorld> Column for Singleton<R> {
     }
 
     fn prune(&mut self, _: &mut World) {}
+
+    fn show(
+        &self,
+        world: &mut World,
+        _: Entity,
+        row: Option<&Row<'_>>,
+        refs: &dyn Refs,
+    ) -> Result<(), ReadError> {
+        match row.map(|row| R::read(row, refs)).transpose()? {
+            Some(value) => world.insert_resource(value),
+            None => drop(world.remove_resource::<R>()),
+        }
+        Ok(())
+    }
 
     fn reflect(&self, world: &mut World, it: &Reflection<'_>) {
         let Some(table) = self.table.filter(|_| it.area.id() == AreaId::ALL) else {

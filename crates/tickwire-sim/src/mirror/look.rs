@@ -57,9 +57,9 @@ impl Mirror {
 }
 
 /// The same records with finer quantisers, and nothing that moves by itself.
-pub(super) fn fine(schema: &Schema) -> Schema {
+pub(crate) fn fine(schema: &Schema) -> Schema {
     let mut fine = schema.clone();
-    for record in &mut fine.components {
+    for record in fine.components.iter_mut().chain(&mut fine.resources) {
         make_finer(record);
     }
     let sealed = fine.seal();

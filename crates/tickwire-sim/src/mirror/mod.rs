@@ -3,7 +3,7 @@
 
 mod book;
 mod frames;
-mod look;
+pub(crate) mod look;
 mod truth;
 
 use std::sync::Arc;
@@ -259,7 +259,7 @@ impl Mirror {
         if let Some(line) = &mut self.sim.command {
             line.settle(&mut self.sim.world);
         }
-        self.sim.schedule.run(&mut self.sim.world);
+        self.sim.run_systems();
         self.sim.world.clear_trackers();
         self.drop_what_is_said();
         let emitted = self.take_emitted();
