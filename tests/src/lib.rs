@@ -30,6 +30,16 @@ pub struct Prediction;
 #[doc = include_str!("../../docs/lag-compensation.md")]
 pub struct LagCompensation;
 
+/// The Rust of the chapter on interpolation, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/interpolation.md")]
+pub struct Interpolation;
+
+/// The Rust of the chapter on clocks and commands, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/clock-and-commands.md")]
+pub struct ClockAndCommands;
+
 /// The Rust of the chapter on Bevy, compiled.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/bevy.md")]

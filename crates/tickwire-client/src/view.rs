@@ -520,7 +520,7 @@ impl View {
         deltas: &[AreaDelta<'_>],
         outcome: &mut Applied,
     ) {
-        let (mut gap, mut paused) = (0, false);
+        let (mut gap, mut paused, mut used) = (0, false, deltas.is_empty());
         let first = self.newest.is_none();
         let older = self.loose && self.newest.is_some_and(|newest| tick <= newest);
         // A picture slides over the time between two updates, even into an area that was left out of some.
@@ -558,7 +558,8 @@ impl View {
                     .push(Fault::Frame(format!("more than {ENTITIES_MAX} entities")));
                 continue;
             }
-            if applied.is_ok() && !self.lacking.is_empty() {
+            if applied.is_ok() {
+                used = true;
                 self.lacking.remove(&delta.area);
             }
             match applied {
@@ -569,7 +570,7 @@ impl View {
                 Err(fault) => self.fault(now, delta.area, fault, outcome),
             }
         }
-        if older {
+        if older || self.loose && !used {
             return;
         }
         if let Err(fault) = self.apply_moves(deltas) {

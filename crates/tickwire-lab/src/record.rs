@@ -147,14 +147,20 @@ impl Running {
         if self.seats[client].recording.is_none() {
             return;
         }
-        let Ok(ClientFrame::Command { tick, .. }) = ClientFrame::decode(frame) else {
-            return;
+        let ticks: Vec<Tick> = match ClientFrame::decode(frame) {
+            Ok(ClientFrame::Command { tick, .. }) => vec![tick],
+            Ok(ClientFrame::Commands { commands, .. }) => {
+                commands.iter().map(|it| it.tick).collect()
+            }
+            _ => return,
         };
         let Some(truth) = self.true_tick(client) else {
             return;
         };
         if let Some(recording) = &mut self.seats[client].recording {
-            recording.arrived(tick, truth);
+            for tick in ticks {
+                recording.arrived(tick, truth);
+            }
         }
     }
 }

@@ -29,7 +29,7 @@ use tickwire_benches::row::{Row, head};
 #[derive(Parser)]
 #[command(name = "report", version)]
 struct Cli {
-    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), interest (I1 I2 I3), feel (L2 L3 L7 L9), first. All if none is named
+    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), interest (I1 I2 I3), feel (L1 to L7, L9), first. All if none is named
     #[arg(value_name = "PART")]
     parts: Vec<String>,
     /// One line of JSON a row
@@ -66,6 +66,13 @@ struct Cli {
     #[arg(long, hide = true, num_args = 1..)]
     child: Vec<String>,
 }
+
+/// The rows of feel that are measured together.
+const FEEL: [&[&str]; 3] = [
+    &["feel", "L2", "L3", "L7"],
+    &["feel", "L9"],
+    &["feel", "L1", "L4", "L5", "L6"],
+];
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -154,13 +161,14 @@ fn main() -> ExitCode {
     if wanted(&["interest", "I1", "I2", "I3"]) {
         interest::rows(&mut print);
     }
-    if wanted(&["feel", "L2", "L3", "L7", "L9"]) {
+    let feels = FEEL.map(|names| wanted(names));
+    if feels.contains(&true) {
         let asked = if cli.long {
             feel::Asked::LONG
         } else {
             feel::Asked::SHORT
         };
-        feel::rows(asked, &mut print);
+        feel::rows(asked, feels, cli.plots.as_deref(), &mut print);
     }
     if wanted(&["costs", "K1", "K2", "K3", "K4"]) {
         costs::rows(cli.plots.as_deref(), &mut print);
@@ -175,9 +183,9 @@ fn main() -> ExitCode {
     }
 }
 
-const KNOWN: [&str; 49] = [
+const KNOWN: [&str; 53] = [
     "recorded", "C1", "C2", "C3", "G1", "G2", "exact", "C8", "codec", "C4", "C4w", "C7", "idle",
     "C6", "fanout", "F1a", "F1b", "F2", "F3", "F4", "F6", "F8", "F10", "realtime", "RT1", "RT2",
     "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "interest", "I1", "I2", "I3",
-    "costs", "K1", "K2", "K3", "K4", "feel", "L2", "L3", "L7", "L9", "all",
+    "costs", "K1", "K2", "K3", "K4", "feel", "L1", "L2", "L3", "L4", "L5", "L6", "L7", "L9", "all",
 ];

@@ -31,8 +31,6 @@ pub(crate) struct Waiting {
 pub(crate) struct CommandBuffer {
     /// By rising tick; bounded, since all ticks lie in a span of [`COMMANDS_AHEAD_MAX`].
     waiting: VecDeque<Waiting>,
-    /// The newest tick that a command was accepted for.
-    newest: Option<Tick>,
     /// Of the commands that came since the player was told last: by how many ticks the worst came before it was needed.
     slack: Option<i8>,
     /// The newest one that was applied.
@@ -46,18 +44,16 @@ impl CommandBuffer {
         if ahead > i64::from(COMMANDS_AHEAD_MAX) {
             return Err(Dropped::Early);
         }
-        if self.newest.is_none_or(|newest| tick > newest) {
-            self.newest = Some(tick);
-            // Needed by the next step: a command for it has a slack of 0.
-            let slack = (ahead - 1).clamp(i64::from(SLACK_NONE) + 1, i64::from(i8::MAX)) as i8;
-            self.slack = Some(self.slack.map_or(slack, |least| least.min(slack)));
+        let place = self.waiting.binary_search_by_key(&tick, |it| it.tick);
+        if place.is_ok() {
+            return Err(Dropped::Copy);
         }
-        if ahead <= 0 {
-            return Err(Dropped::Late);
-        }
-        match self.waiting.binary_search_by_key(&tick, |it| it.tick) {
-            Ok(_) => Err(Dropped::Copy),
-            Err(_) => Ok(()),
+        // Needed by the next step: a command for it has a slack of 0. By datagrams one that was lost comes with a later one, and counts too.
+        let slack = (ahead - 1).clamp(i64::from(SLACK_NONE) + 1, i64::from(i8::MAX)) as i8;
+        self.slack = Some(self.slack.map_or(slack, |least| least.min(slack)));
+        match ahead {
+            ..=0 => Err(Dropped::Late),
+            _ => Ok(()),
         }
     }
 

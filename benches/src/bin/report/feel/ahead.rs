@@ -1,11 +1,14 @@
 //! L1, L4, L5 and L6: how predicting feels, in the lab: what one's own command takes to be shown, what was predicted wrongly, and what is seen of it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bevy_ecs::prelude::*;
 use tickwire_benches::row::Row;
 use tickwire_lab::{Lab, Profile, Running, profile};
 use tickwire_sim::{math, prelude::*};
+
+use super::Lane;
 
 const RATE: u32 = 60;
 const CLIENTS: usize = 8;
@@ -213,11 +216,22 @@ fn shown(link: Profile) -> u64 {
     u64::MAX
 }
 
-pub fn rows(print: &mut dyn FnMut(Row)) {
-    let all = profile::ALL;
-    let pictures = all.iter().map(|link| shown(*link)).max().unwrap_or(0);
-    let note = "pictures from the one in which a command is given to the one that shows it, worst profile; 60 pictures and ticks/s";
-    print(Row::new("L1", pictures as f64, "pictures", note).goals(1.0, 1.0));
+pub fn rows(plots: Option<&Path>, print: &mut dyn FnMut(Row)) {
+    let both = Lane::ALL.map(|lane| (lane, of_lane(lane, print)));
+    if let Some(dir) = plots {
+        super::plots::draw_wrong(&both, dir);
+    }
+}
+
+/// Mispredictions a client and minute of players who push one another, by profile.
+fn of_lane(lane: Lane, print: &mut dyn FnMut(Row)) -> Vec<(&'static str, f64)> {
+    let all = profile::ALL.map(|link| lane.on(link));
+    let mut pushed = Vec::new();
+    for link in all {
+        let note = "pictures from the one in which a command is given to the one that shows it; 60 pictures and ticks/s";
+        let id = format!("{}.{}", lane.id("L1"), link.name);
+        print(Row::new(&id, shown(link) as f64, "pictures", note).goals(1.0, 1.0));
+    }
     for (id, game, goals) in [
         ("L4", alone as fn(&mut Game), (0.0, 0.0)),
         ("L5", together, (30.0, 10.0)),
@@ -230,7 +244,8 @@ pub fn rows(print: &mut dyn FnMut(Row)) {
             jumps.sort_by(f64::total_cmp);
             let p99 = jumps.get(jumps.len() * 99 / 100).copied().unwrap_or(0.0);
             let note = format!(
-                "a client and minute, WebSocket; {:.2} rollbacks, {:.1} ticks stepped again; {:.2} commands substituted",
+                "a client and minute, {}; {:.2} rollbacks, {:.1} ticks stepped again; {:.2} commands substituted",
+                lane.name(),
                 mean(1),
                 mean(2),
                 ran.substituted,
@@ -241,8 +256,13 @@ pub fn rows(print: &mut dyn FnMut(Row)) {
                 _ => mean(0),
             };
             print(
-                Row::new(&format!("{id}.{}", link.name), wrong, "/min", note)
-                    .goals(goals.0, goals.1),
+                Row::new(
+                    &format!("{}.{}", lane.id(id), link.name),
+                    wrong,
+                    "/min",
+                    note,
+                )
+                .goals(goals.0, goals.1),
             );
             if id == "L5" {
                 let note = format!(
@@ -250,9 +270,11 @@ pub fn rows(print: &mut dyn FnMut(Row)) {
                     jumps.len(),
                     tickwire::predict::SLIDE.as_millis()
                 );
-                let id = format!("L6.{}", link.name);
+                pushed.push((link.name, wrong));
+                let id = format!("{}.{}", lane.id("L6"), link.name);
                 print(Row::new(&id, p99 * 100.0, "%", note).goals(5.0, 2.0));
             }
         }
     }
+    pushed
 }

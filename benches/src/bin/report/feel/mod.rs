@@ -4,7 +4,9 @@ mod ahead;
 mod blackout;
 mod game;
 mod measure;
+mod plots;
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -37,6 +39,39 @@ impl Asked {
     };
 }
 
+/// What updates and commands go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    WebSocket,
+    Datagrams,
+}
+
+impl Lane {
+    pub const ALL: [Lane; 2] = [Lane::WebSocket, Lane::Datagrams];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Lane::WebSocket => "WebSocket",
+            Lane::Datagrams => "datagrams",
+        }
+    }
+
+    /// A row's id on this lane: `d` for datagrams.
+    pub fn id(self, id: &str) -> String {
+        match self {
+            Lane::WebSocket => id.to_owned(),
+            Lane::Datagrams => format!("{id}d"),
+        }
+    }
+
+    pub fn on(self, profile: Profile) -> Profile {
+        match self {
+            Lane::WebSocket => profile,
+            Lane::Datagrams => profile.datagrams(),
+        }
+    }
+}
+
 /// All runs on one profile.
 pub struct OnProfile {
     pub profile: Profile,
@@ -67,32 +102,54 @@ impl OnProfile {
     }
 }
 
-pub fn rows(asked: Asked, print: &mut dyn FnMut(Row)) {
-    let all = measure_all(asked);
+/// Prints the rows of pictures, commands and clocks; of links that are back; and of prediction: those that are asked for. With `plots` it draws its
+/// pictures into that folder.
+pub fn rows(
+    asked: Asked,
+    [shown, back, ahead]: [bool; 3],
+    plots: Option<&Path>,
+    print: &mut dyn FnMut(Row),
+) {
+    if shown {
+        let measured = Lane::ALL.map(|lane| (lane, of_lane(asked, lane, print)));
+        if let Some(dir) = plots {
+            plots::draw(&measured, dir);
+        }
+    }
+    if back {
+        blackout::rows(print);
+    }
+    if ahead {
+        ahead::rows(plots, print);
+    }
+}
+
+fn of_lane(asked: Asked, lane: Lane, print: &mut dyn FnMut(Row)) -> Vec<OnProfile> {
+    let all = measure_all(asked, lane);
     let model = format!(
-        "{RATE} ticks and updates/s, 60 pictures/s, {CLIENTS} clients, {} x {} s",
+        "{}; {RATE} ticks and updates/s, 60 pictures/s, {CLIENTS} clients, {} x {} s",
+        lane.name(),
         asked.seeds,
         asked.span.as_secs(),
         RATE = game::RATE,
     );
-    interpolation(&all, &model, print);
-    commands(&all, &model, print);
-    clocks(&all, &model, print);
+    interpolation(&all, (lane, &model), print);
+    commands(&all, (lane, &model), print);
+    clocks(&all, (lane, &model), print);
     for on in &all {
         let note = format!(
-            "bytes a client and second, with WebSocket headers {:.0}; updates put off for the window {:.0} a client and minute",
+            "bytes a client and second, with headers {:.0}; updates put off for the window {:.0} a client and minute",
             on.server(|run| run.wire_bytes_per_s),
             on.server(|run| run.skipped_window),
         );
-        let id = format!("LB.{}", on.profile.name);
+        let id = format!("{}.{}", lane.id("LB"), on.profile.name);
         print(Row::new(&id, on.server(|run| run.bytes_per_s), "B/s", note));
     }
-    blackout::rows(print);
-    ahead::rows(print);
+    all
 }
 
 /// All profiles with all seeds, on two threads: a run is one thread's alone and the same on any.
-fn measure_all(asked: Asked) -> Vec<OnProfile> {
+fn measure_all(asked: Asked, lane: Lane) -> Vec<OnProfile> {
     let jobs: Vec<(usize, u64)> = (0..profile::ALL.len())
         .flat_map(|at| (1..=asked.seeds).map(move |seed| (at, seed)))
         .collect();
@@ -103,7 +160,7 @@ fn measure_all(asked: Asked) -> Vec<OnProfile> {
                 loop {
                     let job = next.lock().expect("no run panicked").next();
                     let Some((at, seed)) = job else { break };
-                    let run = measure::run(profile::ALL[at], seed, asked.span);
+                    let run = measure::run(lane.on(profile::ALL[at]), seed, asked.span);
                     done.lock().expect("no run panicked").push((at, seed, run));
                 }
             });
@@ -142,7 +199,7 @@ fn family(
     }
 }
 
-fn interpolation(all: &[OnProfile], model: &str, print: &mut dyn FnMut(Row)) {
+fn interpolation(all: &[OnProfile], (lane, model): (Lane, &str), print: &mut dyn FnMut(Row)) {
     let line = |on: &'_ OnProfile| {
         let ratio = on.mean(|it| it.delay_ms) / on.mean(|it| it.oracle_delay_ms);
         let underruns = on.per_min(|it| it.underruns);
@@ -155,18 +212,17 @@ fn interpolation(all: &[OnProfile], model: &str, print: &mut dyn FnMut(Row)) {
         );
         (on.profile.name, ratio, underruns <= 2.0, note)
     };
-    let how = format!(
-        "interpolation delay against the least constant one with 1 underrun/min, WebSocket; {model}"
-    );
+    let how =
+        format!("interpolation delay against the least constant one with 1 underrun/min, {model}");
     family(
-        ("L2", "x", (1.5, 1.2)),
+        (&lane.id("L2"), "x", (1.5, 1.2)),
         all.iter().map(line).collect(),
         &how,
         print,
     );
 }
 
-fn commands(all: &[OnProfile], model: &str, print: &mut dyn FnMut(Row)) {
+fn commands(all: &[OnProfile], (lane, model): (Lane, &str), print: &mut dyn FnMut(Row)) {
     let line = |on: &'_ OnProfile| {
         let missing = on.server(|run| run.missing);
         let note = format!(
@@ -179,18 +235,16 @@ fn commands(all: &[OnProfile], model: &str, print: &mut dyn FnMut(Row)) {
         );
         (on.profile.name, missing, true, note)
     };
-    let how = format!(
-        "commands missing at the server, and replaced by the game's rule, WebSocket; {model}"
-    );
+    let how = format!("commands missing at the server, and replaced by the game's rule, {model}");
     family(
-        ("L3", "/min", (2.0, 1.0)),
+        (&lane.id("L3"), "/min", (2.0, 1.0)),
         all.iter().map(line).collect(),
         &how,
         print,
     );
 }
 
-fn clocks(all: &[OnProfile], model: &str, print: &mut dyn FnMut(Row)) {
+fn clocks(all: &[OnProfile], (lane, model): (Lane, &str), print: &mut dyn FnMut(Row)) {
     let line = |on: &'_ OnProfile| {
         let mut errors: Vec<f64> = on
             .clients()
@@ -213,9 +267,9 @@ fn clocks(all: &[OnProfile], model: &str, print: &mut dyn FnMut(Row)) {
             early <= 1.0 && slowest >= 0.88 - ROUNDING && fastest <= 1.12 + ROUNDING && back == 0;
         (on.profile.name, p99.unwrap_or(f64::INFINITY), fine, note)
     };
-    let how = format!("error of the client's clock, WebSocket; {model}");
+    let how = format!("error of the client's clock, {model}");
     family(
-        ("L7", "ticks", (0.5, 0.25)),
+        (&lane.id("L7"), "ticks", (0.5, 0.25)),
         all.iter().map(line).collect(),
         &how,
         print,
