@@ -18,7 +18,9 @@ struct Runner {
 fn game(game: &mut Game) {
     game.rate(30)
         .replicate::<Runner>()
-        .on_start(|mut commands: Commands| drop(commands.spawn(Runner::default())))
+        .on_start(|mut commands: Commands| {
+            commands.spawn(Runner::default());
+        })
         .systems(|mut runners: Query<&mut Runner>| {
             for mut runner in &mut runners {
                 runner.x = (runner.x + 1.0) % 100.0;

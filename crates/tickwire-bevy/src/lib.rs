@@ -59,3 +59,47 @@ pub mod prelude {
         TickwirePlugin, TickwireSystems,
     };
 }
+
+#[cfg(test)]
+mod tests {
+    //! All the preludes at once: a name that two of them have would be ambiguous here, and this would not compile.
+    #![allow(unused_imports)]
+
+    use bevy_app::prelude::*;
+    use bevy_ecs::prelude::*;
+    use tickwire_sim::prelude::*;
+
+    use crate::prelude::*;
+
+    mod ours {
+        use super::{
+            HostPlugins, Interpolated, Mine, NetClient, NetEvent, NetFault, Networked,
+            PredictedHere, TickwirePlugin, TickwireSystems,
+        };
+    }
+
+    mod theirs {
+        use super::{
+            App, Commands, Event, Game, Message, Plugin, Predicted, Query, Remote, Update,
+        };
+    }
+
+    /// A name that is not listed above is not looked up.
+    #[test]
+    fn the_list_of_ours_is_whole() {
+        let here = include_str!("lib.rs");
+        let (before, after) = here.split_once("mod tests").unwrap_or_default();
+        let (_, prelude) = before.split_once("pub mod prelude").unwrap_or_default();
+        let names = prelude.split(['{', '}', ',', ';', ' ', ':', '\n']);
+        let names: Vec<&str> = names
+            .filter(|name| name.starts_with(char::is_uppercase))
+            .collect();
+        assert!(names.len() >= 10, "{names:?}");
+        for name in names {
+            assert!(
+                after.contains(name),
+                "{name} is in the prelude, and not in this list"
+            );
+        }
+    }
+}

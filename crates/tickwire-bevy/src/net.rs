@@ -128,13 +128,26 @@ impl NetClient {
         connection.client_mut().figures(self.room?, now)
     }
 
-    /// Looks at what is known of the room: id, seat, members. `None`: nothing yet, or there is no room.
+    /// Looks at what is known of the room: id, seat, members. `None`: nothing yet, or there is no room. The client is locked meanwhile: `look` must not
+    /// ask this resource for anything, or it waits for itself.
     pub fn look<T>(&self, look: impl FnOnce(&View) -> T) -> Option<T> {
         let connection = self.thread.lock();
         connection.client().view(self.room?).map(look)
     }
 
     /// Asks for anything else that a [`Client`] can: lists of rooms, requests, statuses, other namespaces. The thread of the connection waits meanwhile.
+    ///
+    /// ```
+    /// # use bevy_ecs::prelude::*;
+    /// # use tickwire_bevy::NetClient;
+    /// fn ready(mut net: ResMut<NetClient>) {
+    ///     if let Some(room) = net.room() {
+    ///         let told = net.ask(|client| client.ready(room, true));
+    ///         told.unwrap_or_else(|error| eprintln!("{error}"));
+    ///     }
+    /// }
+    /// # bevy_ecs::system::assert_is_system(ready);
+    /// ```
     pub fn ask<T>(&mut self, ask: impl FnOnce(&mut Client) -> T) -> T {
         ask(self.thread.lock().client_mut())
     }
@@ -144,7 +157,8 @@ impl NetClient {
         self.thread.lock().condition(condition);
     }
 
-    /// Looks at the connection itself: what its links have carried, why the last one did not open.
+    /// Looks at the connection itself: what its links have carried, why the last one did not open. `look` must not ask this resource for anything,
+    /// or it waits for itself.
     pub fn connection<T>(&self, look: impl FnOnce(&Connection) -> T) -> T {
         look(&self.thread.lock())
     }

@@ -252,7 +252,10 @@ mod both {
     /// Looked up through both globs: one that both have would be ambiguous.
     #[allow(unused_imports)]
     mod looked_up {
-        use super::{Answers, Asked, NoReply, Questions, Refusal, Replied, Request, Ticket};
+        use super::{
+            Answers, Asked, Happened, NextCommand, NoReply, Questions, Refusal, Replied, Request,
+            Ticket,
+        };
     }
 
     #[test]

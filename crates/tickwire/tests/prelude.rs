@@ -9,11 +9,12 @@ use tickwire::prelude::*;
 mod ours {
     use super::{
         Answers, Asked, Asks, Chance, CurrentTick, Done, Emit, ExitCode, FromPlayer, Game,
-        GameEvent, GameKind, Hitbox, MissingCommand, MoveTo, NetEntity, NetEnum, NetMessage,
-        NoReply, Notices, Outbox, OwnedBy, Player, PlayerCommand, PlayerInfo, Predicted, Presence,
-        Profile, Questions, Refusal, Remote, Replicate, ReplicateResource, Replied, Request,
-        Rewind, RoomAttributes, RoomControl, Roster, SeenBy, Server, ServerArgs, Shaped, Side,
-        SimOptions, Simulation, TaskFailed, TaskId, Tasks, TickEvent, Ticket,
+        GameEvent, GameKind, Happened, Hitbox, MissingCommand, MoveTo, NetEntity, NetEnum,
+        NetMessage, NextCommand, NoReply, Notices, Outbox, OwnedBy, Player, PlayerCommand,
+        PlayerInfo, Predicted, Presence, Profile, Questions, Refusal, Remote, Replicate,
+        ReplicateResource, Replied, Request, Rewind, RoomAttributes, RoomControl, Roster, SeenBy,
+        Server, ServerArgs, Shaped, Side, SimOptions, Simulation, TaskFailed, TaskId, Tasks,
+        TickEvent, Ticket,
     };
 }
 
