@@ -19,6 +19,8 @@ const MISSING: f64 = 0.15 / 60.0;
 const NEW: Duration = Duration::from_secs(10);
 /// A base that moves by more did not become known better: the server's ticks are others.
 const MOVED_US: f64 = 250_000.0;
+/// A server takes commands at most so many ticks ahead.
+const AHEAD_MAX: f64 = 32.0;
 /// Commands asked for at one time at most: after a pause the ticks between are left out, not caught up.
 const CATCH_UP_MAX: u32 = 4;
 /// Commands whose margin is remembered, until the server speaks of them: more than may be ahead and on the way back.
@@ -97,6 +99,15 @@ impl CommandLead {
         let offset = self.base - now.0 as f64 / self.tick_us;
         let before = self.offset.replace(offset).unwrap_or(offset);
         self.shift(offset - before);
+        // This side's clock had leapt, and the line of arrivals has found that out: what was given out meanwhile nobody took.
+        let target = self.base + self.margin;
+        if self
+            .last
+            .is_some_and(|last| f64::from(last.0) > target + AHEAD_MAX)
+        {
+            self.begin_anew();
+            self.offset = Some(offset);
+        }
         self.clock
             .advance(now, self.base + self.margin, self.tick_us);
     }

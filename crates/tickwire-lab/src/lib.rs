@@ -71,6 +71,7 @@ mod stream;
 mod trace;
 mod truth;
 mod violation;
+mod watch;
 mod weather;
 mod wires;
 mod work;

@@ -127,7 +127,8 @@ impl Running {
             return;
         };
         recording.room = room.or(recording.room);
-        let (Some(picture), Some(figures)) = (&seat.picture, seat.client.figures(seat.room, now))
+        let shows = seat.watch.at(now);
+        let (Some(picture), Some(figures)) = (&seat.picture, seat.client.figures(seat.room, shows))
         else {
             return;
         };

@@ -301,16 +301,25 @@ impl Running {
     }
 
     fn wake_client(&mut self, client: usize) -> Result<(), Broken> {
+        if let Some(until) = self.sleeps_until(client) {
+            self.seats[client].planned = Some(until);
+            self.queue.plan(until, Event::Client(client));
+            return Ok(());
+        }
         let seat = &mut self.seats[client];
         if seat.planned == Some(self.now) {
             seat.planned = None;
-            seat.client.handle_timeout(self.now);
+            seat.client.handle_timeout(seat.watch.at(self.now));
             self.after_client(client)?;
         }
         Ok(())
     }
 
     fn picture(&mut self, client: usize) -> Result<(), Broken> {
+        if let Some(until) = self.sleeps_until(client) {
+            self.queue.plan(until, Event::Picture(client));
+            return Ok(());
+        }
         self.queue
             .plan(self.now.plus(self.picture), Event::Picture(client));
         if self.seats[client].recording.is_some() {
@@ -334,7 +343,8 @@ impl Running {
         }
         self.pump_up(client);
         let seat = &mut self.seats[client];
-        let due = seat.client.next_timeout().map(|at| at.max(self.now));
+        let due = seat.client.next_timeout();
+        let due = due.map(|at| seat.watch.when(at).max(self.now).max(seat.asleep_until));
         if due.is_some() && due != seat.planned {
             seat.planned = due;
             self.queue

@@ -16,6 +16,7 @@ use crate::{
     link::LinkId,
     player::{Turn, Wanderer},
     record::Recording,
+    watch::Watch,
 };
 
 /// Commands whose effect is still waited for.
@@ -41,6 +42,10 @@ pub(crate) struct Seat {
     pub rival: Option<LinkId>,
     /// Until then it has no network.
     pub absent_until: Time,
+    /// Until then its machine sleeps.
+    pub asleep_until: Time,
+    /// What time it is for it.
+    pub watch: Watch,
     /// The session that it was in when it joined its room, until it hears of that one's end.
     pub session: Option<Option<(u32, SessionKey)>>,
     /// When that was opened.
@@ -92,6 +97,8 @@ impl Seat {
             link: None,
             rival: None,
             absent_until: now,
+            asleep_until: now,
+            watch: Watch::RIGHT,
             session: None,
             opened: now,
             attempt: 0,
@@ -116,7 +123,13 @@ impl Seat {
 
     /// Its process dies and another begins.
     pub fn restart(&mut self, now: Time, kind: &str) {
-        self.client = new_client(now, self.person, self.predicts.as_ref(), self.chance.bits());
+        let shows = self.watch.at(now);
+        self.client = new_client(
+            shows,
+            self.person,
+            self.predicts.as_ref(),
+            self.chance.bits(),
+        );
         self.replaced = false;
         self.attempt += 1;
         self.link = None;
@@ -153,12 +166,13 @@ impl Seat {
 
     /// One picture: shows what it has, and sends the commands that are due.
     pub fn picture(&mut self, now: Time, script: Option<&mut Script>) {
-        self.picture = self.client.draw(self.room, now);
+        let shows = self.watch.at(now);
+        self.picture = self.client.draw(self.room, shows);
         if self.picture.is_some() {
             self.counts.pictures += 1;
             while self.client.event_due(self.room).is_some() {}
         }
-        if let Some(figures) = self.client.figures(self.room, now) {
+        if let Some(figures) = self.client.figures(self.room, shows) {
             self.counts.underruns += figures.underruns.saturating_sub(self.last_underruns);
             self.last_underruns = figures.underruns;
         }
@@ -166,7 +180,7 @@ impl Seat {
             letters.say(now, &mut self.client, self.room);
         }
         let mut script = script;
-        while let Some(tick) = self.client.command_tick(self.room, now) {
+        while let Some(tick) = self.client.command_tick(self.room, shows) {
             self.command(now, tick, script.as_deref_mut());
         }
     }

@@ -264,7 +264,8 @@ impl Running {
 
     fn reconnect_all(&mut self) -> Result<(), Box<Violation>> {
         for client in 0..self.seats.len() {
-            self.seats[client].client.reconnect(self.now);
+            let seat = &mut self.seats[client];
+            seat.client.reconnect(seat.watch.at(self.now));
             self.after_client(client)
                 .map_err(|broken| self.fail(broken))?;
         }

@@ -33,8 +33,13 @@ impl Running {
         if seat.attempt != attempt || seat.link.is_some() {
             return Ok(());
         }
+        if let Some(until) = self.sleeps_until(client) {
+            self.queue.plan(until, Event::Connect { client, attempt });
+            return Ok(());
+        }
         let Some(id) = self.open_link(client) else {
-            self.seats[client].client.link_lost(self.now, None);
+            let seat = &mut self.seats[client];
+            seat.client.link_lost(seat.watch.at(self.now), None);
             return self.after_client(client);
         };
         let races = self.races > 0.0 && self.chance.happens(self.races);
@@ -45,7 +50,8 @@ impl Running {
         seat.opened = self.now;
         let datagrams = self.links.get(&id).is_some_and(Link::has_datagrams);
         let seat = &mut self.seats[client];
-        seat.client.link_open_with(self.now, datagrams);
+        seat.client
+            .link_open_with(seat.watch.at(self.now), datagrams);
         if let Some(rival) = rival {
             self.say_hello(client, [id, rival]);
         }
@@ -54,7 +60,8 @@ impl Running {
 
     /// Two links say the same.
     fn say_hello(&mut self, client: usize, links: [LinkId; 2]) {
-        let hello = self.seats[client].client.next(self.now, usize::MAX);
+        let seat = &mut self.seats[client];
+        let hello = seat.client.next(seat.watch.at(self.now), usize::MAX);
         for id in links {
             if let (Some(link), Some(hello)) = (self.links.get_mut(&id), &hello) {
                 link.write_up(self.now, hello);
@@ -128,7 +135,10 @@ impl Running {
         };
         let seat = &mut self.seats[client];
         let datagrams = self.links.get(&id).is_some_and(Link::has_datagrams);
-        if seat.client.link_moved_with(self.now, datagrams) {
+        if seat
+            .client
+            .link_moved_with(seat.watch.at(self.now), datagrams)
+        {
             seat.link = Some(id);
             self.forget_by_client(old);
         } else {
@@ -148,6 +158,7 @@ impl Running {
     /// Writes what the client has to say, as far as its link takes it.
     pub(crate) fn pump_up(&mut self, client: usize) {
         let seat = &mut self.seats[client];
+        let shows = seat.watch.at(self.now);
         let Some((id, link)) = seat
             .link
             .filter(|_| seat.rival.is_none())
@@ -157,12 +168,12 @@ impl Running {
         };
         // Asked with nothing writable too: that is how a session learns that what must go now or never goes never.
         while link.client_has
-            && let Some(frame) = seat.client.next(self.now, link.up_takes(self.now))
+            && let Some(frame) = seat.client.next(shows, link.up_takes(self.now))
         {
             link.write_up(self.now, &frame);
         }
         while link.client_has
-            && let Some(frame) = seat.client.next_datagram(self.now)
+            && let Some(frame) = seat.client.next_datagram(shows)
         {
             link.write_up_loose(self.now, &frame);
         }
@@ -204,6 +215,17 @@ impl Running {
             return Ok(());
         };
         link.planned = None;
+        let client = link.client;
+        if let Some(until) = self.sleeps_until(client) {
+            if let Some(link) = self.links.get_mut(&id) {
+                link.planned = Some(until);
+            }
+            self.queue.plan(until, Event::Link(id));
+            return Ok(());
+        }
+        let Some(link) = self.links.get_mut(&id) else {
+            return Ok(());
+        };
         if link.is_spent() {
             link.cut(self.now);
         }
@@ -291,7 +313,7 @@ impl Running {
         seat.counts.frames += 1;
         seat.counts.bytes += frame.len() as u64;
         seat.counts.wire_bytes += (frame.len() + header_len(frame.len(), false)) as u64;
-        seat.client.frame(self.now, &frame);
+        seat.client.frame(seat.watch.at(self.now), &frame);
         self.after_client(client)?;
         self.check_view(client)
     }
@@ -311,7 +333,7 @@ impl Running {
         if seat.link.is_some() {
             return Ok(());
         }
-        seat.client.link_lost(self.now, code);
+        seat.client.link_lost(seat.watch.at(self.now), code);
         self.after_client(client)
     }
 
@@ -324,7 +346,8 @@ impl Running {
         let Some(link) = self.links.get_mut(&id) else {
             return;
         };
-        while let Some(frame) = seat.client.next(self.now, usize::MAX) {
+        let shows = seat.watch.at(self.now);
+        while let Some(frame) = seat.client.next(shows, usize::MAX) {
             link.write_up(self.now, &frame);
         }
         link.close_client();

@@ -141,6 +141,10 @@ impl Foresight for Predictor {
     }
 
     fn command(&mut self, _: &View, tick: Tick, row: &OwnedRow) -> Option<u16> {
+        // Those of a clock that had leapt were for ticks that nobody has stepped.
+        let here = self.mirror.tick();
+        let is_far = |(last, ..): &mut (Tick, Option<u16>, OwnedRow)| *last >= tick && *last > here;
+        while self.said.pop_back_if(is_far).is_some() {}
         if self.said.back().is_some_and(|(last, ..)| *last >= tick) {
             return None; // the clock of commands began anew, and was here before
         }

@@ -1,5 +1,6 @@
 //! What the lab promises, by running it: same seed, same trace; honest runs have no violation; planted bugs are found.
 
+mod clocks;
 mod expiry;
 mod games;
 mod interest;

@@ -184,3 +184,29 @@ fn ones_own_is_shown_at_once() {
     );
     assert!(others >= seen + Duration::from_millis(100), "{others:?}");
 }
+
+/// A clock that leapt has asked for commands of ticks that are an hour off: they are forgotten, and prediction goes on.
+#[test]
+fn a_clock_that_leaps_ends_no_prediction() {
+    for link in [profile::FIBER, profile::FIBER.datagrams()] {
+        let mut lab = Lab::new("leap", game)
+            .clients(2)
+            .link(link)
+            .predict()
+            .start();
+        let run = |lab: &mut tickwire_lab::Running, seconds| {
+            lab.advance(Duration::from_secs(seconds))
+                .unwrap_or_else(|e| panic!("{e}"));
+        };
+        run(&mut lab, 10);
+        lab.clock_leap(0, Duration::from_secs(3_600));
+        run(&mut lab, 20);
+        let figures = |lab: &tickwire_lab::Running| lab.view(0).unwrap().foresight().unwrap().0;
+        let before = figures(&lab);
+        run(&mut lab, 10);
+        let after = figures(&lab);
+        assert!(after.truths > before.truths + 200, "{after:?}");
+        assert_eq!(after.mispredictions, before.mispredictions, "{after:?}");
+        assert!((1..20).contains(&after.ahead), "{after:?}");
+    }
+}

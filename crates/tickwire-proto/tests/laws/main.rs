@@ -1,6 +1,7 @@
 //! The laws of the protocol, from outside: bytes, sessions against each other, and sessions against the worst.
 
 mod asks;
+mod datagrams;
 mod endings;
 mod frames;
 mod golden;

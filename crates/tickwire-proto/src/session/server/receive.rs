@@ -11,6 +11,9 @@ use crate::moment::Moment;
 use crate::time::{Tick, Time};
 use bytes::Bytes;
 
+/// Ticks beyond the newest update sent for which a command may be meant: more than any room takes.
+const FAR_TICKS: u32 = 1_024;
+
 pub(super) fn violation(message: impl Into<String>) -> Ending {
     Ending::new(Reason::Violation, message)
 }
@@ -286,7 +289,12 @@ impl ServerSession {
             self.stats.commands_no_room += 1;
             return self.charge(now, len);
         };
+        // One of a clock that is far off must not make all that follow look old.
+        let most = slot
+            .sent
+            .map_or(Tick(u32::MAX), |sent| sent.plus(FAR_TICKS));
         let is_new = |said: &mut Option<Holding>, tick: Tick| match said {
+            _ if tick > most => true,
             Some(said) => said.add(tick),
             None => said.replace(Holding::of(tick)).is_none(),
         };
