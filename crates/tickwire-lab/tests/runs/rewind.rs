@@ -239,11 +239,6 @@ fn outcome(
     }
 }
 
-/// A link that delays and jitters as this one and loses nothing: what datagrams arrive like, but for those that are lost.
-fn lossless(link: Profile) -> Profile {
-    Profile { loss: 0.0, ..link }
-}
-
 #[test]
 fn what_the_server_looks_back_to_is_what_the_shooter_saw() {
     println!(
@@ -262,12 +257,8 @@ fn what_the_server_looks_back_to_is_what_the_shooter_saw() {
         );
         it
     };
-    for link in [
-        profile::FIBER,
-        lossless(profile::BROADBAND),
-        lossless(profile::FIVE_G),
-    ] {
-        let it = row(&format!("{} lossless", link.name), link, 250);
+    for link in [profile::FIBER, profile::BROADBAND, profile::FIVE_G] {
+        let it = row(&format!("{} datagrams", link.name), link.datagrams(), 250);
         assert!(
             it.shots > 5_000 && it.error[1] <= 0.1,
             "{} {:?}",
@@ -275,10 +266,11 @@ fn what_the_server_looks_back_to_is_what_the_shooter_saw() {
             it.error
         );
         assert!(
-            it.accepted >= 0.999 && it.old == 0.0,
-            "{} {}",
+            it.accepted >= 0.99 && it.old <= 0.3,
+            "{} {}, {} older than 250 ms",
             link.name,
-            it.accepted
+            it.accepted,
+            it.old
         );
     }
     for link in [profile::BROADBAND, profile::FIVE_G] {
@@ -294,6 +286,7 @@ fn what_the_server_looks_back_to_is_what_the_shooter_saw() {
         profile::FOUR_G,
         profile::THREE_AND_A_HALF_G,
     ] {
+        row(&format!("{} datagrams", link.name), link.datagrams(), 500);
         row(link.name, link, 1_000);
     }
 }
