@@ -53,13 +53,36 @@ pub(crate) fn number(
     entities: impl Iterator<Item = Entity>,
     bytes: &mut Vec<u8>,
 ) -> u16 {
+    number_of(columns, entities, bytes, |column, entity, bytes| {
+        column.write_own(world, entity, &Somebody, bytes)
+    })
+}
+
+/// The same of those who had these places in a frame of the past.
+pub(crate) fn number_past(
+    columns: &[Box<dyn Column>],
+    frame: usize,
+    places: impl Iterator<Item = usize>,
+    bytes: &mut Vec<u8>,
+) -> u16 {
+    number_of(columns, places, bytes, |column, place, bytes| {
+        column.write_past((frame, place), &Somebody, bytes)
+    })
+}
+
+fn number_of<T: Copy>(
+    columns: &[Box<dyn Column>],
+    all: impl Iterator<Item = T>,
+    bytes: &mut Vec<u8>,
+    write: impl Fn(&dyn Column, T, &mut Vec<u8>) -> bool,
+) -> u16 {
     let mut sum = 0_u64;
-    for entity in entities {
+    for it in all {
         bytes.clear();
         for (index, column) in columns.iter().enumerate() {
             let before = bytes.len();
             bytes.push(index as u8);
-            if !column.write_own(world, entity, &Somebody, bytes) {
+            if !write(column.as_ref(), it, bytes) {
                 bytes.truncate(before);
             }
         }

@@ -84,11 +84,22 @@ impl Book {
 
     /// Everybody who is predicted and there: their numbers, rising, and who they are.
     pub fn alive(&self, world: &World) -> (Vec<u32>, Vec<Entity>) {
-        let there = |track: &Track| world.get_entity(track.entity).is_ok();
-        let tracks = self.tracks.iter().filter(|(_, track)| there(track));
-        tracks
+        self.there(world)
             .map(|(number, track)| (*number, track.entity))
             .unzip()
+    }
+
+    /// Which of these are of the seat, by their places among them.
+    pub fn own_places(&self, world: &World) -> Vec<u32> {
+        let places = self.there(world).zip(0..);
+        places
+            .filter_map(|((_, track), place)| track.own.then_some(place))
+            .collect()
+    }
+
+    fn there<'a>(&'a self, world: &'a World) -> impl Iterator<Item = (&'a u32, &'a Track)> {
+        let there = |track: &Track| world.get_entity(track.entity).is_ok();
+        self.tracks.iter().filter(move |(_, track)| there(track))
     }
 
     /// Takes in who is there: spawns and despawns those who are only known of, and tells who of the predicted is new.

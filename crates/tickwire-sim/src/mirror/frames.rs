@@ -25,8 +25,16 @@ struct Frame {
     tick: Tick,
     /// Who was there, by their numbers in the book.
     tracks: Vec<u32>,
-    number: u16,
+    number: Number,
     command: Option<OwnedRow>,
+}
+
+/// The number of what the seat owned at the end of a tick.
+#[derive(Debug)]
+pub(super) enum Number {
+    Known(u16),
+    /// Of a tick that was stepped again, by the places of those who are of the seat: it is asked for where the server tells of that very tick.
+    Of(Vec<u32>),
 }
 
 /// The frames, oldest first. The oldest is the newest truth.
@@ -55,8 +63,8 @@ impl Frames {
         self.frames.len()
     }
 
-    pub fn number(&self, at: usize) -> u16 {
-        self.frames[at].number
+    pub fn number(&self, at: usize) -> &Number {
+        &self.frames[at].number
     }
 
     /// The place of somebody in a frame.
@@ -68,7 +76,7 @@ impl Frames {
         &mut self,
         tick: Tick,
         tracks: Vec<u32>,
-        number: u16,
+        number: Number,
         command: Option<OwnedRow>,
         emitted: Vec<Emitted>,
     ) {

@@ -15,7 +15,7 @@ use tickwire_proto::frame::Presence;
 use tickwire_snapshot::{Area, OwnedRow, Schema, TickEvent};
 
 use self::book::Book;
-use self::frames::{Emitted, Frames};
+use self::frames::{Emitted, Frames, Number};
 use crate::ask::Answers;
 use crate::column::Column;
 use crate::control::RoomControl;
@@ -264,7 +264,7 @@ impl Mirror {
         self.drop_what_is_said();
         let emitted = self.take_emitted();
         self.book.note_spawned(&mut self.sim, again);
-        self.keep(command.cloned(), emitted)
+        self.keep(command.cloned(), emitted, again)
     }
 
     /// A client's systems speak to nobody.
@@ -296,10 +296,16 @@ impl Mirror {
     }
 
     /// The end of a tick: keeps what was, and numbers what the seat owns.
-    fn keep(&mut self, command: Option<OwnedRow>, emitted: Vec<Emitted>) -> u16 {
-        let own = self.book.own();
+    fn keep(&mut self, command: Option<OwnedRow>, emitted: Vec<Emitted>, again: bool) -> u16 {
         let Simulation { world, columns, .. } = &self.sim;
-        let said = number(world, columns, own, &mut self.bytes);
+        let said = match again {
+            true => Number::Of(self.book.own_places(world)),
+            false => Number::Known(number(world, columns, self.book.own(), &mut self.bytes)),
+        };
+        let number = match said {
+            Number::Known(number) => number,
+            Number::Of(_) => 0,
+        };
         let (tracks, entities) = self.book.alive(world);
         for column in &mut self.sim.columns {
             column.keep(&self.sim.world, &entities);
@@ -309,7 +315,7 @@ impl Mirror {
         }
         self.frames
             .push(self.sim.tick, tracks, said, command, emitted);
-        said
+        number
     }
 
     fn forget(&mut self, oldest: usize, newest: usize) {

@@ -10,9 +10,10 @@ use tickwire_snapshot::{Area, OwnedRow};
 
 use super::Mirror;
 use super::book::{Fresh, Track, alive_or_new};
+use super::frames::Number;
 use crate::column::{Column, Reflection};
 use crate::ids::Ids;
-use crate::own::read_name;
+use crate::own::{number_past, read_name};
 use crate::time::CurrentTick;
 
 /// What the server says of a tick.
@@ -144,16 +145,26 @@ impl Mirror {
         let mut now = self.sim.world.resource_mut::<CurrentTick>();
         now.set(tick);
         self.forget(behind, 0);
-        self.keep(None, Vec::new());
+        self.keep(None, Vec::new(), true);
         for command in commands {
             self.step_one(command.as_ref(), true);
         }
     }
 
-    fn own_is_right(&self, at: usize, own: OwnTruth<'_>) -> bool {
+    fn number_at(&mut self, at: usize) -> u16 {
+        match self.frames.number(at) {
+            Number::Known(number) => *number,
+            Number::Of(places) => {
+                let places = places.iter().map(|place| *place as usize);
+                number_past(&self.sim.columns, at, places, &mut self.bytes)
+            }
+        }
+    }
+
+    fn own_is_right(&mut self, at: usize, own: OwnTruth<'_>) -> bool {
         match own {
             OwnTruth::AsSaid(number) | OwnTruth::Told { number, .. } => {
-                self.frames.number(at) == number
+                self.number_at(at) == number
             }
             OwnTruth::Untold => true,
         }
