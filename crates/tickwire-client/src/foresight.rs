@@ -64,6 +64,8 @@ pub struct ForesightFigures {
     pub rollbacks: u64,
     /// Of these, such as were about what the seat itself owns.
     pub mispredictions: u64,
+    /// Of these, such as could be seen: something was off by more than a step of what others are told.
+    pub seen: u64,
     /// Ticks that were stepped again.
     pub replayed: u64,
     /// Updates that were compared.

@@ -205,6 +205,7 @@ impl Foresight for Predictor {
             ahead: self.mirror.tick().since(truth),
             rollbacks: stats.rollbacks,
             mispredictions: stats.mispredictions,
+            seen: stats.seen,
             replayed: stats.replayed,
             truths: stats.truths,
             correction: self.correction,

@@ -46,6 +46,9 @@ pub struct MirrorStats {
     pub rollbacks: u64,
     /// Of these, such as were about what the seat itself owns. The others were about what a game marks as [`Predicted`](crate::Predicted).
     pub mispredictions: u64,
+    /// Of these, such as could be seen: something was off by more than a step of what others are told. The rest are of bits that steps do not have, as
+    /// where one is pushed by somebody who is known in steps only.
+    pub seen: u64,
     /// Ticks that were stepped again.
     pub replayed: u64,
     /// Truths that say no more than that an answer to something older is on its way.

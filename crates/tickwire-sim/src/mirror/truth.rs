@@ -219,6 +219,18 @@ impl Mirror {
         Some(found)
     }
 
+    /// Whether what the seat owned is as others are told of it.
+    fn own_is_near(&self, at: usize, truth: &Truth<'_>) -> bool {
+        let own = self.book.tracks.iter().filter(|(_, track)| track.own);
+        let mut places = own.filter_map(|(number, track)| Some((number, track.name?)));
+        places.all(|(number, (area, id))| {
+            let area = truth.areas.iter().find(|it| it.id() == area);
+            let index = self.frames.index(at, *number);
+            let both = index.zip(area);
+            both.is_some_and(|(index, area)| self.is_near((at, index), (area, id.slot), 1))
+        })
+    }
+
     fn is_near(&self, past: (usize, usize), row: (&Area, u32), steps: u32) -> bool {
         let mut columns = self.columns().iter();
         columns.all(|column| column.is_near(&self.sim.world, past, row, steps))
@@ -260,12 +272,15 @@ impl Mirror {
         let goal = self.sim.tick;
         let commands = at.map(|at| self.frames.commands_after(at));
         let commands = commands.unwrap_or_default();
+        let wrong = at.is_some() && !own_is_right;
+        let seen = wrong && at.is_some_and(|at| !self.own_is_near(at, truth));
         self.undo_spawns(at, truth.tick, own_is_right, fresh);
         self.go_back(at, truth, own_is_right);
         self.step_again(at, truth.tick, &commands);
         let replayed = commands.len() as u32;
         self.stats.rollbacks += u64::from(replayed > 0);
-        self.stats.mispredictions += u64::from(at.is_some() && !own_is_right);
+        self.stats.mispredictions += u64::from(wrong);
+        self.stats.seen += u64::from(seen);
         self.stats.replayed += u64::from(replayed);
         debug_assert!(at.is_none() || self.sim.tick == goal);
         Verdict::Corrected {

@@ -106,8 +106,8 @@ fn base(game: &mut Game) -> &mut Game {
 
 /// What one run showed.
 struct Ran {
-    /// Of each client: mispredictions, rollbacks, and ticks stepped again, a minute.
-    wrong: Vec<[f64; 3]>,
+    /// Of each client: mispredictions, rollbacks, ticks stepped again, and mispredictions that could be seen, a minute.
+    wrong: Vec<[f64; 4]>,
     /// Commands that were missing or late at the server, of all clients, a minute and client.
     substituted: f64,
     /// How far the own body was drawn from where its speed can take it, in parts of the body's width: of pictures while it slides.
@@ -171,10 +171,15 @@ fn settle(lab: &mut Running, seconds: u64) {
         .unwrap_or_else(|e| panic!("{e}"));
 }
 
-fn counts(lab: &Running, client: usize) -> [u64; 3] {
+fn counts(lab: &Running, client: usize) -> [u64; 4] {
     let figures = lab.view(client).and_then(|view| Some(view.foresight()?.0));
     let figures = figures.unwrap_or_default();
-    [figures.mispredictions, figures.rollbacks, figures.replayed]
+    [
+        figures.mispredictions,
+        figures.rollbacks,
+        figures.replayed,
+        figures.seen,
+    ]
 }
 
 /// Where a client shows its own body.
@@ -244,8 +249,9 @@ fn of_lane(lane: Lane, print: &mut dyn FnMut(Row)) -> Vec<(&'static str, f64)> {
             jumps.sort_by(f64::total_cmp);
             let p99 = jumps.get(jumps.len() * 99 / 100).copied().unwrap_or(0.0);
             let note = format!(
-                "a client and minute, {}; {:.2} rollbacks, {:.1} ticks stepped again; {:.2} commands substituted",
+                "a client and minute, {}; {:.1} of them off by more than a step; {:.2} rollbacks, {:.1} ticks stepped again; {:.2} commands substituted",
                 lane.name(),
+                mean(3),
                 mean(1),
                 mean(2),
                 ran.substituted,
