@@ -4,6 +4,7 @@ mod browser;
 mod browser_api;
 mod browser_arena;
 mod browser_errors;
+mod browser_film;
 mod browser_hidden;
 mod browser_lobby;
 mod browser_namespace;

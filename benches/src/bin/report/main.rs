@@ -161,7 +161,7 @@ fn main() -> ExitCode {
     if wanted(&["interest", "I1", "I2", "I3"]) {
         interest::rows(&mut print);
     }
-    let feels = FEEL.map(|names| wanted(names));
+    let feels = FEEL.map(&wanted);
     if feels.contains(&true) {
         let asked = if cli.long {
             feel::Asked::LONG

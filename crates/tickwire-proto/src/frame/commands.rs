@@ -124,7 +124,7 @@ pub(super) fn write(held: &Holding, commands: &[CommandParts<'_>], out: &mut Wri
             .shown
             .map_or(0, |shown| 1 + Moment::of(held.newest).since(shown));
         let same = last.is_some_and(|last| last.payload == it.payload);
-        let flags = if same { SAME } else { 0 } | u64::from(it.said.is_some()) * SAYS;
+        let flags = u64::from(same) * SAME + u64::from(it.said.is_some()) * SAYS;
         out.varint_u64(shown << FLAGS | flags);
         if let Some(said) = it.said {
             out.u16_le(said);
