@@ -155,7 +155,7 @@ function command() {
 hear({
   help: () => help($('help').hidden),
   figures: () => $('net').classList.toggle('off'),
-  link: () => $('link').classList.toggle('off'),
+  link: () => { $('link').classList.toggle('off'); $('hint').hidden = true },
   ghosts: () => { netview.ghosts = !netview.ghosts; legend() },
   vectors: () => { netview.turn(); legend() },
   leave: () => { if ($('help').hidden) leave(); else help(false) },
@@ -235,6 +235,7 @@ function lastMinute(count) {
 
 function legend() {
   const lines = netview.legend()
+  if (lines.length) $('hint').hidden = true // it has been read
   $('legend').hidden = !lines.length
   $('legend').replaceChildren(...lines.map(line => { const p = document.createElement('p'); p.textContent = line; return p }))
 }

@@ -70,7 +70,7 @@ export class NetView {
     if (this.ghosts) {
       const away = this.drawn.filter(ghost => ghost.away != null), others = away.filter(ghost => !ghost.mine)
       const mean = others.length ? others.reduce((sum, ghost) => sum + ghost.away, 0) / others.length : 0
-      lines.push(`Ghosts: the newest snapshot. You are drawn ${(away.find(ghost => ghost.mine)?.away ?? 0).toFixed(0)} units from yours, others ${mean.toFixed(0)} on average.`)
+      lines.push(`Ghosts: the newest snapshot. You are drawn ${(away.find(ghost => ghost.mine)?.away ?? 0).toFixed(0)} units from yours, ${others.length ? `others ${mean.toFixed(0)} on average` : 'nobody else is here'}.`)
     }
     if (this.vectors) {
       lines.push(`Corrections ×${this.vectors}: ${all} of your ship, ${moved} moved it (last ${last.toFixed(1)}, at most ${most.toFixed(1)} units)${jumps ? `, ${jumps} came back to life` : ''}.`)

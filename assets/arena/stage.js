@@ -72,7 +72,8 @@ export class Stage {
       const here = new Set(ships.map(ship => ship.id))
       for (const id of this.trails.keys()) if (!here.has(id)) this.trails.delete(id)
     }
-    g.globalCompositeOperation = 'source-over'
+    for (const e of this.effects) if (e.kind === 'beam' && now - e.at < e.life) this.drawBeam(e, (now - e.at) / e.life)
+    g.globalAlpha = 1; g.globalCompositeOperation = 'source-over'
     for (const { Wall } of view.all('Wall')) this.wallLid(Wall)
     for (const ship of ships) this.ship(ship, now)
     this.over?.(g, ships, room, now)
@@ -208,7 +209,7 @@ export class Stage {
     g.globalCompositeOperation = 'lighter'
     for (const e of this.effects) {
       const k = (now - e.at) / e.life, big = e.kind === 'boom'
-      if (e.kind === 'beam') { this.drawBeam(e, k); continue }
+      if (e.kind === 'beam') continue // lower than the walls, drawn before them
       g.globalAlpha = (1 - k) ** 1.5
       g.strokeStyle = TEAM[e.team]; g.lineWidth = big ? 3 : 2
       g.beginPath(); g.arc(e.x, e.y, (big ? 110 : 22) * (1 - (1 - k) ** 3), 0, 7); g.stroke()

@@ -41,8 +41,8 @@ pub(crate) fn square(x: f32) -> f32 {
     x * x
 }
 
-/// How far back a rail is judged: the picture of who plays from another continent, and not of who holds their link up.
-const LOOK_BACK: Duration = Duration::from_millis(400);
+/// How far back a rail is judged: as old as pictures are over a link that loses some percent. Who has reached cover by then is judged by less.
+const LOOK_BACK: Duration = Duration::from_millis(700);
 /// Nobody flies so far between two updates: who does came back to life elsewhere.
 const JUMP: f32 = 160.0;
 
