@@ -1,21 +1,25 @@
-// The arena's page: lobby, keys, HUD; what is drawn on the canvas lives in stage.js, the netcode in tickwire.js.
-import { connect, keys, TickwireError } from '/tickwire.js'
+// The arena's page: lobby, HUD, what keys do; what is drawn on the canvas lives in stage.js, the keys in keys.js, the netcode in tickwire.js.
+import { connect, TickwireError } from '/tickwire.js'
+import { hear, held, table } from '/keys.js'
+import { NetView } from '/netview.js'
 import { Stage } from '/stage.js'
 import { Chat } from '/chat.js'
 
 const $ = id => document.getElementById(id)
 const params = new URLSearchParams(location.search)
-const stage = new Stage($('stage'))
+const stage = new Stage($('stage')), netview = new NetView()
+stage.over = (...picture) => netview.draw(...picture)
 const NAMES = ['Mira', 'Juno', 'Orin', 'Kestrel', 'Nyx', 'Tess', 'Ivo', 'Sol', 'Pax', 'Wren', 'Lyra', 'Finch']
 
 let room = null
 let busy = false
+const rollbacks = [] // how many there were, in the last minute
 let net = null
 let shown = '' // the name that the connection was opened by
 const chat = new Chat($('chat'))
 
 $('name').value = params.get('name') ?? guest()?.name ?? NAMES[Math.floor(Math.random() * NAMES.length)]
-window.arena = { stage, chat, get net() { return net }, get room() { return room } } // for the curious, and for the browser tests
+window.arena = { stage, chat, netview, get net() { return net }, get room() { return room } } // for the curious, and for the browser tests
 
 /* Who one is -------------------------------------------------------------------------------------------- */
 
@@ -116,8 +120,13 @@ function start(joined) {
   room.command = command
   room.on('Boom', boom => stage.boom(boom))
   room.on('Spark', spark => stage.spark(spark))
+  room.on('Beam', beam => stage.beam(beam))
+  if (room.newest) room.on('corrected', correction => netview.corrected(correction))
   room.on('ended', ({ reason, message }) => { leave(); problem(`The room ended: ${reason}${message ? `. ${message}` : ''}`) })
   stage.enter()
+  netview.clear()
+  rollbacks.length = 0
+  greet()
   room.frame(view => stage.draw(view, room))
 }
 
@@ -126,6 +135,7 @@ function leave() {
   const left = room
   room = null
   document.body.classList.remove('playing')
+  $('help').hidden = $('hint').hidden = $('legend').hidden = true
   history.replaceState(null, '', location.pathname)
   left.leave().catch(() => {})
   if (!busy) open() // a name that was written in flight
@@ -134,18 +144,40 @@ function leave() {
 
 function command() {
   return {
-    x: keys.axis('KeyA', 'KeyD') || keys.axis('ArrowLeft', 'ArrowRight'),
-    y: keys.axis('KeyW', 'KeyS') || keys.axis('ArrowUp', 'ArrowDown'),
+    x: held('right') - held('left'),
+    y: held('down') - held('up'),
     aim: stage.aim(),
-    fire: keys.down('Space') || stage.pressed,
+    fire: held('fire') || stage.pressed,
+    rail: held('rail') || stage.railed,
   }
 }
 
-addEventListener('keydown', event => {
-  if (event.code === 'Escape' && room) leave()
-  if (event.code === 'KeyL' && room && !event.repeat) $('link').classList.toggle('off')
-  if (event.code === 'F3') { event.preventDefault(); $('net').classList.toggle('off') }
-})
+hear({
+  help: () => help($('help').hidden),
+  figures: () => $('net').classList.toggle('off'),
+  link: () => { $('link').classList.toggle('off'); $('hint').hidden = true },
+  ghosts: () => { netview.ghosts = !netview.ghosts; legend() },
+  vectors: () => { netview.turn(); legend() },
+  leave: () => { if ($('help').hidden) leave(); else help(false) },
+}, () => room)
+
+$('help').querySelector('ol').replaceChildren(...table())
+$('help').addEventListener('click', () => help(false))
+$('more').addEventListener('click', () => help($('help').hidden))
+if (innerWidth < 640) $('link').classList.add('off') // there is no room for both
+
+function help(open) {
+  $('help').hidden = !open
+  $('hint').hidden = true
+  $('more').blur() // the space bar fires
+  if (open) store('helped', '1')
+}
+
+/** Who is here for the first time is told how to fly, until they have looked at the keys or flown for a while. */
+function greet() {
+  $('hint').hidden = Boolean(stored('helped'))
+  setTimeout(() => { $('hint').hidden = true }, 15_000)
+}
 
 /* The way to the server --------------------------------------------------------------------------------- */
 
@@ -182,12 +214,31 @@ setInterval(() => {
   $('f-entities').textContent = number(f.entities)
   $('f-link').textContent = f.link ?? '–'
   $('f-ahead').textContent = number(f.prediction?.aheadTicks)
-  $('f-behind').textContent = number(f.delayMs)
+  $('f-delay').textContent = number(f.delayMs)
+  $('f-lead').textContent = number(f.leadTicks, 1)
+  $('f-buffer').textContent = number(f.slack)
+  $('f-rollbacks').textContent = number(f.prediction && lastMinute(f.prediction.rollbacks))
   $('f-corrected').textContent = number(f.prediction?.mispredictions)
+  legend()
   const scores = room.resource('Scores')
   if (scores) { $('s-amber').textContent = scores.amber; $('s-azure').textContent = scores.azure }
   listPilots()
 }, 250)
+
+/** How many rollbacks there were in the last minute. */
+function lastMinute(count) {
+  const now = performance.now()
+  rollbacks.push({ now, count })
+  while (rollbacks[0].now < now - 60_000) rollbacks.shift()
+  return count - rollbacks[0].count
+}
+
+function legend() {
+  const lines = netview.legend()
+  if (lines.length) $('hint').hidden = true // it has been read
+  $('legend').hidden = !lines.length
+  $('legend').replaceChildren(...lines.map(line => { const p = document.createElement('p'); p.textContent = line; return p }))
+}
 
 function listPilots() {
   const pilots = [...room.all('Pilot')].map(({ Pilot, mine }) => ({ ...Pilot, mine })).sort((a, b) => b.kills - a.kills || a.deaths - b.deaths)

@@ -1,7 +1,7 @@
-// What the arena draws: camera, floor, walls, ships, bolts and sparks on a 2-D canvas. It knows nothing of links or sessions.
+// What the arena draws: camera, floor, walls, ships, bolts, beams and sparks on a 2-D canvas. It knows nothing of links or sessions.
 const C = { void: '#070a12', floor: '#0e1422', grid: '#223052', wall: '#2b3a5c', lid: '#5874ad', ink: '#e8eef9', dim: '#8fa0bf', danger: '#ff5a6e' }
 const TEAM = ['#ffb000', '#3da5ff']
-const teamOf = team => team === 1 || team === 'Azure' ? 1 : 0
+export const teamOf = team => team === 1 || team === 'Azure' ? 1 : 0
 
 export class Stage {
   constructor(canvas) {
@@ -10,14 +10,19 @@ export class Stage {
     this.glow = TEAM.map(color => glow(color, 96))
     this.camera = { x: 800, y: 500, zoom: 1 }
     this.mouse = { x: 0, y: 0 }
-    this.pressed = false
+    this.pressed = this.railed = false // the left and the right button
+    this.over = null // draws over the ships: (g, ships, room, now)
     this.effects = []
+    this.charges = new Map()
     this.trails = new Map()
     this.last = performance.now()
     canvas.addEventListener('pointermove', event => { this.mouse = { x: event.clientX, y: event.clientY } })
-    canvas.addEventListener('pointerdown', event => { this.pressed = true; this.mouse = { x: event.clientX, y: event.clientY } })
-    addEventListener('pointerup', () => { this.pressed = false })
-    addEventListener('blur', () => { this.pressed = false })
+    const buttons = event => { this.pressed = Boolean(event.buttons & 1); this.railed = Boolean(event.buttons & 2) }
+    canvas.addEventListener('pointerdown', event => { buttons(event); this.mouse = { x: event.clientX, y: event.clientY } })
+    canvas.addEventListener('pointermove', event => { if (this.pressed || this.railed || event.buttons) buttons(event) }) // a second button is no new pointer
+    canvas.addEventListener('contextmenu', event => event.preventDefault())
+    addEventListener('pointerup', buttons)
+    addEventListener('blur', () => { this.pressed = this.railed = false })
     addEventListener('resize', () => this.resize())
     this.resize()
     this.clear()
@@ -32,7 +37,7 @@ export class Stage {
   }
 
   clear() { this.g.setTransform(1, 0, 0, 1, 0, 0); this.g.fillStyle = C.void; this.g.fillRect(0, 0, this.canvas.width, this.canvas.height) }
-  enter() { this.mine = null; this.effects.length = 0; this.trails.clear(); this.settled = false }
+  enter() { this.mine = null; this.effects.length = 0; this.trails.clear(); this.charges.clear(); this.settled = false }
 
   /** The angle from the own ship to the pointer, in radians. */
   aim() {
@@ -43,6 +48,7 @@ export class Stage {
   toScreen(x, y) { return { x: (x - this.camera.x) * this.camera.zoom + this.width / 2, y: (y - this.camera.y) * this.camera.zoom + this.height / 2 } }
   boom({ x, y, team }) { this.effects.push({ kind: 'boom', x, y, team: teamOf(team), at: performance.now(), life: 620, seed: x * 7 + y }) }
   spark({ x, y, team }) { this.effects.push({ kind: 'spark', x, y, team: teamOf(team), at: performance.now(), life: 240, seed: x * 3 + y }) }
+  beam({ x, y, to_x, to_y, team }) { this.effects.push({ kind: 'beam', x, y, to_x, to_y, team: teamOf(team), at: performance.now(), life: 520, seed: x }) }
 
   draw(view, room) {
     const now = performance.now(), dt = Math.min(0.1, (now - this.last) / 1000)
@@ -66,9 +72,11 @@ export class Stage {
       const here = new Set(ships.map(ship => ship.id))
       for (const id of this.trails.keys()) if (!here.has(id)) this.trails.delete(id)
     }
-    g.globalCompositeOperation = 'source-over'
+    for (const e of this.effects) if (e.kind === 'beam' && now - e.at < e.life) this.drawBeam(e, (now - e.at) / e.life)
+    g.globalAlpha = 1; g.globalCompositeOperation = 'source-over'
     for (const { Wall } of view.all('Wall')) this.wallLid(Wall)
-    for (const ship of ships) this.ship(ship, room)
+    for (const ship of ships) this.ship(ship, now)
+    this.over?.(g, ships, room, now)
     this.drawEffects(now)
     this.vignette()
   }
@@ -152,18 +160,17 @@ export class Stage {
     g.globalAlpha = 1
   }
 
-  ship(entity, room) {
+  ship(entity, now) {
     const { Ship, mine } = entity
     if (Ship.health <= 0) return
     const g = this.g, team = teamOf(Ship.team), color = TEAM[team]
     g.save(); g.translate(Ship.x, Ship.y); g.rotate(Ship.aim)
     g.fillStyle = '#0b101c'; g.strokeStyle = color; g.lineWidth = mine ? 3.4 : 2.6; g.lineJoin = 'round'
-    g.beginPath()
-    if (team === 0) { g.moveTo(20, 0); g.lineTo(-14, -15); g.lineTo(-7, 0); g.lineTo(-14, 15); g.closePath() }
-    else { g.arc(0, 0, 17, 0.75, Math.PI * 2 - 0.75); g.quadraticCurveTo(1, 0, 17 * Math.cos(0.75), 17 * Math.sin(0.75)) }
+    hull(g, team)
     g.fill(); g.stroke()
     g.fillStyle = '#fff'; g.beginPath(); g.arc(team === 0 ? 0 : -5, 0, 3.2, 0, 7); g.fill()
     g.restore()
+    this.charge(entity, team, now)
     g.strokeStyle = Ship.health <= 30 ? C.danger : color; g.lineWidth = 3; g.lineCap = 'round'
     g.beginPath(); g.arc(Ship.x, Ship.y, 26, Math.PI / 2 - 0.9 * Ship.health / 100, Math.PI / 2 + 0.9 * Ship.health / 100); g.stroke()
     const pilot = entity.Pilot
@@ -173,12 +180,36 @@ export class Stage {
     }
   }
 
+  /** Light that gathers before the muzzle: who sees it can step aside. */
+  charge({ id, Ship }, team, now) {
+    if (!Ship.charging) { this.charges.delete(id); return }
+    if (!this.charges.has(id)) this.charges.set(id, now)
+    const k = Math.min(1, (now - this.charges.get(id)) / 500), x = Ship.x + Math.cos(Ship.aim) * 24, y = Ship.y + Math.sin(Ship.aim) * 24, g = this.g
+    g.globalCompositeOperation = 'lighter'
+    this.light(x, y, team, 0.3 + 0.6 * k, 14 + 22 * k)
+    g.globalCompositeOperation = 'source-over'
+    g.fillStyle = '#fff8e6'; g.beginPath(); g.arc(x, y, 1.5 + 3 * k, 0, 7); g.fill()
+    g.strokeStyle = TEAM[team]; g.lineWidth = 1.5; g.globalAlpha = k; g.beginPath(); g.arc(x, y, 18 - 12 * k, 0, 7); g.stroke(); g.globalAlpha = 1
+  }
+
+  drawBeam(e, k) {
+    const g = this.g
+    g.lineCap = 'round'; g.globalAlpha = (1 - k) ** 2
+    for (const [color, width] of [[`${TEAM[e.team]}55`, 16], [TEAM[e.team], 6], ['#fff8e6', 2.2]]) {
+      g.strokeStyle = color; g.lineWidth = width * (1 - 0.6 * k)
+      g.beginPath(); g.moveTo(e.x, e.y); g.lineTo(e.to_x, e.to_y); g.stroke()
+    }
+    this.light(e.x, e.y, e.team, 0.8 * (1 - k), 60)
+    this.light(e.to_x, e.to_y, e.team, 0.9 * (1 - k), 70)
+  }
+
   drawEffects(now) {
     const g = this.g
     this.effects = this.effects.filter(e => now - e.at < e.life).slice(-200)
     g.globalCompositeOperation = 'lighter'
     for (const e of this.effects) {
       const k = (now - e.at) / e.life, big = e.kind === 'boom'
+      if (e.kind === 'beam') continue // lower than the walls, drawn before them
       g.globalAlpha = (1 - k) ** 1.5
       g.strokeStyle = TEAM[e.team]; g.lineWidth = big ? 3 : 2
       g.beginPath(); g.arc(e.x, e.y, (big ? 110 : 22) * (1 - (1 - k) ** 3), 0, 7); g.stroke()
@@ -199,6 +230,13 @@ export class Stage {
     if (!this.shade || this.shade.width !== this.canvas.width || this.shade.height !== this.canvas.height) this.shade = vignette(this.canvas.width, this.canvas.height)
     g.drawImage(this.shade, 0, 0)
   }
+}
+
+/** The outline of a hull that points to the right: darts and crescents. */
+export function hull(g, team) {
+  g.beginPath()
+  if (team === 0) { g.moveTo(20, 0); g.lineTo(-14, -15); g.lineTo(-7, 0); g.lineTo(-14, 15); g.closePath() }
+  else { g.arc(0, 0, 17, 0.75, Math.PI * 2 - 0.75); g.quadraticCurveTo(1, 0, 17 * Math.cos(0.75), 17 * Math.sin(0.75)) }
 }
 
 const hash = n => { const s = Math.sin(n * 12.9898) * 43758.5453; return s - Math.floor(s) }

@@ -7,11 +7,11 @@ use tickwire_tests::delay::Far;
 use tickwire_tests::process::{Served, binary};
 use tickwire_tests::target;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// One way.
-const WAY: Duration = Duration::from_millis(75);
+pub const WAY: Duration = Duration::from_millis(75);
 /// The own ship, as the page shows it.
-const MINE: &str = "[...arena.room.all('Ship')].find(e => e.mine)?.Ship";
+pub const MINE: &str = "[...arena.room.all('Ship')].find(e => e.mine)?.Ship";
 
 /// Holds a key down and watches the own ship picture by picture: after how many pictures and milliseconds it moves, and where the others' truth of it
 /// is then.
@@ -33,14 +33,14 @@ const PRESS: &str = "new Promise(done => {
     requestAnimationFrame(watch)
 })";
 
-async fn play(driver: &Driver, url: &str, name: &str) -> Page {
+pub async fn play(driver: &Driver, url: &str, name: &str) -> Page {
     let page = driver.open(&format!("{url}/?play&name={name}")).await;
     let flies = format!("window.arena?.room && ({MINE})?.health > 0");
     page.until(&format!("{name} flies"), &flies, PATIENCE).await;
     page
 }
 
-fn client() -> String {
+pub fn client() -> String {
     let folder = target().join("tickwire/arena");
     assert!(
         folder.join("tickwire_core_bg.wasm").is_file(),

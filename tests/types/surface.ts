@@ -1,6 +1,6 @@
 // Every name of `tickwire.d.ts`, used as it is meant, with and without types of a game; and uses that must be errors. It never runs.
 import { connect, keys, TickwireError } from '../../crates/tickwire-web/js/tickwire.js'
-import type { Code, Entity, Figures, GameTypes, Member, Namespace, Net, Notice, Person, Prediction, Profile, Reason, Room, RoomEvents, RoomInfo, State } from '../../crates/tickwire-web/js/tickwire.js'
+import type { Code, Correction, Entity, Figures, GameTypes, Member, Namespace, Net, Notice, Person, Prediction, Profile, Reason, Room, RoomEvents, RoomInfo, State } from '../../crates/tickwire-web/js/tickwire.js'
 
 interface Dots extends GameTypes {
   components: { Dot: { x: number, hue: number }, Name: { text: string } }
@@ -72,6 +72,8 @@ room.on('away', () => {})
 room.on('ended', ({ reason, message }) => `${reason}: ${message}`)
 room.on('members', all => all.map(m => m.name))
 const heard: RoomEvents['members'] = room.members
+room.on('corrected', ({ id, mine, tick, component, from, to }: Correction) => console.log(id, mine, tick, component, from, to))
+for (const it of room.newest('Dot')) { const told: [number, boolean, number] = [it.id, it.mine, it.value.hue]; void told }
 room.send('Say', { text: 'hi' })
 room.send('Say', { text: 'hi' }, { channel: 3, volatile: true })
 const winner: string = (await room.ask('Vote', { map: 1 })).winner

@@ -10,6 +10,7 @@ use tickwire_snapshot::{OwnedRow, values};
 use crate::client::{Client, Stage};
 use crate::event::{ClientEvent, NamespaceKey, Place, RequestId, RoomKey, SendError};
 use crate::figures::Figures;
+use crate::foresight::Correction;
 use crate::picture::{Picture, ShownEvent};
 use crate::rooms::{Phase, Room};
 use crate::view::View;
@@ -133,6 +134,11 @@ impl Client {
     /// The next tick event whose moment has come in the picture drawn last.
     pub fn event_due(&mut self, room: RoomKey) -> Option<ShownEvent> {
         self.rooms.get_mut(&room)?.view.as_mut()?.event_due()
+    }
+
+    /// The next thing in a room that was predicted otherwise than its server had it: each once.
+    pub fn correction_due(&mut self, room: RoomKey) -> Option<Correction> {
+        self.rooms.get_mut(&room)?.view.as_mut()?.correction_due()
     }
 
     /// How the room is doing, seen from here.

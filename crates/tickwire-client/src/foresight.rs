@@ -24,6 +24,11 @@ pub trait Foresight: Send {
     /// Whether an event that the server tells of was shown before. Asked once about each.
     fn was_shown(&mut self, event: &TickEvent) -> bool;
 
+    /// The next thing that was predicted otherwise than the server had it: each once. Of those that nobody asks for the newest are kept.
+    fn correction_due(&mut self) -> Option<Correction> {
+        None
+    }
+
     /// How it is doing.
     fn figures(&self) -> ForesightFigures;
 
@@ -53,6 +58,24 @@ impl Foreseen {
         let at = self.rows.binary_search_by_key(&component, |(of, _)| *of);
         Some(&self.rows[at.ok()?].1)
     }
+}
+
+/// One component of somebody who was predicted otherwise than the server had it, at the tick that one's own is shown at: as it was there until the
+/// truth came, and as it is now that the commands since were given again. What is shown slides from the one to the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Correction {
+    /// As [`Row::id`](crate::Row::id).
+    pub id: u64,
+    /// Whether the viewer's seat owns them.
+    pub mine: bool,
+    /// The tick of which these are the values.
+    pub tick: Tick,
+    /// The component's number in the room's schema.
+    pub component: usize,
+    /// The values of its fields, as they were predicted.
+    pub from: Vec<Value>,
+    /// As they are now.
+    pub to: Vec<Value>,
 }
 
 /// How predicting is doing.

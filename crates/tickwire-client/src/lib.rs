@@ -56,7 +56,7 @@ pub use event::{
     RoomKey, SendError, State,
 };
 pub use figures::Figures;
-pub use foresight::{Foreseen, Foresight, ForesightFigures, MakeForesight};
+pub use foresight::{Correction, Foreseen, Foresight, ForesightFigures, MakeForesight};
 pub use ladder::{BESIDE_MS, Ladder, LinkChoice, LinkKind, Rung};
 pub use lead::CommandLead;
 pub use namespaces::Within;

@@ -11,12 +11,12 @@ use tickwire_snapshot::{
     AREA_IDS_MAX, Area, AreaId, ENTITIES_MAX, NetId, OwnedRow, Schema, TickEvent,
 };
 
-use crate::areas::AreaView;
+use crate::areas::{AreaView, Between};
 use crate::clock::{ArrivalLine, Earliest, REBASE_US, SteadyClock};
 use crate::delay::{DELAY_MAX, Delay};
 use crate::event::Fault;
 use crate::figures::{Figures, Meter};
-use crate::foresight::{Ahead, Foreseen, ForesightFigures};
+use crate::foresight::{Ahead, Correction, Foreseen, ForesightFigures};
 use crate::lead::CommandLead;
 use crate::moves::{Crossing, Moves};
 use crate::own::{Own, OwnSeen};
@@ -242,6 +242,34 @@ impl View {
     pub fn newest_areas(&self) -> impl Iterator<Item = &Arc<Area>> {
         let held = self.areas.values().filter_map(AreaView::newest);
         held.map(|held| &held.area)
+    }
+
+    /// The same as a picture: where the server says everybody was, with nothing predicted and nothing in between.
+    pub fn newest_picture(&self) -> Option<Picture> {
+        let layers = self.areas.iter().filter_map(|(area, view)| {
+            let between = Between {
+                from: view.newest()?.area.clone(),
+                to: None,
+                part: 0.0,
+            };
+            Some(Layer {
+                area: *area,
+                between,
+            })
+        });
+        Some(Picture {
+            schema: self.entry.schema.clone(),
+            tick: f64::from(self.newest?.0),
+            layers: layers.collect(),
+            owner: self.owner,
+            moves: self.moves.clone(),
+            foreseen: None,
+        })
+    }
+
+    /// The next thing that was predicted otherwise than the server had it: each once.
+    pub fn correction_due(&mut self) -> Option<Correction> {
+        self.ahead.0.as_mut()?.correction_due()
     }
 
     /// Where the picture drawn last was, in ticks.

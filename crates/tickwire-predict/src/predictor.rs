@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tickwire_client::{Foreseen, Foresight, ForesightFigures, OwnSeen, View, blend_values};
+use tickwire_client::{
+    Correction, Foreseen, Foresight, ForesightFigures, OwnSeen, View, blend_values,
+};
 use tickwire_proto::{Tick, Time};
 use tickwire_sim::{GameKind, Mirror, MirrorStats, OwnTruth, PREDICTED_TICKS_MAX, Truth, Verdict};
 use tickwire_snapshot::{Area, Lerp, OwnedRow, TickEvent, Value};
@@ -12,6 +14,9 @@ use crate::slide::Slides;
 
 /// Commands that are kept, to be given again where the world has to begin anew.
 const COMMANDS_MAX: usize = 2 * PREDICTED_TICKS_MAX as usize;
+
+/// Corrections that wait to be asked for: those of one truth are few, and who never asks keeps no more.
+const CORRECTIONS_MAX: usize = 64;
 
 /// The values of one component, field by field.
 type Values = Vec<Value>;
@@ -38,6 +43,7 @@ pub struct Predictor {
     slides: Slides,
     correction: f64,
     events: VecDeque<TickEvent>,
+    corrections: VecDeque<Correction>,
 }
 
 impl Predictor {
@@ -52,6 +58,7 @@ impl Predictor {
             slides: Slides::default(),
             correction: 0.0,
             events: VecDeque::new(),
+            corrections: VecDeque::new(),
         }
     }
 
@@ -98,6 +105,33 @@ impl Predictor {
         }
     }
 
+    /// What of those who are there before and after is another, component by component.
+    fn note_corrections(&mut self, was: &[Pose]) {
+        let tick = self.mirror.tick();
+        for pose in &self.now {
+            let Some(was) = was.iter().find(|was| was.id == pose.id) else {
+                continue;
+            };
+            for (component, to) in &pose.rows {
+                let from = row_of(&was.rows, *component);
+                let Some(from) = from.filter(|from| *from != to) else {
+                    continue;
+                };
+                if self.corrections.len() == CORRECTIONS_MAX {
+                    self.corrections.pop_front();
+                }
+                self.corrections.push_back(Correction {
+                    id: pose.id,
+                    mine: pose.mine,
+                    tick,
+                    component: *component,
+                    from: from.clone(),
+                    to: to.clone(),
+                });
+            }
+        }
+    }
+
     fn note_members(&mut self, view: &View) {
         for member in view.members() {
             self.mirror.seat_player(member.seat, &member.name);
@@ -137,6 +171,10 @@ impl Foresight for Predictor {
             let was = std::mem::take(&mut self.now);
             self.step_to(goal); // where the truth was ahead of what is known, or the first
             self.corrected(&was);
+            // A world that is at another tick now was not set right but moved on.
+            if self.mirror.tick() == goal {
+                self.note_corrections(&was);
+            }
         }
     }
 
@@ -192,6 +230,10 @@ impl Foresight for Predictor {
 
     fn event_due(&mut self) -> Option<TickEvent> {
         self.events.pop_front()
+    }
+
+    fn correction_due(&mut self) -> Option<Correction> {
+        self.corrections.pop_front()
     }
 
     fn was_shown(&mut self, event: &TickEvent) -> bool {

@@ -8,7 +8,7 @@ import { encode, entityClass, valuesOf } from './records.js'
 import { Talk } from './talk.js'
 
 /** Names of a room's own events; a game's are written large. */
-const OWN = ['joined', 'moved', 'away', 'kicked', 'ended', 'members']
+const OWN = ['joined', 'moved', 'away', 'kicked', 'ended', 'members', 'corrected']
 
 /** A room that one is in. It stays the same object when the link is lost, and when the room is joined again. */
 export class Room {
@@ -83,6 +83,7 @@ export class Room {
       const { name, data } = JSON.parse(text)
       this.#heard.emit(name, data)
     }
+    for (let text; (text = this.#core.correction_due(this.#key)) !== undefined;) this.#heard.emit('corrected', JSON.parse(text))
     for (const bound of this.#binds) this.#update(bound)
     this.#net.beat()
   }
@@ -91,6 +92,15 @@ export class Room {
   all(kind) {
     const table = this.#table(kind)
     return Array.from(table, ([id, row]) => new this.#Entity(id, row.mine))
+  }
+
+  /** The same as the newest update has them, beside the picture: nothing predicted, nothing in between. @param {string} kind */
+  newest(kind) {
+    const record = this.#record('components', kind)
+    const count = this.#over ? 0 : this.#core.newest_rows(this.#key, kind), rows = this.#buffer(), width = record.width + 2
+    return Array.from({ length: count }, (_, i) => ({
+      id: rows[i * width], mine: rows[i * width + 1] !== 0, value: valuesOf(this.#core, record, rows, i * width + 2),
+    }))
   }
 
   /** A resource of the room, or undefined. @param {string} name */

@@ -135,6 +135,19 @@ export interface RoomEvents {
   /** Over for good. `Replaced`: the same identity has joined it with a newer session, on another page say, which holds the seat now. */
   ended: { reason: string; message: string }
   members: readonly Member[]
+  /** Something was predicted otherwise than the server had it. */
+  corrected: Correction
+}
+
+/** One component that was predicted otherwise than the server had it, at the tick that one's own is shown at: until the truth came, and now. */
+export interface Correction {
+  readonly id: number
+  readonly mine: boolean
+  readonly tick: number
+  readonly component: string
+  /** What is shown slides from the one to the other. */
+  readonly from: any
+  readonly to: any
 }
 
 /** A room that one is in. The same object when the link is lost and the room is joined again. */
@@ -151,6 +164,8 @@ export interface Room<G extends GameTypes = GameTypes> {
   /** For a loop of one's own: moves the picture to this moment. */
   draw(): void
   all<K extends keyof G['components'] & string>(kind: K): Entity<G['components'], K>[]
+  /** The same as the newest update has them, beside the picture: nothing predicted, nothing in between. To show what the netcode does. */
+  newest<K extends keyof G['components'] & string>(kind: K): { readonly id: number; readonly mine: boolean; readonly value: G['components'][K] }[]
   resource<K extends keyof G['resources'] & string>(name: K): G['resources'][K] | undefined
   /** Keeps something of the page for each entity: updated by `draw` and `frame`. */
   bind<K extends keyof G['components'] & string, S>(kind: K, handlers: {

@@ -362,27 +362,34 @@ impl Core {
         Some(json!({"name": record.name, "tick": event.tick().0, "data": data}).to_string())
     }
 
+    /// The next thing that was predicted otherwise than the server had it, as JSON
+    /// `{"id":…,"mine":…,"tick":…,"component":…,"from":{…},"to":{…}}`.
+    pub fn correction_due(&mut self, room: u32) -> Option<String> {
+        let key = RoomKey(room);
+        let correction = self.client.correction_due(key)?;
+        let schema = self.client.view(key)?.schema();
+        Some(report::correction(&correction, schema)?.to_string())
+    }
+
     /// Writes the rows of a component in the picture to the buffer: id, mine, fields; how many rows.
     pub fn rows(&mut self, room: u32, component: &str) -> u32 {
         self.rows.clear();
         self.texts.clear();
-        let Some((_, picture)) = self.pictures.iter().find(|(key, _)| key.0 == room) else {
-            return 0;
-        };
-        let Some(number) = picture.schema().component(component) else {
-            return 0;
-        };
-        let Some(record) = picture.schema().record(number) else {
-            return 0;
-        };
-        let mut count = 0;
-        for row in picture.entities(number) {
-            self.rows.push(row.id() as f64);
-            self.rows.push(f64::from(u8::from(row.mine())));
-            layout::flatten(&row, record, &mut self.rows, &mut self.texts);
-            count += 1;
-        }
-        count
+        let picture = self.pictures.iter().find(|(key, _)| key.0 == room);
+        picture.map_or(0, |(_, picture)| {
+            layout::table(picture, component, &mut self.rows, &mut self.texts)
+        })
+    }
+
+    /// The same of the newest update, beside the picture.
+    pub fn newest_rows(&mut self, room: u32, component: &str) -> u32 {
+        self.rows.clear();
+        self.texts.clear();
+        let view = self.client.view(RoomKey(room));
+        let picture = view.and_then(|view| view.newest_picture());
+        picture.map_or(0, |picture| {
+            layout::table(&picture, component, &mut self.rows, &mut self.texts)
+        })
     }
 
     /// Writes a resource to the buffer: its fields; whether the room has it.

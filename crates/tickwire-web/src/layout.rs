@@ -1,7 +1,7 @@
 //! Records as JavaScript sees them: a row of doubles and texts, and the JSON that tells which double is which field.
 
 use serde_json::{Value as Json, json};
-use tickwire_client::Row;
+use tickwire_client::{Picture, Row};
 use tickwire_snapshot::quant::put_target;
 use tickwire_snapshot::value::put_entity;
 use tickwire_snapshot::{AreaId, FieldSchema, NetId, OwnedRow, Quant, RecordSchema, Schema, Value};
@@ -57,6 +57,28 @@ fn kind(quant: &Quant) -> (&'static str, usize) {
         | Quant::Varint
         | Quant::F32 => ("n", 1),
     }
+}
+
+/// Appends the rows of a component: id, mine, fields. How many there are.
+pub(crate) fn table(
+    picture: &Picture,
+    component: &str,
+    out: &mut Vec<f64>,
+    texts: &mut Vec<String>,
+) -> u32 {
+    let number = picture.schema().component(component);
+    let Some((number, record)) = number.and_then(|it| Some((it, picture.schema().record(it)?)))
+    else {
+        return 0;
+    };
+    let mut count = 0;
+    for row in picture.entities(number) {
+        out.push(row.id() as f64);
+        out.push(f64::from(u8::from(row.mine())));
+        flatten(&row, record, out, texts);
+        count += 1;
+    }
+    count
 }
 
 /// Appends a row: its fields as doubles; texts go to the table, their place in it among the doubles.

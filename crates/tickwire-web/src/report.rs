@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use tickwire_client::{
-    Client, ClientEvent, ClientOutput, Figures, NamespaceKey, Place, RequestId, RoomKey, SendError,
-    State, View,
+    Client, ClientEvent, ClientOutput, Correction, Figures, NamespaceKey, Place, RequestId,
+    RoomKey, SendError, State, View,
 };
 use tickwire_proto::frame::{HostAsk, LeaveReason, Presence, RoomInfoOwned};
 use tickwire_proto::{Retry, frame};
-use tickwire_snapshot::{MessageSchema, Schema};
+use tickwire_snapshot::{FieldSchema, MessageSchema, Schema, Value};
 
 use crate::layout;
 
@@ -262,6 +262,23 @@ pub(crate) fn host_ask(client: &mut Client, room: RoomKey, ask: &str) -> Option<
         return client.host_ask(room, &HostAsk::Close { message }).ok();
     };
     client.host_ask(room, &ask).ok()
+}
+
+/// What was predicted otherwise than the server had it; references in it are nobody.
+pub(crate) fn correction(correction: &Correction, schema: &Schema) -> Option<Json> {
+    let record = schema.record(correction.component)?;
+    let values = |values: &[Value]| {
+        let fields = record.fields.iter().zip(values);
+        let pair = |(field, value): (&FieldSchema, &Value)| {
+            let json = layout::to_json(value, &field.quant, |_| 0);
+            (field.name.clone(), json)
+        };
+        Json::Object(fields.map(pair).collect())
+    };
+    Some(json!({
+        "id": correction.id, "mine": correction.mine, "tick": correction.tick.0, "component": record.name,
+        "from": values(&correction.from), "to": values(&correction.to),
+    }))
 }
 
 /// What was wrong, as JSON.

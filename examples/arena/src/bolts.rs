@@ -1,11 +1,12 @@
-//! Bolts: shooting, flying with one ricochet, hitting, and what is seen of it. Ships as such live in `ships.rs`.
+//! Bolts: shooting, flying with one ricochet, hitting, and what is seen of it. What a hit does lives in `wounds.rs`.
 
 use tickwire::{math, prelude::*};
 
 use crate::{
     DT,
     map::Terrain,
-    ships::{Clockwork, Helm, Pilot, RADIUS, Ship, Team},
+    ships::{Clockwork, Helm, RADIUS, Ship, Team},
+    wounds::{Blow, Hulls, Scores, wound},
 };
 
 const SPEED: f32 = 720.0;
@@ -45,20 +46,7 @@ pub struct Shot {
     pub bounced: bool,
 }
 
-/// A ship broke.
-#[derive(TickEvent, Clone)]
-pub struct Boom {
-    /// In units.
-    #[net(range = 0.0..=4096.0, step = 1.0)]
-    pub x: f32,
-    /// In units.
-    #[net(range = 0.0..=4096.0, step = 1.0)]
-    pub y: f32,
-    /// Whose ship it was.
-    pub team: Team,
-}
-
-/// A bolt struck something.
+/// A bolt struck something, or a rail somebody.
 #[derive(TickEvent, Clone)]
 pub struct Spark {
     /// In units.
@@ -67,21 +55,11 @@ pub struct Spark {
     /// In units.
     #[net(range = 0.0..=4096.0, step = 1.0)]
     pub y: f32,
-    /// Whose bolt it was.
+    /// Who shot.
     pub team: Team,
 }
 
-/// Ships broken by each team.
-#[derive(Replicate, Clone, Default)]
-#[net(resource)]
-pub struct Scores {
-    /// By darts.
-    pub amber: u16,
-    /// By crescents.
-    pub azure: u16,
-}
-
-/// Guns that are ready and told to, shoot. By id, since bolts are numbered in the order in which they are made.
+/// Guns that are ready and told to, shoot, unless the ship's light goes into its rail. By id, since bolts are numbered in the order in which they are made.
 pub fn fire(
     mut ships: Query<(Entity, &NetEntity, &Ship, &Helm, &mut Clockwork, &OwnedBy)>,
     mut commands: Commands,
@@ -89,7 +67,7 @@ pub fn fire(
     for (by, _, ship, helm, mut clock, owner) in ships.iter_mut().sort::<&NetEntity>() {
         if clock.gun > 0 {
             clock.gun -= 1;
-        } else if helm.fire && ship.health > 0 {
+        } else if helm.fire && !helm.rail && ship.health > 0 {
             clock.gun = RELOAD_TICKS;
             let (dx, dy) = (math::cos(helm.aim), math::sin(helm.aim));
             let (x, y) = (ship.x + dx * (RADIUS + 6.0), ship.y + dy * (RADIUS + 6.0));
@@ -150,7 +128,7 @@ pub fn hit(
     mut emit: Emit,
     mut scores: ResMut<Scores>,
     bolts: Query<(Entity, &NetEntity, &Bolt, &Shot)>,
-    mut ships: Query<(Entity, &NetEntity, &mut Ship, &mut Clockwork, &mut Pilot)>,
+    mut ships: Hulls,
     mut commands: Commands,
 ) {
     // By id, since two bolts may meet the same ship in one tick and only one of them breaks it.
@@ -159,8 +137,8 @@ pub fn hit(
     for (entity, _, bolt, shot) in flying {
         let struck = ships
             .iter()
-            .filter(|(_, _, ship, ..)| ship.health > 0 && ship.team != bolt.team)
-            .filter(|(_, _, ship, ..)| {
+            .filter(|(_, _, _, ship, ..)| ship.health > 0 && ship.team != bolt.team)
+            .filter(|(_, _, _, ship, ..)| {
                 let (dx, dy) = (ship.x - bolt.x, ship.y - bolt.y);
                 dx * dx + dy * dy < (RADIUS + BOLT_RADIUS) * (RADIUS + BOLT_RADIUS)
             })
@@ -173,27 +151,11 @@ pub fn hit(
             y: bolt.y,
             team: bolt.team,
         });
-        let Ok((_, _, mut ship, mut clock, mut pilot)) = ships.get_mut(struck) else {
-            continue;
+        let blow = Blow {
+            by: shot.by,
+            team: bolt.team,
+            damage: DAMAGE,
         };
-        ship.health = ship.health.saturating_sub(DAMAGE);
-        if ship.health > 0 {
-            continue;
-        }
-        (ship.vx, ship.vy) = (0.0, 0.0);
-        clock.broke();
-        pilot.deaths = pilot.deaths.saturating_add(1);
-        emit.send(Boom {
-            x: ship.x,
-            y: ship.y,
-            team: ship.team,
-        });
-        match bolt.team {
-            Team::Amber => scores.amber = scores.amber.saturating_add(1),
-            Team::Azure => scores.azure = scores.azure.saturating_add(1),
-        }
-        if let Some(Ok((.., mut killer))) = shot.by.map(|by| ships.get_mut(by)) {
-            killer.kills = killer.kills.saturating_add(1);
-        }
+        wound(struck, &blow, &mut ships, &mut scores, &mut emit);
     }
 }

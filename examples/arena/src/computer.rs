@@ -17,6 +17,8 @@ pub const NAMES: [&str; 16] = [
 const THINK_TICKS: u16 = 12;
 const BOLT_SPEED: f32 = 720.0;
 const SIGHT: f32 = 620.0;
+/// For so many thoughts a computer player keeps its rail charging: longer than that takes.
+const RAIL_THOUGHTS: u8 = 4;
 
 /// What a computer player has in mind.
 #[derive(Replicate, Clone, Default)]
@@ -30,6 +32,8 @@ pub struct Brain {
     pub goal_y: f32,
     /// Which way round it circles its foe: 1 or -1.
     pub side: f32,
+    /// Thoughts for which it goes on charging its rail.
+    pub rail: u8,
 }
 
 /// Each computer player looks, decides, and tells its ship what to do.
@@ -41,7 +45,7 @@ pub fn think(
 ) {
     for (id, ship, mut brain, mut helm) in &mut minds {
         if ship.health == 0 {
-            if helm.fire {
+            if helm.fire || helm.rail {
                 *helm = Helm {
                     aim: helm.aim,
                     ..Helm::default()
@@ -62,8 +66,13 @@ pub fn think(
                 -1.0
             };
         }
+        brain.rail = match foe {
+            Some(_) if brain.rail == 0 && chance.below(id, 6, 10) == 0 => RAIL_THOUGHTS,
+            Some(_) => brain.rail.saturating_sub(1),
+            None => 0,
+        };
         *helm = match foe {
-            Some(foe) => fight(ship, foe, brain.side, chance.unit(id, 3)),
+            Some(foe) => fight(ship, foe, &brain, chance.unit(id, 3)),
             None => wander(&terrain, ship, &mut brain, &chance, id),
         };
     }
@@ -87,10 +96,12 @@ fn nearest_foe<'a>(
 }
 
 /// Circles the foe at a comfortable distance and shoots where it will be, a little beside it.
-fn fight(ship: &Ship, foe: &Ship, side: f32, luck: f32) -> Helm {
+fn fight(ship: &Ship, foe: &Ship, brain: &Brain, luck: f32) -> Helm {
+    let (side, rail) = (brain.side, brain.rail > 0);
     let (dx, dy) = (foe.x - ship.x, foe.y - ship.y);
     let distance = math::sqrt(dx * dx + dy * dy).max(1.0);
-    let flight = distance / BOLT_SPEED;
+    // A bolt needs its time; a rail needs none, but a hand does until the next thought.
+    let flight = if rail { 0.1 } else { distance / BOLT_SPEED };
     let aim = math::atan2(dy + foe.vy * flight, dx + foe.vx * flight) + (luck - 0.5) * 0.34;
     let closer = ((distance - 260.0) / 120.0).clamp(-1.0, 1.0);
     let (nx, ny) = (dx / distance, dy / distance);
@@ -98,7 +109,8 @@ fn fight(ship: &Ship, foe: &Ship, side: f32, luck: f32) -> Helm {
         x: nx * closer - ny * side * 0.8,
         y: ny * closer + nx * side * 0.8,
         aim: math::wrap_angle(aim),
-        fire: true,
+        fire: !rail,
+        rail,
     }
 }
 
@@ -135,6 +147,6 @@ fn wander(
         x: math::cos(heading),
         y: math::sin(heading),
         aim: math::wrap_angle(heading),
-        fire: false,
+        ..Helm::default()
     }
 }

@@ -9,16 +9,20 @@ mod guest;
 mod map;
 #[cfg(not(target_arch = "wasm32"))]
 mod page;
+mod rails;
 mod ships;
+mod wounds;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tickwire::prelude::*;
 
 pub use crate::{
-    bolts::{Bolt, Boom, Scores, Spark},
+    bolts::{Bolt, Spark},
     map::{Map, MapError, Wall},
+    rails::Beam,
     ships::{Pilot, Ship, Steer, Team},
+    wounds::{Boom, Scores},
 };
 #[cfg(not(target_arch = "wasm32"))]
 pub use crate::{
@@ -36,6 +40,11 @@ pub const HZ: u32 = 60;
 pub(crate) fn square(x: f32) -> f32 {
     x * x
 }
+
+/// How far back a rail is judged: as old as pictures are over a link that loses some percent. Who has reached cover by then is judged by less.
+const LOOK_BACK: Duration = Duration::from_millis(700);
+/// Nobody flies so far between two updates: who does came back to life elsewhere.
+const JUMP: f32 = 160.0;
 
 /// Length of a tick, in seconds.
 pub const DT: f32 = 1.0 / HZ as f32;
@@ -106,6 +115,10 @@ pub fn arena(options: Options) -> impl Fn(&mut Game) + Send + Sync + 'static {
             .state::<computer::Brain>()
             .event::<Boom>()
             .event::<Spark>()
+            .event::<Beam>()
+            .rewindable(can_be_hit)
+            .rewind(LOOK_BACK)
+            .rewind_jump(JUMP)
             .on_start(move |mut commands: Commands| lay_out(&map, &mut commands))
             .on_join(ships::join)
             .on_leave(ships::leave)
@@ -117,12 +130,19 @@ pub fn arena(options: Options) -> impl Fn(&mut Game) + Send + Sync + 'static {
                     ships::respawn,
                     ships::fly,
                     bolts::fire,
+                    rails::charge,
+                    rails::strike,
                     bolts::fly,
                     bolts::hit.run_if(on_server),
                 )
                     .chain(),
             );
     }
+}
+
+/// By a rail, in the past: a whole ship is a disc.
+fn can_be_hit(ship: &Ship) -> Option<Hitbox> {
+    (ship.health > 0).then(|| Hitbox::circle((ship.x, ship.y), ships::RADIUS))
 }
 
 fn lay_out(map: &Arc<Map>, commands: &mut Commands) {

@@ -172,8 +172,29 @@ impl Map {
 
     /// Whether nothing solid lies between two points.
     pub fn sees(&self, from: (f32, f32), to: (f32, f32)) -> bool {
-        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
-        !self.walls.iter().any(|wall| wall.crosses(from, (dx, dy)))
+        let by = (to.0 - from.0, to.1 - from.1);
+        !self
+            .walls
+            .iter()
+            .any(|wall| wall.enters(from, by).is_some())
+    }
+
+    /// How far it is from a point, into a direction of length one, to the first wall or to the edge of the ground.
+    pub fn reach(&self, from: (f32, f32), (dx, dy): (f32, f32)) -> f32 {
+        let (width, height) = (f32::from(self.width), f32::from(self.height));
+        let far = width + height; // longer than any way on the ground
+        let by = (dx * far, dy * far);
+        let walls = self.walls.iter().filter_map(|wall| wall.enters(from, by));
+        let edges = [(from.0, by.0, width), (from.1, by.1, height)].map(|(at, by, side)| {
+            if by > 0.0 {
+                (side - at) / by
+            } else if by < 0.0 {
+                -at / by
+            } else {
+                1.0
+            }
+        });
+        walls.chain(edges).fold(1.0, f32::min).max(0.0) * far
     }
 }
 
@@ -207,21 +228,21 @@ impl Wall {
         Some((n.0 * (depth + radius), n.1 * (depth + radius), n))
     }
 
-    /// The slab test of a segment against a box.
-    fn crosses(&self, from: (f32, f32), by: (f32, f32)) -> bool {
+    /// The slab test of a segment against a box: after which part of it it is inside, if ever.
+    fn enters(&self, from: (f32, f32), by: (f32, f32)) -> Option<f32> {
         let (left, top, right, bottom) = self.edges();
         let (mut enter, mut exit) = (0.0_f32, 1.0_f32);
         for (start, step, low, high) in [(from.0, by.0, left, right), (from.1, by.1, top, bottom)] {
             if step == 0.0 {
                 if start < low || start > high {
-                    return false;
+                    return None;
                 }
                 continue;
             }
             let (a, b) = ((low - start) / step, (high - start) / step);
             (enter, exit) = (enter.max(a.min(b)), exit.min(a.max(b)));
         }
-        enter <= exit
+        (enter <= exit).then_some(enter)
     }
 }
 
@@ -278,5 +299,19 @@ mod tests {
         let map = Map::night();
         assert!(!map.sees((150.0, 250.0), (450.0, 250.0)));
         assert!(map.sees((90.0, 90.0), (600.0, 90.0)));
+    }
+
+    #[test]
+    fn a_ray_ends_at_the_first_wall_or_at_the_edge() {
+        let map = Map::night();
+        let near = |reach: f32, wanted: f32| (reach - wanted).abs() < 0.01;
+        let ray = |from, towards| map.reach(from, towards);
+        assert!(near(ray((150.0, 250.0), (1.0, 0.0)), 50.0), "a wall");
+        assert!(near(ray((150.0, 250.0), (-1.0, 0.0)), 150.0), "the edge");
+        assert!(near(ray((90.0, 90.0), (0.0, 1.0)), 910.0), "the other one");
+        let slanted = ray((90.0, 90.0), (0.8, 0.6));
+        let end = (90.0 + 0.8 * slanted, 90.0 + 0.6 * slanted);
+        assert!(map.sees((90.0, 90.0), (end.0 - 0.08, end.1 - 0.06)));
+        assert!(map.blocked(end.0 + 0.08, end.1 + 0.06, 0.1), "{end:?}");
     }
 }

@@ -26,6 +26,16 @@ pub const FILES: &[(&str, &str, &[u8])] = &[
         include_bytes!("../../../assets/arena/chat.js"),
     ),
     (
+        "/keys.js",
+        "text/javascript; charset=utf-8",
+        include_bytes!("../../../assets/arena/keys.js"),
+    ),
+    (
+        "/netview.js",
+        "text/javascript; charset=utf-8",
+        include_bytes!("../../../assets/arena/netview.js"),
+    ),
+    (
         "/stage.js",
         "text/javascript; charset=utf-8",
         include_bytes!("../../../assets/arena/stage.js"),

@@ -1,4 +1,4 @@
-//! Ships: joining and leaving, from commands to movement, dying and coming back. Shooting lives in `bolts.rs`, computer players in `computer.rs`.
+//! Ships: joining and leaving, from commands to movement, dying and coming back. Shooting lives in `bolts.rs`, what wounds in `wounds.rs`, computer players in `computer.rs`.
 
 use tickwire::{math, prelude::*};
 
@@ -9,7 +9,6 @@ pub const RADIUS: f32 = 16.0;
 const SPEED: f32 = 250.0;
 /// The share of the wanted velocity that a hull takes on in a tick.
 const GRIP: f32 = 0.16;
-const RESPAWN_TICKS: u16 = 150;
 const HEALTH: u8 = 100;
 
 /// Which side one is on.
@@ -43,6 +42,8 @@ pub struct Ship {
     /// 0: broken, waiting to come back.
     #[net(range = 0..=100)]
     pub health: u8,
+    /// Its rail is charging: who sees that can step aside.
+    pub charging: bool,
     /// Whose side it is on.
     pub team: Team,
 }
@@ -77,6 +78,8 @@ pub struct Steer {
     pub aim: f32,
     /// Shoot as soon as the gun is ready.
     pub fire: bool,
+    /// Charge the rail, which goes off when it is full; let go of before, it is empty again.
+    pub rail: bool,
 }
 
 /// What the ship is told to do, by a person's command or by a computer player's brain.
@@ -91,6 +94,8 @@ pub struct Helm {
     pub aim: f32,
     /// Whether to shoot.
     pub fire: bool,
+    /// Whether to charge the rail.
+    pub rail: bool,
 }
 
 /// Ticks until things may happen again.
@@ -99,6 +104,10 @@ pub struct Helm {
 pub struct Clockwork {
     /// Until the gun is ready.
     pub gun: u16,
+    /// Until the rail can be charged again.
+    pub rail: u16,
+    /// For which the rail has been charged.
+    pub charge: u16,
     /// Until a broken ship comes back.
     pub respawn: u16,
 }
@@ -172,6 +181,7 @@ pub fn listen(mut ships: Query<(&mut Helm, &Asks<Steer>), Without<Brain>>) {
             y: f32::from(ask.y),
             aim: ask.aim,
             fire: ask.fire,
+            rail: ask.rail,
         };
     }
 }
@@ -213,6 +223,7 @@ pub fn respawn(
                 x: spawn.x,
                 y: spawn.y,
                 health: HEALTH,
+                charging: false,
                 team: ship.team,
                 aim: ship.aim,
                 vx: 0.0,
@@ -279,11 +290,4 @@ fn push_two_apart(terrain: &Terrain, a: &mut Mut<Ship>, b: &mut Mut<Ship>) {
     let half = (2.0 * RADIUS - distance) / 2.0;
     (a.x, a.y, _) = terrain.0.settle(a.x - nx * half, a.y - ny * half, RADIUS);
     (b.x, b.y, _) = terrain.0.settle(b.x + nx * half, b.y + ny * half, RADIUS);
-}
-
-impl Clockwork {
-    /// The ship broke: it waits.
-    pub fn broke(&mut self) {
-        self.respawn = RESPAWN_TICKS;
-    }
 }
