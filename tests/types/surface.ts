@@ -58,7 +58,7 @@ unframe()
 room.draw()
 const dots: Entity<Dots['components'], 'Dot'>[] = room.all('Dot')
 for (const e of dots) {
-  const told: [number, number, boolean, string | undefined] = [e.Dot.x, e.id, e.mine, e.Name?.text]
+  const told: [number, number, boolean, string | undefined, number] = [e.Dot.x, e.id, e.mine, e.Name?.text, e.since(e.Dot.x)]
   void told
 }
 const total: number | undefined = room.resource('Score')?.total

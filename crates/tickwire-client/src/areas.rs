@@ -39,6 +39,8 @@ pub(crate) struct Between {
     pub(crate) from: Arc<Area>,
     pub(crate) to: Option<Arc<Area>>,
     pub(crate) part: f64,
+    /// Ticks from the one to the other; 0 where there is one.
+    pub(crate) ticks: f64,
 }
 
 /// One area as this client knows it.
@@ -179,13 +181,13 @@ impl AreaView {
         }
         let until = f64::from(here.until.0);
         let next = self.held.get(1).filter(|_| tick > until);
-        let part = next.map_or(0.0, |next| {
-            ((tick - until) / (f64::from(next.from.0) - until)).clamp(0.0, 1.0)
-        });
+        let ticks = next.map_or(0.0, |next| f64::from(next.from.0) - until);
+        let part = next.map_or(0.0, |_| ((tick - until) / ticks).clamp(0.0, 1.0));
         Some(Between {
             from: here.area.clone(),
             to: next.map(|next| next.area.clone()),
             part,
+            ticks,
         })
     }
 

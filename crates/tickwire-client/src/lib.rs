@@ -24,6 +24,7 @@
 
 mod areas;
 mod asks;
+mod blend;
 mod client;
 mod clock;
 mod condition;
@@ -47,6 +48,7 @@ mod talk;
 mod view;
 mod way;
 
+pub use blend::{blend_values, teleports};
 pub use client::{Client, ClientConfig};
 pub use clock::{ArrivalLine, SteadyClock};
 pub use condition::{Condition, ConditionError, Conditioner, Held};
@@ -61,6 +63,6 @@ pub use ladder::{BESIDE_MS, Ladder, LinkChoice, LinkKind, Rung};
 pub use lead::CommandLead;
 pub use namespaces::Within;
 pub use own::OwnSeen;
-pub use picture::{Picture, Row, ShownEvent, blend_values, entity_id, slot_and_generation};
+pub use picture::{Picture, Row, ShownEvent, entity_id, slot_and_generation};
 pub use requests::{ASK_TIMEOUT, reply_of};
 pub use view::{Applied, View};

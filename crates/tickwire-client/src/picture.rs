@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use tickwire_proto::Tick;
-use tickwire_snapshot::{Area, AreaId, Lerp, NetId, RecordSchema, Schema, TickEvent, Value};
+use tickwire_snapshot::{
+    Area, AreaId, FieldSchema, Lerp, NetId, Predict, RecordSchema, Schema, TickEvent, Value,
+};
 
 use crate::areas::Between;
+use crate::blend::{blend, blend_values, hermite, hermite_values, teleports};
 use crate::foresight::Foreseen;
 use crate::moves::Moves;
 
@@ -14,6 +17,8 @@ use crate::moves::Moves;
 pub struct Picture {
     pub(crate) schema: Arc<Schema>,
     pub(crate) tick: f64,
+    /// The time that who is predicted is shown at, in ticks.
+    pub(crate) ahead: f64,
     pub(crate) layers: Vec<Layer>,
     pub(crate) owner: Option<Owner>,
     pub(crate) moves: Moves,
@@ -45,6 +50,19 @@ impl Picture {
     /// What its numbers mean.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
+    }
+
+    /// Seconds of the game from a tick to the moment at which an entity is shown: [`Row::seconds_since`] for a tick that is at hand. Of an id that
+    /// nobody has: to [`tick`](Self::tick).
+    pub fn seconds_since(&self, id: u64, tick: f64) -> f64 {
+        let predicted = self.foreseen().iter().any(|it| it.id == id);
+        let now = if predicted { self.ahead } else { self.tick };
+        self.seconds(now - tick)
+    }
+
+    /// Seconds of the game that so many ticks are.
+    fn seconds(&self, ticks: f64) -> f64 {
+        ticks * f64::from(self.schema.tick_us) * 1e-6
     }
 
     /// How many entities it shows.
@@ -205,6 +223,30 @@ impl<'a> Row<'a> {
         matches!(self.seen, Seen::Foreseen(_))
     }
 
+    /// Seconds of the game from the tick that a field holds to the moment that the picture shows: the time of an animation that began at that tick.
+    /// It goes on from picture to picture and costs no bytes. Below 0: that tick is to come. Of who is
+    /// predicted: to the moment up to which the game is run ahead.
+    ///
+    /// `None`: the field holds no number. Seconds are [`Schema::tick_us`] long ticks; a room that the server slows shows fewer of them in a minute.
+    pub fn seconds_since(&self, field: usize) -> Option<f64> {
+        let began = match self.seen {
+            Seen::Known(layer) => layer
+                .between
+                .from
+                .number(self.component, self.slot, field)?,
+            Seen::Foreseen(_) => self.number(field)?,
+        };
+        Some(self.seconds(self.moment() - began))
+    }
+
+    /// The time at which it is shown, in ticks.
+    fn moment(&self) -> f64 {
+        match self.seen {
+            Seen::Known(_) => self.picture.tick,
+            Seen::Foreseen(_) => self.picture.ahead,
+        }
+    }
+
     /// The area that it is in.
     pub fn area(&self) -> AreaId {
         match self.seen {
@@ -269,9 +311,21 @@ impl<'a> Row<'a> {
         let there = self
             .towards()
             .and_then(|(to, slot)| to.number(self.component, slot, field));
-        Some(match there {
-            Some(there) => blend(self.lerp(field), here, there, layer.between.part),
-            None => here,
+        let Some(there) = there else {
+            return Some(here);
+        };
+        let (between, lerp) = (&layer.between, self.lerp(field));
+        let curve = self.curve(field, |area, slot, velocity| {
+            area.number(self.component, slot, velocity)
+        });
+        Some(match curve {
+            Some((v, w)) => hermite(
+                [here, there],
+                [v, w],
+                self.seconds(between.ticks),
+                between.part,
+            ),
+            None => blend(lerp, here, there, between.part),
         })
     }
 
@@ -285,23 +339,69 @@ impl<'a> Row<'a> {
         let there = self
             .towards()
             .and_then(|(to, slot)| to.value(self.component, slot, field));
-        Some(match there {
-            Some(there) => blend_values(self.lerp(field), here, there, layer.between.part),
-            None => here,
+        let Some(there) = there else {
+            return Some(here);
+        };
+        let (between, lerp) = (&layer.between, self.lerp(field));
+        let curve = self.curve(field, |area, slot, velocity| {
+            area.value(self.component, slot, velocity)
+        });
+        Some(match curve {
+            Some((v, w)) => {
+                let seconds = self.seconds(between.ticks);
+                hermite_values([here, there], [v, w], seconds, between.part)
+            }
+            None => blend_values(lerp, here, there, between.part),
         })
     }
 
     fn lerp(&self, field: usize) -> Lerp {
-        self.schema()
-            .and_then(|record| record.fields.get(field))
-            .map_or(Lerp::Step, |field| field.lerp)
+        self.field(field).map_or(Lerp::Step, |field| field.lerp)
     }
 
-    /// The area that the picture slides into and the entity's slot there, if it is there with the component: the same area, or another one.
+    fn field(&self, field: usize) -> Option<&'a FieldSchema> {
+        self.schema()?.fields.get(field)
+    }
+
+    /// The velocities of both updates for a field that follows a curve between them.
+    fn curve<T>(
+        &self,
+        field: usize,
+        read: impl Fn(&Area, u32, usize) -> Option<T>,
+    ) -> Option<(T, T)> {
+        let declared = self.field(field)?;
+        let (Lerp::Hermite, Predict::Velocity { field: velocity }) =
+            (declared.lerp, declared.predict)
+        else {
+            return None;
+        };
+        let Seen::Known(layer) = self.seen else {
+            return None;
+        };
+        let (velocity, (to, slot)) = (usize::from(velocity), self.towards()?);
+        let here = read(&layer.between.from, self.slot, velocity)?;
+        Some((here, read(to, slot, velocity)?))
+    }
+
+    /// Seconds of the game that so many ticks are.
+    fn seconds(&self, ticks: f64) -> f64 {
+        self.picture.seconds(ticks)
+    }
+
+    /// The area that the picture slides into and the entity's slot there, if it is there with the component, and the component does not teleport.
     fn towards(&self) -> Option<(&'a Area, u32)> {
         let Seen::Known(layer) = self.seen else {
             return None;
         };
+        let (to, slot) = self.comes_to(layer)?;
+        let record = self.schema()?;
+        let here = |field| layer.between.from.value(self.component, self.slot, field);
+        let there = |field| to.value(self.component, slot, field);
+        (!teleports(record, here, there)).then_some((to, slot))
+    }
+
+    /// Where the entity is in the later update with the component: in the same area, or another one.
+    fn comes_to(&self, layer: &'a Layer) -> Option<(&'a Area, u32)> {
         let to = layer.between.to.as_deref()?;
         if to.generation(self.slot) == Some(self.generation) || self.slot == 0 {
             return to.has(self.component, self.slot).then_some((to, self.slot));
@@ -391,69 +491,8 @@ pub(crate) fn split_id(id: u64) -> (u32, u16, u32) {
     )
 }
 
-fn blend(how: Lerp, from: f64, to: f64, part: f64) -> f64 {
-    match how {
-        Lerp::Step => from,
-        Lerp::Angle => from + shortest_turn(from, to) * part,
-        Lerp::Linear | Lerp::Quat => from + (to - from) * part,
-    }
-}
-
-fn shortest_turn(from: f64, to: f64) -> f64 {
-    let turn = (to - from) % std::f64::consts::TAU;
-    if turn > std::f64::consts::PI {
-        turn - std::f64::consts::TAU
-    } else if turn < -std::f64::consts::PI {
-        turn + std::f64::consts::TAU
-    } else {
-        turn
-    }
-}
-
-/// A value between two, as a field declares: `part` of the way from the first to the second.
-pub fn blend_values(how: Lerp, from: Value, to: Value, part: f64) -> Value {
-    match (from, to) {
-        (Value::Number(a), Value::Number(b)) => Value::Number(blend(how, a, b, part)),
-        (Value::Int(a), Value::Int(b)) if how != Lerp::Step => {
-            Value::Number(blend(how, a as f64, b as f64, part))
-        }
-        (Value::Vector(a), Value::Vector(b)) if a.len() == b.len() => {
-            Value::Vector(blend_vec(how, &a, &b, part))
-        }
-        (Value::List(a), Value::List(b)) if a.len() == b.len() => Value::List(
-            a.into_iter()
-                .zip(b)
-                .map(|(a, b)| blend_values(how, a, b, part))
-                .collect(),
-        ),
-        (from, _) => from,
-    }
-}
-
-/// Directions and rotations: straight from one to the other, and back to length one.
-fn blend_vec(how: Lerp, from: &[f64], to: &[f64], part: f64) -> Vec<f64> {
-    if how == Lerp::Step {
-        return from.to_vec();
-    }
-    // a quaternion and its negative are one rotation: take the nearer
-    let turned = from.len() == 4 && from.iter().zip(to).map(|(a, b)| a * b).sum::<f64>() < 0.0;
-    let sign = if turned { -1.0 } else { 1.0 };
-    let mut out: Vec<f64> = from
-        .iter()
-        .zip(to)
-        .map(|(a, b)| a + (b * sign - a) * part)
-        .collect();
-    let length = out.iter().map(|x| x * x).sum::<f64>().sqrt();
-    if how != Lerp::Linear && length > f64::EPSILON {
-        out.iter_mut().for_each(|x| *x /= length);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use std::f64::consts::{PI, TAU};
-
     use super::*;
 
     #[test]
@@ -465,25 +504,5 @@ mod tests {
             assert_eq!(split_id(id), (area, generation, slot));
             assert!(id < 1 << 53);
         }
-    }
-
-    #[test]
-    fn an_angle_turns_the_short_way() {
-        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
-        near(blend(Lerp::Angle, 0.1, TAU - 0.1, 0.5), 0.0);
-        near(blend(Lerp::Angle, TAU - 0.1, 0.1, 0.5), TAU);
-        near(blend(Lerp::Angle, 0.0, PI / 2.0, 0.5), PI / 4.0);
-    }
-
-    #[test]
-    fn a_rotation_goes_the_near_way_and_keeps_its_length() {
-        let out = blend_vec(
-            Lerp::Quat,
-            &[0.0, 0.0, 0.0, 1.0],
-            &[0.0, 0.0, -0.6, -0.8],
-            0.5,
-        );
-        assert!((out.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-9);
-        assert!(out[3] > 0.9 && out[2] > 0.0, "{out:?}");
     }
 }

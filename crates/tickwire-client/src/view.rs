@@ -345,6 +345,7 @@ impl View {
         Some(Picture {
             schema: self.entry.schema.clone(),
             tick,
+            ahead: self.lead.tick_at(now),
             layers,
             owner: self.owner,
             moves: self.moves.clone(),

@@ -38,6 +38,11 @@ export type Entity<C, K extends keyof C = keyof C> = Pick<C, K> & Partial<Omit<C
   readonly id: number
   /** Whether one's own seat owns it. */
   readonly mine: boolean
+  /**
+   * Seconds of the game from a tick to the moment at which the picture shows it: `e.since(e.Door.opened)` is the time of an animation that began at
+   * the tick that the field holds. Below 0: that tick is to come.
+   */
+  since(tick: number): number
 }
 
 export interface Member {

@@ -402,6 +402,13 @@ impl Core {
         true
     }
 
+    /// Seconds of the game from a tick to the moment at which the picture shows an entity; 0 before there is a picture.
+    pub fn since(&self, room: u32, id: f64, tick: f64) -> f64 {
+        let mut pictures = self.pictures.iter();
+        let drawn = pictures.find(|(key, _)| key.0 == room);
+        drawn.map_or(0.0, |(_, picture)| picture.seconds_since(id as u64, tick))
+    }
+
     /// Where the buffer of doubles is in the module's memory.
     pub fn buffer(&self) -> *const f64 {
         self.rows.as_ptr()
