@@ -30,6 +30,7 @@ mod clock;
 mod condition;
 mod delay;
 mod event;
+mod extrapolate;
 mod figures;
 mod foresight;
 mod ladder;
@@ -57,6 +58,7 @@ pub use event::{
     AskError, AskId, ClientEvent, ClientOutput, Fault, NamespaceKey, Place, QuestionId, RequestId,
     RoomKey, SendError, State,
 };
+pub use extrapolate::EXTRAPOLATE_MAX;
 pub use figures::Figures;
 pub use foresight::{Foreseen, Foresight, ForesightFigures, MakeForesight};
 pub use ladder::{BESIDE_MS, Ladder, LinkChoice, LinkKind, Rung};

@@ -9,6 +9,7 @@ use tickwire_snapshot::{
 
 use crate::areas::Between;
 use crate::blend::{blend, blend_values, hermite, hermite_values, teleports};
+use crate::extrapolate::{Beside, moved_on, shift, value_moved_on, velocity_of};
 use crate::foresight::Foreseen;
 use crate::moves::Moves;
 
@@ -24,6 +25,8 @@ pub struct Picture {
     pub(crate) moves: Moves,
     /// Those who are predicted, and are shown so alone.
     pub(crate) foreseen: Option<Arc<Vec<Foreseen>>>,
+    /// What comes back from where it was guessed to be.
+    pub(crate) beside: Arc<Beside>,
 }
 
 /// An area's part of a picture.
@@ -45,6 +48,24 @@ impl Picture {
     /// The time that it shows, in ticks of the room.
     pub fn tick(&self) -> f64 {
         self.tick
+    }
+
+    /// By how many ticks it goes beyond what is known, so that what has a velocity is where that leads; 0: not at all. See
+    /// [`View::extrapolate`](crate::View::extrapolate).
+    pub fn extrapolated_ticks(&self) -> f64 {
+        let beyond = self.layers.iter().map(|layer| layer.between.beyond);
+        beyond.fold(0.0, f64::max)
+    }
+
+    /// The same picture at a later time, if nothing more is learned.
+    pub(crate) fn go_on(&mut self, tick: f64, most: f64) {
+        let on = (tick - self.tick).max(0.0);
+        self.tick = self.tick.max(tick);
+        for Layer { between, .. } in &mut self.layers {
+            if between.beyond > 0.0 {
+                between.beyond = (between.beyond + on).min(most).max(between.beyond);
+            }
+        }
     }
 
     /// What its numbers mean.
@@ -308,11 +329,28 @@ impl<'a> Row<'a> {
             .between
             .from
             .number(self.component, self.slot, field)?;
+        if self.is_beside(field) {
+            return match self.value(field)? {
+                Value::Number(number) => Some(number),
+                _ => Some(here),
+            };
+        }
         let there = self
             .towards()
             .and_then(|(to, slot)| to.number(self.component, slot, field));
         let Some(there) = there else {
-            return Some(here);
+            let moved = self.velocity(layer, field);
+            let velocity =
+                moved.and_then(|at| layer.between.from.number(self.component, self.slot, at));
+            return Some(match (velocity, self.field(field)) {
+                (Some(velocity), Some(it)) => moved_on(
+                    &it.quant,
+                    here,
+                    velocity,
+                    self.seconds(layer.between.beyond),
+                ),
+                _ => here,
+            });
         };
         let (between, lerp) = (&layer.between, self.lerp(field));
         let curve = self.curve(field, |area, slot, velocity| {
@@ -335,12 +373,57 @@ impl<'a> Row<'a> {
             Seen::Known(layer) => layer,
             Seen::Foreseen(it) => return it.row(self.component)?.get(field).cloned(),
         };
+        let shown = self.known_value(layer, field)?;
+        if !self.is_beside(field) {
+            return Some(shown);
+        }
+        let offset = self.picture.beside.get(&(self.id(), self.component, field));
+        Some(match (offset, self.field(field)) {
+            (Some(offset), Some(field)) => shift(field, shown, offset),
+            _ => shown,
+        })
+    }
+
+    /// Whether a field is shown beside where it is, since it was guessed to be elsewhere.
+    fn is_beside(&self, field: usize) -> bool {
+        let beside = &self.picture.beside;
+        !beside.is_empty() && beside.contains_key(&(self.id(), self.component, field))
+    }
+
+    /// Whether it is shown beyond what is known of it: by its velocity, since updates stay away.
+    pub fn is_extrapolated(&self) -> bool {
+        let Seen::Known(layer) = self.seen else {
+            return false;
+        };
+        let record = self.schema().filter(|_| layer.between.beyond > 0.0);
+        record.is_some_and(|record| record.fields.iter().any(|it| velocity_of(it).is_some()))
+    }
+
+    /// The velocity that a field goes on by beyond what is known.
+    fn velocity(&self, layer: &Layer, field: usize) -> Option<usize> {
+        let field = self.field(field).filter(|_| layer.between.beyond > 0.0)?;
+        velocity_of(field)
+    }
+
+    /// A field of who is not predicted, between two updates or beyond the last.
+    fn known_value(&self, layer: &Layer, field: usize) -> Option<Value> {
         let here = layer.between.from.value(self.component, self.slot, field)?;
         let there = self
             .towards()
             .and_then(|(to, slot)| to.value(self.component, slot, field));
         let Some(there) = there else {
-            return Some(here);
+            let moved = self.velocity(layer, field);
+            let velocity =
+                moved.and_then(|at| layer.between.from.value(self.component, self.slot, at));
+            return Some(match (velocity, self.field(field)) {
+                (Some(velocity), Some(it)) => value_moved_on(
+                    &it.quant,
+                    here,
+                    &velocity,
+                    self.seconds(layer.between.beyond),
+                ),
+                _ => here,
+            });
         };
         let (between, lerp) = (&layer.between, self.lerp(field));
         let curve = self.curve(field, |area, slot, velocity| {

@@ -114,6 +114,11 @@ impl Core {
         found.is_some()
     }
 
+    /// For how long pictures go on along velocities when updates stay away.
+    pub fn extrapolate(&mut self, ms: f64) {
+        self.client.extrapolate(lasting(ms));
+    }
+
     /// Nothing passes for so long, in either direction.
     pub fn cut(&mut self, now: f64, ms: f64) {
         self.conditioner.cut(time(now + ms.clamp(0.0, 600_000.0)));
