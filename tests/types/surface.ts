@@ -16,6 +16,7 @@ interface Dots extends GameTypes {
 const net: Net<Dots> = connect<Dots>()
 connect<Dots>('wss://example.com', { auth: async () => ({ token: 'fresh' }) })
 connect<Dots>(undefined, {})
+connect<Dots>(undefined, { extrapolateMs: 100 })
 const state: State = net.state
 if (state.at === 'online') { const link: string = state.link; void link }
 if (state.at === 'away') { const ms: number = state.retryInMs, why: Reason | undefined = state.reason, text: string | undefined = state.message; void [ms, why, text] }
@@ -44,7 +45,7 @@ for (const { member, seat, name, presence, status, mine } of members) {
 const figures: Figures = room.figures
 const numbers: number[] = [
   figures.pingMs, figures.jitterMs, figures.tick, figures.kBps, figures.updatesPerS, figures.entities, figures.ageMs, figures.delayMs,
-  figures.leadTicks, figures.slack, figures.underruns, figures.faults,
+  figures.leadTicks, figures.slack, figures.underruns, figures.extrapolatedMs, figures.faults,
 ]
 const link: string = figures.link
 const ahead: Prediction | null = figures.prediction
@@ -58,7 +59,7 @@ unframe()
 room.draw()
 const dots: Entity<Dots['components'], 'Dot'>[] = room.all('Dot')
 for (const e of dots) {
-  const told: [number, number, boolean, string | undefined] = [e.Dot.x, e.id, e.mine, e.Name?.text]
+  const told: [number, number, boolean, string | undefined, number] = [e.Dot.x, e.id, e.mine, e.Name?.text, e.since(e.Dot.x)]
   void told
 }
 const total: number | undefined = room.resource('Score')?.total

@@ -39,6 +39,10 @@ pub(crate) struct Between {
     pub(crate) from: Arc<Area>,
     pub(crate) to: Option<Arc<Area>>,
     pub(crate) part: f64,
+    /// Ticks from the one to the other; 0 where there is one.
+    pub(crate) ticks: f64,
+    /// Ticks that have passed since the newest that is known of a room that did not say that all stands still.
+    pub(crate) beyond: f64,
 }
 
 /// One area as this client knows it.
@@ -164,8 +168,8 @@ impl AreaView {
         }
     }
 
-    /// What to draw at `tick`; forgets what is behind it.
-    pub(crate) fn between(&mut self, tick: f64) -> Option<Between> {
+    /// What to draw at `tick`; forgets what is behind it. `known`: up to where the room is known; what an update left out stands still.
+    pub(crate) fn between(&mut self, tick: f64, known: Option<Tick>) -> Option<Between> {
         while self
             .held
             .get(1)
@@ -179,13 +183,20 @@ impl AreaView {
         }
         let until = f64::from(here.until.0);
         let next = self.held.get(1).filter(|_| tick > until);
-        let part = next.map_or(0.0, |next| {
-            ((tick - until) / (f64::from(next.from.0) - until)).clamp(0.0, 1.0)
-        });
+        let runs_out = !self.still && next.is_none() && Some(here.until) == known;
+        let beyond = if runs_out {
+            (tick - until).max(0.0)
+        } else {
+            0.0
+        };
+        let ticks = next.map_or(0.0, |next| f64::from(next.from.0) - until);
+        let part = next.map_or(0.0, |_| ((tick - until) / ticks).clamp(0.0, 1.0));
         Some(Between {
             from: here.area.clone(),
             to: next.map(|next| next.area.clone()),
             part,
+            ticks,
+            beyond,
         })
     }
 

@@ -37,6 +37,8 @@ pub struct ClientConfig {
     /// 16 bytes of chance by which the server knows this player's seats again, also in a session of another process or page that shows the
     /// same. A secret.
     pub seat_key: Option<[u8; 16]>,
+    /// For how long pictures go on along velocities when updates stay away; zero unless it is said: they wait. See [`View::extrapolate`].
+    pub extrapolate: Duration,
     /// Of the session below.
     pub session: SessionConfig,
 }
@@ -49,6 +51,7 @@ impl Default for ClientConfig {
             schema: None,
             messages_hash: 0,
             seat_key: None,
+            extrapolate: Duration::ZERO,
             session: SessionConfig::default(),
         }
     }
@@ -159,6 +162,16 @@ impl Client {
         make: impl FnMut(&View) -> Option<Box<dyn Foresight>> + Send + 'static,
     ) {
         self.maker = Maker(Some(Box::new(make)));
+    }
+
+    /// For how long pictures of all rooms go on along velocities when updates stay away, from now on. See [`View::extrapolate`].
+    pub fn extrapolate(&mut self, most: Duration) {
+        self.config.extrapolate = most;
+        for (_, room) in self.rooms.iter_mut() {
+            if let Some(view) = &mut room.view {
+                view.extrapolate(most);
+            }
+        }
     }
 
     /// Where the conversation is.

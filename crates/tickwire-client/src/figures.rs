@@ -41,6 +41,8 @@ pub struct Figures {
     pub slack: i8,
     /// How often the picture reached the newest update and had to wait for the next.
     pub underruns: u64,
+    /// For how long pictures went on beyond the newest update, in all: see [`View::extrapolate`](crate::View::extrapolate).
+    pub extrapolated_ms: f64,
     /// Updates that were wrong.
     pub faults: u64,
     /// Tick events that were let go because nobody drew.

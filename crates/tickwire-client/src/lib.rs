@@ -24,11 +24,13 @@
 
 mod areas;
 mod asks;
+mod blend;
 mod client;
 mod clock;
 mod condition;
 mod delay;
 mod event;
+mod extrapolate;
 mod figures;
 mod foresight;
 mod ladder;
@@ -42,11 +44,13 @@ mod people;
 mod picture;
 mod requests;
 mod rooms;
+mod row;
 mod statuses;
 mod talk;
 mod view;
 mod way;
 
+pub use blend::{blend_values, teleports};
 pub use client::{Client, ClientConfig};
 pub use clock::{ArrivalLine, SteadyClock};
 pub use condition::{Condition, ConditionError, Conditioner, Held};
@@ -55,12 +59,14 @@ pub use event::{
     AskError, AskId, ClientEvent, ClientOutput, Fault, NamespaceKey, Place, QuestionId, RequestId,
     RoomKey, SendError, State,
 };
+pub use extrapolate::EXTRAPOLATE_MAX;
 pub use figures::Figures;
 pub use foresight::{Correction, Foreseen, Foresight, ForesightFigures, MakeForesight};
 pub use ladder::{BESIDE_MS, Ladder, LinkChoice, LinkKind, Rung};
 pub use lead::CommandLead;
 pub use namespaces::Within;
 pub use own::OwnSeen;
-pub use picture::{Picture, Row, ShownEvent, blend_values, entity_id, slot_and_generation};
+pub use picture::{Picture, ShownEvent, entity_id, slot_and_generation};
 pub use requests::{ASK_TIMEOUT, reply_of};
+pub use row::Row;
 pub use view::{Applied, View};

@@ -3,22 +3,28 @@
 use std::sync::Arc;
 
 use tickwire_proto::Tick;
-use tickwire_snapshot::{Area, AreaId, Lerp, NetId, RecordSchema, Schema, TickEvent, Value};
+use tickwire_snapshot::{Area, AreaId, NetId, RecordSchema, Schema, TickEvent, Value};
 
 use crate::areas::Between;
+use crate::extrapolate::Beside;
 use crate::foresight::Foreseen;
 use crate::moves::Moves;
+use crate::row::{Row, Seen};
 
 /// A sample of a view at the picture's time. It holds what it shows, so it may be kept.
 #[derive(Clone, Debug)]
 pub struct Picture {
     pub(crate) schema: Arc<Schema>,
     pub(crate) tick: f64,
+    /// The time that who is predicted is shown at, in ticks.
+    pub(crate) ahead: f64,
     pub(crate) layers: Vec<Layer>,
     pub(crate) owner: Option<Owner>,
     pub(crate) moves: Moves,
     /// Those who are predicted, and are shown so alone.
     pub(crate) foreseen: Option<Arc<Vec<Foreseen>>>,
+    /// What comes back from where it was guessed to be.
+    pub(crate) beside: Arc<Beside>,
 }
 
 /// An area's part of a picture.
@@ -42,9 +48,40 @@ impl Picture {
         self.tick
     }
 
+    /// By how many ticks it goes beyond what is known, so that what has a velocity is where that leads; 0: not at all. See
+    /// [`View::extrapolate`](crate::View::extrapolate).
+    pub fn extrapolated_ticks(&self) -> f64 {
+        let beyond = self.layers.iter().map(|layer| layer.between.beyond);
+        beyond.fold(0.0, f64::max)
+    }
+
+    /// The same picture at a later time, if nothing more is learned.
+    pub(crate) fn go_on(&mut self, tick: f64, most: f64) {
+        let on = (tick - self.tick).max(0.0);
+        self.tick = self.tick.max(tick);
+        for Layer { between, .. } in &mut self.layers {
+            if between.beyond > 0.0 {
+                between.beyond = (between.beyond + on).min(most).max(between.beyond);
+            }
+        }
+    }
+
     /// What its numbers mean.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
+    }
+
+    /// Seconds of the game from a tick to the moment at which an entity is shown: [`Row::seconds_since`] for a tick that is at hand. Of an id that
+    /// nobody has: to [`tick`](Self::tick).
+    pub fn seconds_since(&self, id: u64, tick: f64) -> f64 {
+        let predicted = self.foreseen().iter().any(|it| it.id == id);
+        let now = if predicted { self.ahead } else { self.tick };
+        self.seconds(now - tick)
+    }
+
+    /// Seconds of the game that so many ticks are.
+    pub(crate) fn seconds(&self, ticks: f64) -> f64 {
+        ticks * f64::from(self.schema.tick_us) * 1e-6
     }
 
     /// How many entities it shows.
@@ -76,7 +113,7 @@ impl Picture {
         self.is_mine(area, slot) || marked.is_some_and(|marked| area.has(marked, slot))
     }
 
-    fn is_mine(&self, area: &Area, slot: u32) -> bool {
+    pub(crate) fn is_mine(&self, area: &Area, slot: u32) -> bool {
         self.owner.is_some_and(|owner| {
             area.has(owner.component, slot)
                 && area.number(owner.component, slot, owner.field) == Some(f64::from(owner.seat))
@@ -167,154 +204,6 @@ impl Picture {
     }
 }
 
-/// One entity in a picture, seen through one of its components.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    picture: &'a Picture,
-    seen: Seen<'a>,
-    component: usize,
-    slot: u32,
-    generation: u16,
-}
-
-/// As what an entity is shown.
-#[derive(Clone, Copy, Debug)]
-enum Seen<'a> {
-    /// As it was between two updates.
-    Known(&'a Layer),
-    /// As it is predicted.
-    Foreseen(&'a Foreseen),
-}
-
-impl<'a> Row<'a> {
-    /// One number for the entity; below 2^53, the same for as long as it lives and is in sight, whichever area it is in.
-    pub fn id(&self) -> u64 {
-        match self.seen {
-            Seen::Known(_) => self.picture.moves.name(self.id_here()),
-            Seen::Foreseen(it) => it.id,
-        }
-    }
-
-    /// Made of its area, slot and generation.
-    fn id_here(&self) -> u64 {
-        join_id(self.area().0, self.generation, self.slot)
-    }
-
-    /// Whether it is shown as this side predicts it, and not as it was between two updates.
-    pub fn is_predicted(&self) -> bool {
-        matches!(self.seen, Seen::Foreseen(_))
-    }
-
-    /// The area that it is in.
-    pub fn area(&self) -> AreaId {
-        match self.seen {
-            Seen::Known(layer) => AreaId(layer.area),
-            Seen::Foreseen(it) => it.place.map_or(AreaId::ALL, |(area, _)| area),
-        }
-    }
-
-    /// Its slot in its area; 0: it is predicted, and the server does not know it yet.
-    pub fn slot(&self) -> u32 {
-        self.slot
-    }
-
-    /// Which user of the slot it is.
-    pub fn generation(&self) -> u16 {
-        self.generation
-    }
-
-    /// The [`id`](Self::id) of an entity that a field of this one refers to.
-    pub fn id_of(&self, other: NetId) -> u64 {
-        let id = join_id(self.area().0, other.generation, other.slot);
-        self.picture.moves.name(id)
-    }
-
-    /// Whether the viewer's seat owns it.
-    pub fn mine(&self) -> bool {
-        match self.seen {
-            Seen::Known(layer) => self.picture.is_mine(&layer.between.from, self.slot),
-            Seen::Foreseen(it) => it.mine,
-        }
-    }
-
-    /// The same entity through another component, if it has that one.
-    pub fn component(&self, component: usize) -> Option<Row<'a>> {
-        let has = match self.seen {
-            Seen::Known(layer) => layer.between.from.has(component, self.slot),
-            Seen::Foreseen(it) => it.row(component).is_some(),
-        };
-        has.then_some(Row { component, ..*self })
-    }
-
-    /// Its component's schema.
-    pub fn schema(&self) -> Option<&'a RecordSchema> {
-        self.picture.schema.record(self.component)
-    }
-
-    /// A field that is one number (a range, an angle, an integer, a bool, an enum's variant), between two updates.
-    pub fn number(&self, field: usize) -> Option<f64> {
-        let layer = match self.seen {
-            Seen::Known(layer) => layer,
-            Seen::Foreseen(_) => match self.value(field)? {
-                Value::Number(number) => return Some(number),
-                Value::Int(int) => return Some(int as f64),
-                Value::Bool(is) => return Some(f64::from(u8::from(is))),
-                _ => return None,
-            },
-        };
-        let here = layer
-            .between
-            .from
-            .number(self.component, self.slot, field)?;
-        let there = self
-            .towards()
-            .and_then(|(to, slot)| to.number(self.component, slot, field));
-        Some(match there {
-            Some(there) => blend(self.lerp(field), here, there, layer.between.part),
-            None => here,
-        })
-    }
-
-    /// Any field as a value; numbers in it are between two updates, as the field declares.
-    pub fn value(&self, field: usize) -> Option<Value> {
-        let layer = match self.seen {
-            Seen::Known(layer) => layer,
-            Seen::Foreseen(it) => return it.row(self.component)?.get(field).cloned(),
-        };
-        let here = layer.between.from.value(self.component, self.slot, field)?;
-        let there = self
-            .towards()
-            .and_then(|(to, slot)| to.value(self.component, slot, field));
-        Some(match there {
-            Some(there) => blend_values(self.lerp(field), here, there, layer.between.part),
-            None => here,
-        })
-    }
-
-    fn lerp(&self, field: usize) -> Lerp {
-        self.schema()
-            .and_then(|record| record.fields.get(field))
-            .map_or(Lerp::Step, |field| field.lerp)
-    }
-
-    /// The area that the picture slides into and the entity's slot there, if it is there with the component: the same area, or another one.
-    fn towards(&self) -> Option<(&'a Area, u32)> {
-        let Seen::Known(layer) = self.seen else {
-            return None;
-        };
-        let to = layer.between.to.as_deref()?;
-        if to.generation(self.slot) == Some(self.generation) || self.slot == 0 {
-            return to.has(self.component, self.slot).then_some((to, self.slot));
-        }
-        let crossing = self
-            .picture
-            .moves
-            .after(self.id_here(), self.picture.tick)?;
-        let (to, slot) = (&crossing.area, crossing.slot);
-        to.has(self.component, slot).then_some((to, slot))
-    }
-}
-
 /// A tick event whose moment has come in the picture.
 #[derive(Clone, Debug)]
 pub struct ShownEvent {
@@ -391,69 +280,8 @@ pub(crate) fn split_id(id: u64) -> (u32, u16, u32) {
     )
 }
 
-fn blend(how: Lerp, from: f64, to: f64, part: f64) -> f64 {
-    match how {
-        Lerp::Step => from,
-        Lerp::Angle => from + shortest_turn(from, to) * part,
-        Lerp::Linear | Lerp::Quat => from + (to - from) * part,
-    }
-}
-
-fn shortest_turn(from: f64, to: f64) -> f64 {
-    let turn = (to - from) % std::f64::consts::TAU;
-    if turn > std::f64::consts::PI {
-        turn - std::f64::consts::TAU
-    } else if turn < -std::f64::consts::PI {
-        turn + std::f64::consts::TAU
-    } else {
-        turn
-    }
-}
-
-/// A value between two, as a field declares: `part` of the way from the first to the second.
-pub fn blend_values(how: Lerp, from: Value, to: Value, part: f64) -> Value {
-    match (from, to) {
-        (Value::Number(a), Value::Number(b)) => Value::Number(blend(how, a, b, part)),
-        (Value::Int(a), Value::Int(b)) if how != Lerp::Step => {
-            Value::Number(blend(how, a as f64, b as f64, part))
-        }
-        (Value::Vector(a), Value::Vector(b)) if a.len() == b.len() => {
-            Value::Vector(blend_vec(how, &a, &b, part))
-        }
-        (Value::List(a), Value::List(b)) if a.len() == b.len() => Value::List(
-            a.into_iter()
-                .zip(b)
-                .map(|(a, b)| blend_values(how, a, b, part))
-                .collect(),
-        ),
-        (from, _) => from,
-    }
-}
-
-/// Directions and rotations: straight from one to the other, and back to length one.
-fn blend_vec(how: Lerp, from: &[f64], to: &[f64], part: f64) -> Vec<f64> {
-    if how == Lerp::Step {
-        return from.to_vec();
-    }
-    // a quaternion and its negative are one rotation: take the nearer
-    let turned = from.len() == 4 && from.iter().zip(to).map(|(a, b)| a * b).sum::<f64>() < 0.0;
-    let sign = if turned { -1.0 } else { 1.0 };
-    let mut out: Vec<f64> = from
-        .iter()
-        .zip(to)
-        .map(|(a, b)| a + (b * sign - a) * part)
-        .collect();
-    let length = out.iter().map(|x| x * x).sum::<f64>().sqrt();
-    if how != Lerp::Linear && length > f64::EPSILON {
-        out.iter_mut().for_each(|x| *x /= length);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use std::f64::consts::{PI, TAU};
-
     use super::*;
 
     #[test]
@@ -465,25 +293,5 @@ mod tests {
             assert_eq!(split_id(id), (area, generation, slot));
             assert!(id < 1 << 53);
         }
-    }
-
-    #[test]
-    fn an_angle_turns_the_short_way() {
-        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
-        near(blend(Lerp::Angle, 0.1, TAU - 0.1, 0.5), 0.0);
-        near(blend(Lerp::Angle, TAU - 0.1, 0.1, 0.5), TAU);
-        near(blend(Lerp::Angle, 0.0, PI / 2.0, 0.5), PI / 4.0);
-    }
-
-    #[test]
-    fn a_rotation_goes_the_near_way_and_keeps_its_length() {
-        let out = blend_vec(
-            Lerp::Quat,
-            &[0.0, 0.0, 0.0, 1.0],
-            &[0.0, 0.0, -0.6, -0.8],
-            0.5,
-        );
-        assert!((out.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-9);
-        assert!(out[3] > 0.9 && out[2] > 0.0, "{out:?}");
     }
 }

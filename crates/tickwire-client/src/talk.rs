@@ -337,6 +337,7 @@ impl Client {
             let (again, moved) = (room.joined_before, std::mem::take(&mut room.moving));
             let mut view = View::new(now, entry);
             view.loose = self.datagrams;
+            view.extrapolate(self.config.extrapolate);
             view.ahead.0 = self.maker.0.as_mut().and_then(|make| make(&view));
             room.joined(info.room, view);
             self.event(match moved {

@@ -15,6 +15,7 @@ use crate::areas::{AreaView, Between};
 use crate::clock::{ArrivalLine, Earliest, REBASE_US, SteadyClock};
 use crate::delay::{DELAY_MAX, Delay};
 use crate::event::Fault;
+use crate::extrapolate::Extrapolation;
 use crate::figures::{Figures, Meter};
 use crate::foresight::{Ahead, Correction, Foreseen, ForesightFigures};
 use crate::lead::CommandLead;
@@ -84,6 +85,7 @@ pub struct View {
     delay: Delay,
     clock: SteadyClock,
     pub(crate) lead: CommandLead,
+    extrapolation: Extrapolation,
     meter: Meter,
     waiting: bool,
     jitter_us: f64,
@@ -120,6 +122,7 @@ impl View {
             delay: Delay::new(interval),
             clock: SteadyClock::default(),
             lead: CommandLead::new(tick, now),
+            extrapolation: Extrapolation::default(),
             meter: Meter::default(),
             waiting: false,
             jitter_us: 0.0,
@@ -251,6 +254,8 @@ impl View {
                 from: view.newest()?.area.clone(),
                 to: None,
                 part: 0.0,
+                ticks: 0.0,
+                beyond: 0.0,
             };
             Some(Layer {
                 area: *area,
@@ -260,6 +265,8 @@ impl View {
         Some(Picture {
             schema: self.entry.schema.clone(),
             tick: f64::from(self.newest?.0),
+            ahead: f64::from(self.newest?.0),
+            beside: Arc::default(),
             layers: layers.collect(),
             owner: self.owner,
             moves: self.moves.clone(),
@@ -360,24 +367,36 @@ impl View {
         let tick = self.clock.tick();
         self.moves.reached(tick);
         self.forget_what_is_over();
+        let (known, most) = (self.known_until(), self.extrapolation.ticks(tick_us));
         let layers = self
             .areas
             .iter_mut()
             .filter_map(|(area, view)| {
-                Some(Layer {
-                    area: *area,
-                    between: view.between(tick)?,
-                })
+                let mut between = view.between(tick, known)?;
+                between.beyond = between.beyond.min(most);
+                let area = *area;
+                Some(Layer { area, between })
             })
             .collect();
-        Some(Picture {
+        let mut picture = Picture {
             schema: self.entry.schema.clone(),
             tick,
+            ahead: self.lead.tick_at(now),
             layers,
             owner: self.owner,
             moves: self.moves.clone(),
             foreseen: self.draw_ahead(now),
-        })
+            beside: Default::default(),
+        };
+        let known = (self.newest, known);
+        self.extrapolation.draw(now, known, tick_us, &mut picture);
+        Some(picture)
+    }
+
+    /// When updates stay away, pictures go on for at most so long (and never longer than [`EXTRAPOLATE_MAX`](crate::EXTRAPOLATE_MAX)), and fields that
+    /// have a velocity go on along it. Zero, as it is unless somebody asks: pictures wait where they are.
+    pub fn extrapolate(&mut self, most: Duration) {
+        self.extrapolation.set(most);
     }
 
     /// Those who are predicted, as they are now; `None`: nobody predicts.
@@ -468,6 +487,7 @@ impl View {
             lead_ticks: self.lead.margin(),
             slack: self.slack,
             underruns: self.underruns,
+            extrapolated_ms: self.extrapolation.millis(),
             faults: self.faults,
             events_dropped: self.areas.values().map(|area| area.events_dropped).sum(),
             commands_skipped: self.lead.skipped(),
@@ -758,7 +778,7 @@ impl View {
         };
     }
 
-    /// The picture does not go beyond what is known of any area: it waits there, and goes on from there. Areas that updates left out stand still
+    /// The picture does not go beyond what is known of any area, or not farther than it was told: it waits there, and goes on from there. Areas that updates left out stand still
     /// in it meanwhile.
     fn wait_for_the_unknown(&mut self) {
         let Some(known) = self.known_until() else {
@@ -769,7 +789,8 @@ impl View {
         if self.clock.tick() > known {
             self.underruns += u64::from(!self.waiting);
             self.waiting = true;
-            self.clock.hold(known);
+            let most = self.extrapolation.ticks(self.line.tick_us());
+            self.clock.hold(known + most);
         } else {
             self.waiting = false;
         }

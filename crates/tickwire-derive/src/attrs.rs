@@ -46,13 +46,14 @@ pub(crate) struct FieldAttrs {
     pub max: Option<At<u32>>,
     pub velocity: Option<At<String>>,
     pub lerp: Option<At<Ident>>,
+    pub teleport: Option<At<Expr>>,
     pub scope: Option<At<Scope>>,
     pub foreign: Option<At<()>>,
 }
 
 const TYPE_WORDS: &str =
     "`name = \"..\"`, `scope = ..`, `resource`, `lifetime = n`, `crate = path`";
-const FIELD_WORDS: &str = "`range = a..=b`, `step = s`, `angle`, `bits = n`, `unit`, `quat`, `entity`, `varint`, `max = n`, `serde`, `velocity = \"field\"`, `lerp = ..`, `scope = ..`, `foreign`";
+const FIELD_WORDS: &str = "`range = a..=b`, `step = s`, `angle`, `bits = n`, `unit`, `quat`, `entity`, `varint`, `max = n`, `serde`, `velocity = \"field\"`, `lerp = ..`, `teleport = d`, `scope = ..`, `foreign`";
 
 impl TypeAttrs {
     pub(crate) fn parse(attrs: &[Attribute]) -> Result<Self> {
@@ -97,6 +98,11 @@ impl FieldAttrs {
             "max" => set(&mut all.max, meta, number(meta, 1, u32::MAX)?),
             "velocity" => set(&mut all.velocity, meta, text(meta)?),
             "lerp" => set(&mut all.lerp, meta, lerp(meta)?),
+            "teleport" => set(
+                &mut all.teleport,
+                meta,
+                value_after(meta, "teleport = 64.0")?.parse()?,
+            ),
             "scope" => set(&mut all.scope, meta, scope(meta)?),
             "foreign" => set(&mut all.foreign, meta, flag(meta)?),
             _ => Err(unknown(meta, "a field", FIELD_WORDS)),
@@ -197,7 +203,7 @@ fn scope(meta: &ParseNestedMeta) -> Result<Scope> {
 
 /// The name of a variant of `Lerp`.
 fn lerp(meta: &ParseNestedMeta) -> Result<Ident> {
-    let wanted = "lerp is one of linear, angle, step, quat";
+    let wanted = "lerp is one of linear, angle, step, quat, hermite";
     let word: Ident = value_after(meta, "lerp = linear")?
         .parse()
         .map_err(|error| Error::new(error.span(), wanted))?;
@@ -206,6 +212,7 @@ fn lerp(meta: &ParseNestedMeta) -> Result<Ident> {
         "angle" => "Angle",
         "step" => "Step",
         "quat" => "Quat",
+        "hermite" => "Hermite",
         _ => return Err(Error::new(word.span(), wanted)),
     };
     Ok(Ident::new(variant, word.span()))

@@ -209,6 +209,11 @@ fn plain_field(errors: &mut Errors, field: &RecordField, what: &str) {
         &field.attrs.lerp,
         &format!("{what} is not interpolated: leave `lerp` out"),
     );
+    refuse(
+        errors,
+        &field.attrs.teleport,
+        &format!("{what} is not interpolated: leave `teleport` out"),
+    );
 }
 
 fn refuse<T>(errors: &mut Errors, attr: &Option<At<T>>, text: &str) {

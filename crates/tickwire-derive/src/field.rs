@@ -140,10 +140,16 @@ impl RecordField {
             .as_ref()
             .map(|lerp| &lerp.value)
             .map(|lerp| quote!(.with_lerp(#snapshot::schema::Lerp::#lerp)));
+        let teleport = self
+            .attrs
+            .teleport
+            .as_ref()
+            .map(|teleport| &teleport.value)
+            .map(|most| quote!(.with_teleport((#most) as f64)));
         quote! {{
             let quant = #quant;
             let elements = #elements;
-            #snapshot::schema::FieldSchema::new(#name, quant).with_len(elements) #scope #velocity #lerp
+            #snapshot::schema::FieldSchema::new(#name, quant).with_len(elements) #scope #velocity #lerp #teleport
         }}
     }
 

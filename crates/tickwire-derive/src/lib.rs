@@ -59,7 +59,8 @@ use proc_macro::TokenStream;
 /// | `max = n` | `String`, blobs | bytes at most: longer texts are cut, longer blobs panic |
 /// | `serde` | anything that serde writes | a blob, though the type could do better |
 /// | `velocity = "vx"` | ranges | moved by the field `vx`, in units a second: costs nothing while it flies straight |
-/// | `lerp = linear`, `angle`, `step`, `quat` | all | how a picture between two updates is made |
+/// | `lerp = linear`, `angle`, `step`, `quat`, `hermite` | all; `hermite` where there is a `velocity` | how a picture between two updates is made |
+/// | `teleport = 64.0` | numbers that slide | a greater change between two updates is a jump of the whole component |
 /// | `scope = all`, `team`, `owner`, `server` | all | who may know it; others read its `Default` |
 ///
 /// # On the type: `#[net(..)]`

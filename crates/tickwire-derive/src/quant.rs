@@ -77,6 +77,7 @@ pub(crate) fn decide(ty: &Type, attrs: &FieldAttrs) -> Result<(Codec, Quant)> {
     only_one(attrs)?;
     odd_types(ty, kind)?;
     companions(attrs)?;
+    teleports(attrs)?;
     let quant = if let Some(range) = &attrs.range {
         return decide_range(ty, kind, range, attrs);
     } else if let Some(angle) = &attrs.angle {
@@ -206,8 +207,48 @@ fn companions(attrs: &FieldAttrs) -> Result<()> {
             velocity.span,
             "`velocity` is for a position with a range: write `range = 0.0..=800.0, step = 0.1, velocity = \"vx\"`",
         ),
+        FieldAttrs {
+            lerp: Some(lerp),
+            velocity: None,
+            ..
+        } if lerp.value == "Hermite" => at(
+            lerp.span,
+            "`hermite` needs a velocity: write `velocity = \"vx\", lerp = hermite`",
+        ),
         _ => Ok(()),
     }
+}
+
+/// A teleport is told by a number that slides.
+fn teleports(attrs: &FieldAttrs) -> Result<()> {
+    let Some(teleport) = &attrs.teleport else {
+        return Ok(());
+    };
+    if literal(&teleport.value).is_some_and(|most| most <= 0.0) {
+        return Err(Error::new(
+            teleport.value.span(),
+            "a teleport is a change of more than some number above 0: write `teleport = 64.0`",
+        ));
+    }
+    let slides = attrs
+        .lerp
+        .as_ref()
+        .is_none_or(|lerp| lerp.value == "Linear" || lerp.value == "Hermite");
+    let odd = [
+        attrs.angle.is_some(),
+        attrs.unit.is_some(),
+        attrs.quat.is_some(),
+        attrs.entity.is_some(),
+        attrs.serde.is_some(),
+        attrs.max.is_some(),
+    ];
+    if slides && !odd.contains(&true) {
+        return Ok(());
+    }
+    Err(Error::new(
+        teleport.span,
+        "`teleport` is for a number that slides: write `range = 0.0..=800.0, step = 0.1, teleport = 64.0`. What is beside it in its component jumps with it",
+    ))
 }
 
 fn wants<T>(kind: Kind, kinds: &[Kind], attr: &At<T>, text: &str) -> Result<()> {

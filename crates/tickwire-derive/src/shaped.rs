@@ -165,6 +165,7 @@ fn only_max(errors: &mut Errors, field: &Field, attrs: &FieldAttrs) {
         attrs.serde.as_ref().map(|a| a.span),
         attrs.velocity.as_ref().map(|a| a.span),
         attrs.lerp.as_ref().map(|a| a.span),
+        attrs.teleport.as_ref().map(|a| a.span),
         attrs.scope.as_ref().map(|a| a.span),
         attrs.foreign.as_ref().map(|a| a.span),
     ];

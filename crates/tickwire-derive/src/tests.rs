@@ -101,7 +101,7 @@ fn expansions_are_rust() {
 fn unknown_words_are_answered_with_the_known() {
     assert_eq!(
         field("#[net(rnage = 0..=1)] x: u8"),
-        "`#[net(..)]` on a field knows `range = a..=b`, `step = s`, `angle`, `bits = n`, `unit`, `quat`, `entity`, `varint`, `max = n`, `serde`, `velocity = \"field\"`, `lerp = ..`, `scope = ..`, `foreign`"
+        "`#[net(..)]` on a field knows `range = a..=b`, `step = s`, `angle`, `bits = n`, `unit`, `quat`, `entity`, `varint`, `max = n`, `serde`, `velocity = \"field\"`, `lerp = ..`, `teleport = d`, `scope = ..`, `foreign`"
     );
     assert_eq!(
         error(component::replicate, "#[net(ressource)] struct Dot;"),
@@ -113,7 +113,7 @@ fn unknown_words_are_answered_with_the_known() {
     );
     assert_eq!(
         field("#[net(lerp = cubic)] x: u8"),
-        "lerp is one of linear, angle, step, quat"
+        "lerp is one of linear, angle, step, quat, hermite"
     );
     assert_eq!(
         field("#[net(angle, angle)] x: f32"),
@@ -286,6 +286,45 @@ fn velocities_name_a_ranged_field() {
     assert_eq!(
         field("#[net(velocity = \"vx\")] x: f32, vx: f32"),
         "`velocity` is for a position with a range: write `range = 0.0..=800.0, step = 0.1, velocity = \"vx\"`"
+    );
+    let curved = "#[net(range = 0.0..=8.0, step = 0.1, velocity = \"vx\", lerp = hermite)] x: f32, #[net(range = -8.0..=8.0, step = 0.1)] vx: f32";
+    assert_eq!(field(curved), "");
+    assert_eq!(
+        field("#[net(range = 0.0..=8.0, step = 0.1, lerp = hermite)] x: f32"),
+        "`hermite` needs a velocity: write `velocity = \"vx\", lerp = hermite`"
+    );
+}
+
+#[test]
+fn teleports_are_of_numbers_that_slide() {
+    let fault = "`teleport` is for a number that slides: write `range = 0.0..=800.0, step = 0.1, teleport = 64.0`. What is beside it in its component jumps with it";
+    assert_eq!(
+        field(
+            "#[net(range = 0.0..=8.0, step = 0.1, teleport = 4.0)] x: f32, #[net(teleport = FAR)] y: f32"
+        ),
+        ""
+    );
+    for wrong in [
+        "#[net(angle, teleport = 1.0)] x: f32",
+        "#[net(range = 0.0..=8.0, step = 0.1, lerp = step, teleport = 4.0)] x: f32",
+        "#[net(quat, teleport = 1.0)] x: [f32; 4]",
+    ] {
+        assert_eq!(field(wrong), fault, "{wrong}");
+    }
+    assert_eq!(
+        field("#[net(range = 0.0..=8.0, step = 0.1, teleport = -4.0)] x: f32"),
+        "a teleport is a change of more than some number above 0: write `teleport = 64.0`"
+    );
+    assert_eq!(
+        field("#[net(teleport)] x: f32"),
+        "a value is missing: write `teleport = 64.0`"
+    );
+    assert_eq!(
+        error(
+            component::tick_event,
+            "struct Boom { #[net(teleport = 1.0)] x: f32 }"
+        ),
+        "an event is not interpolated: leave `teleport` out"
     );
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tickwire_client::{
-    Correction, Foreseen, Foresight, ForesightFigures, OwnSeen, View, blend_values,
+    Correction, Foreseen, Foresight, ForesightFigures, OwnSeen, View, blend_values, teleports,
 };
 use tickwire_proto::{Tick, Time};
 use tickwire_sim::{GameKind, Mirror, MirrorStats, OwnTruth, PREDICTED_TICKS_MAX, Truth, Verdict};
@@ -208,8 +208,17 @@ impl Foresight for Predictor {
             let before = self.before.iter().find(|before| before.id == pose.id);
             let mut rows = pose.rows.clone();
             for (component, values) in &mut rows {
-                let fields = &schema.components[*component].fields;
+                let record = &schema.components[*component];
+                let fields = &record.fields;
                 let earlier = before.and_then(|before| row_of(&before.rows, *component));
+                // What teleports is where it is, as what does not slide.
+                let earlier = earlier.filter(|row| {
+                    let (from, to) = (
+                        |at: usize| row.get(at).cloned(),
+                        |at: usize| values.get(at).cloned(),
+                    );
+                    !teleports(record, from, to)
+                });
                 for (index, value) in values.iter_mut().enumerate() {
                     if let Some(from) = earlier.and_then(|row| row.get(index)) {
                         *value = blend(fields[index].lerp, from.clone(), value.clone(), part);

@@ -10,7 +10,7 @@ use crate::predictor::{Pose, row_of};
 
 /// After this time nine tenths of a correction are gone.
 pub const SLIDE: Duration = Duration::from_millis(120);
-/// A correction by more than this part of a field's range is shown as what it is: a jump.
+/// A correction by more than this part of a field's range is shown as what it is: a jump. Where the field says what a teleport is, by more than that.
 const JUMP_PART: f64 = 1.0 / 16.0;
 /// What is left of a slide below this part of a range is none.
 const GONE_PART: f64 = 1e-6;
@@ -26,6 +26,8 @@ pub(crate) struct Slides {
 struct Offset {
     by: f64,
     range: f64,
+    /// Beyond this it is a jump.
+    most: f64,
 }
 
 impl Slides {
@@ -53,9 +55,10 @@ impl Slides {
                 };
                 let last = last.and_then(|last| row_of(&last.rows, *component));
                 let fields = schema.components[*component].fields.iter();
+                let mut teleported = false;
                 for (index, field) in fields.enumerate() {
                     let range = match field.lerp {
-                        Lerp::Linear => span(&field.quant),
+                        Lerp::Linear | Lerp::Hermite => span(&field.quant),
                         Lerp::Angle => std::f64::consts::TAU,
                         _ => continue,
                     };
@@ -86,9 +89,16 @@ impl Slides {
                             moved = true;
                             largest = largest.max((by / range).abs());
                             let key = (pose.id, *component, index, element);
-                            self.slide(key, by, range);
+                            let most = field.teleport.unwrap_or(range * JUMP_PART);
+                            let jumped = self.slide(key, Offset { by, range, most });
+                            teleported |= jumped && field.teleport.is_some();
                         }
                     }
+                }
+                if teleported {
+                    // a component teleports as one
+                    self.offsets
+                        .retain(|(id, of, ..), _| (*id, *of) != (pose.id, *component));
                 }
             }
         }
@@ -98,12 +108,18 @@ impl Slides {
         (largest, moved)
     }
 
-    fn slide(&mut self, key: (u64, usize, usize, usize), by: f64, range: f64) {
-        let offset = self.offsets.entry(key).or_insert(Offset { by: 0.0, range });
-        offset.by += by;
-        if offset.by.abs() > range * JUMP_PART {
+    /// Something is shown beside where it is by so much more; whether that is too much, so that it jumps.
+    fn slide(&mut self, key: (u64, usize, usize, usize), more: Offset) -> bool {
+        let offset = self
+            .offsets
+            .entry(key)
+            .or_insert(Offset { by: 0.0, ..more });
+        offset.by += more.by;
+        let jumps = offset.by.abs() > offset.most;
+        if jumps {
             self.offsets.remove(&key);
         }
+        jumps
     }
 
     /// Time passes: slides come to their end.
@@ -164,5 +180,67 @@ fn add(value: &mut Value, element: usize, by: f64) {
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tickwire_snapshot::{FieldSchema, RecordSchema};
+
+    use super::*;
+
+    fn schema(teleport: Option<f64>) -> Schema {
+        let range = Quant::Range {
+            min: 0.0,
+            max: 1600.0,
+            step: 1.0,
+        };
+        let mut x = FieldSchema::new("x", range);
+        x.teleport = teleport;
+        let turn = FieldSchema::new("turn", Quant::Angle { bits: 10 });
+        let mut schema = Schema::new("dots", 33_333);
+        schema.components = vec![RecordSchema::new("Dot", vec![x, turn])];
+        schema.seal().expect("a schema");
+        schema
+    }
+
+    /// Turn and place, in the order of names.
+    fn pose(x: f64, turn: f64) -> Pose {
+        Pose {
+            id: 7,
+            mine: true,
+            place: None,
+            rows: vec![(0, vec![Value::Number(turn), Value::Number(x)])],
+        }
+    }
+
+    /// Where it is shown right after a correction from 100 to `x`, by which it turns, too.
+    fn shown(teleport: Option<f64>, x: f64) -> [f64; 2] {
+        let (mut slides, was, now) = (Slides::default(), [pose(100.0, 0.1)], [pose(x, 0.2)]);
+        let mut before = Vec::new();
+        slides.corrected(&schema(teleport), (&was, &now), &mut before);
+        let mut rows = now[0].rows.clone();
+        slides.apply(7, &mut rows);
+        let [Value::Number(turn), Value::Number(x)] = rows[0].1[..] else {
+            panic!("{rows:?}");
+        };
+        [x, turn]
+    }
+
+    #[test]
+    fn a_correction_slides_unless_it_is_a_teleport() {
+        let near = |[x, turn]: [f64; 2], wanted: [f64; 2]| {
+            assert!(
+                (x - wanted[0]).abs() < 1e-9 && (turn - wanted[1]).abs() < 1e-9,
+                "{x} {turn}"
+            );
+        };
+        // a sixteenth of the range is 100
+        near(shown(None, 190.0), [100.0, 0.1]);
+        near(shown(None, 210.0), [210.0, 0.1]);
+        near(shown(Some(200.0), 290.0), [100.0, 0.1]);
+        near(shown(Some(8.0), 107.0), [100.0, 0.1]);
+        // the component teleports as one
+        near(shown(Some(8.0), 109.0), [109.0, 0.2]);
     }
 }

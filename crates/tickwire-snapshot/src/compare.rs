@@ -113,6 +113,11 @@ fn fields(
         &format!("lerp {:?}", server.1.lerp),
         &format!("lerp {:?}", client.1.lerp),
     );
+    let teleport = |field: &FieldSchema| match field.teleport {
+        None => "no teleport".to_owned(),
+        Some(most) => format!("teleport beyond {most}"),
+    };
+    differ(all, place, &teleport(server.1), &teleport(client.1));
 }
 
 fn messages(all: &mut Vec<String>, server: &[MessageSchema], client: &[MessageSchema]) {

@@ -41,6 +41,7 @@ fn field(record: &RecordSchema, field: &FieldSchema) -> Value {
         "len": field.len,
         "scope": field.scope,
         "lerp": field.lerp,
+        "teleport": field.teleport,
         "velocity": velocity,
         "quant": quant(&field.quant),
     })

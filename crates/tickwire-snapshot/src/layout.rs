@@ -14,6 +14,7 @@ pub struct Layout {
     moving: Vec<(u16, i32)>,
     tracks: Vec<(u16, u16)>,
     groups: Vec<Group>,
+    teleports: Vec<(usize, f64)>,
 }
 
 /// One integer column.
@@ -63,6 +64,9 @@ impl Layout {
             if blob.is_some() {
                 layout.blobs.push(index as u16);
             }
+            layout
+                .teleports
+                .extend(field.teleport.map(|most| (index, most)));
             for i in 0..field.columns() {
                 layout
                     .columns
@@ -92,6 +96,11 @@ impl Layout {
     /// The quantiser of a text or blob, by its index among them.
     pub fn blob_quant(&self, blob: usize) -> &Quant {
         &self.fields[usize::from(self.blobs[blob])].quant
+    }
+
+    /// The fields that teleport, each with the greatest change that is none.
+    pub fn teleports(&self) -> &[(usize, f64)] {
+        &self.teleports
     }
 
     /// Columns that are velocities, each with its value at rest.

@@ -4,6 +4,7 @@ pub mod area;
 mod bits;
 pub mod codec;
 mod compare;
+mod drawn;
 mod edit;
 mod groups;
 mod hash;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::drawn::FieldBytes;
 pub use crate::hash::name_id;
 use crate::layout::Layout;
 use crate::quant::Quant;
@@ -99,6 +100,7 @@ pub struct RecordSchema {
 
 /// One field of a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "FieldBytes", into = "FieldBytes")]
 pub struct FieldSchema {
     /// Its name.
     pub name: String,
@@ -114,6 +116,9 @@ pub struct FieldSchema {
     pub predict: Predict,
     /// How a picture between two updates is made.
     pub lerp: Lerp,
+    /// A change by more than this between two updates, in the field's unit, is none to slide over: the whole component jumps at the later one's
+    /// tick. Of numbers that are drawn [`Lerp::Linear`] or [`Lerp::Hermite`].
+    pub teleport: Option<f64>,
     /// Before sealing: the name of the field that moves this one (units a second).
     pub velocity: Option<String>,
     /// Sealed, and moved by a velocity: the rule of its canonical track.
@@ -159,6 +164,8 @@ pub enum Lerp {
     Step,
     /// Along the shorter arc of rotations or directions.
     Quat,
+    /// Along a cubic through both positions with the velocities that were there. For a field with a velocity alone.
+    Hermite,
 }
 
 impl Schema {
@@ -252,6 +259,9 @@ impl RecordSchema {
                     field.velocity = names.get(usize::from(index)).map(|name| (*name).to_owned());
                 }
                 field.velocity = field.velocity.filter(|name| kept(name));
+                if field.velocity.is_none() && field.lerp == Lerp::Hermite {
+                    field.lerp = Lerp::Linear; // who may not see the velocity has no curve
+                }
                 field.predict = Predict::Same;
                 field.track = None;
                 field
@@ -283,6 +293,7 @@ impl FieldSchema {
             quant,
             predict: Predict::Same,
             lerp,
+            teleport: None,
             velocity: None,
             track: None,
         }
@@ -309,6 +320,12 @@ impl FieldSchema {
     /// The same, drawn in another way.
     pub fn with_lerp(mut self, lerp: Lerp) -> Self {
         self.lerp = lerp;
+        self
+    }
+
+    /// The same, that jumps with its component where it changes by more than `most`.
+    pub fn with_teleport(mut self, most: f64) -> Self {
+        self.teleport = Some(most);
         self
     }
 

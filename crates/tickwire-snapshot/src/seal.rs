@@ -54,6 +54,14 @@ pub enum SchemaError {
         /// What is wrong, and what to do.
         why: &'static str,
     },
+    /// A teleport that cannot be told.
+    #[error("{place}: {why}")]
+    Teleport {
+        /// Record and field.
+        place: String,
+        /// What is wrong, and what to do.
+        why: &'static str,
+    },
     /// A tick of no length, or longer than ten seconds.
     #[error("a tick of {0} us: choose 100 to 10,000,000")]
     Tick(u32),
@@ -161,6 +169,7 @@ impl RecordSchema {
                 place: place(),
                 error,
             })?;
+            field.check_teleport(place)?;
             if field.len == 0 || (field.quant.is_blob() && field.len != 1) {
                 return Err(SchemaError::Quant {
                     place: place(),

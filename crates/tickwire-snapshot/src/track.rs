@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::quant::{Quant, STEPS_MAX};
-use crate::schema::{Predict, RecordSchema};
+use crate::schema::{Lerp, Predict, RecordSchema};
 use crate::seal::SchemaError;
 
 /// Ticks over which a velocity is trusted at most.
@@ -85,15 +85,18 @@ impl Track {
 /// Turns names of velocity fields into indices and computes the rule of each track.
 pub(crate) fn make_tracks(record: &mut RecordSchema, tick_us: u32) -> Result<(), SchemaError> {
     for index in 0..record.fields.len() {
-        let Some(name) = record.fields[index].velocity.take() else {
-            record.fields[index].predict = Predict::Same;
-            record.fields[index].track = None;
-            continue;
-        };
         let place = format!("{}.{}", record.name, record.fields[index].name);
         let refuse = |why| SchemaError::Velocity {
             place: place.clone(),
             why,
+        };
+        let Some(name) = record.fields[index].velocity.take() else {
+            record.fields[index].predict = Predict::Same;
+            record.fields[index].track = None;
+            if record.fields[index].lerp == Lerp::Hermite {
+                return Err(refuse("`hermite` needs a velocity: name its field"));
+            }
+            continue;
         };
         let Some(velocity) = record.field(&name) else {
             return Err(refuse(

@@ -24,7 +24,7 @@ function load() {
   return loading
 }
 
-/** @typedef {{ auth?: (namespace: string) => unknown, namespace?: string, link?: 'auto' | 'ws' | 'poll' }} Options */
+/** @typedef {{ auth?: (namespace: string) => unknown, namespace?: string, link?: 'auto' | 'ws' | 'poll', extrapolateMs?: number }} Options */
 
 export class Net {
   /** @type {Options} */ #options
@@ -181,6 +181,7 @@ export class Net {
       const main = this.#main
       this.#seat = seatKey()
       this.#core = new Core(main.name, low, high, now(), this.#options.link ?? 'auto', bytesOf(this.#seat))
+      if (this.#options.extrapolateMs) this.#core.extrapolate(this.#options.extrapolateMs)
       main._number = 0
       for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
       globalThis.addEventListener?.('pagehide', e => { if (!e.persisted) this.#goodbye() })

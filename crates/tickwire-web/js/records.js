@@ -72,15 +72,17 @@ function encodeValue(command, field, value, numbers, texts) {
 
 /**
  * Entities of a room: an id, and a property for each of the game's components, read from the picture when asked for.
- * @param {string[]} names @param {(name: string, id: number) => any} read
+ * @param {string[]} names @param {(name: string, id: number) => any} read @param {(id: number, tick: number) => number} since
  */
-export function entityClass(names, read) {
+export function entityClass(names, read, since) {
   class Entity {
     /** @param {number} id @param {boolean} mine */
     constructor(id, mine) {
       this.id = id
       this.mine = mine
     }
+    /** Seconds of the game from a tick to the moment at which the picture shows it. @param {number} tick */
+    since(tick) { return since(this.id, tick) }
   }
   for (const name of names) {
     Object.defineProperty(Entity.prototype, name, { enumerable: true, get() { return read(name, this.id) } })

@@ -214,7 +214,7 @@ export class Room {
     this.#records.clear()
     this.#tables.clear()
     this.#drawn = false
-    this.#Entity = entityClass(it.layout.components.map((/** @type {any} */ c) => c.name), (name, id) => this.#table(name).get(id)?.value)
+    this.#Entity = entityClass(it.layout.components.map((/** @type {any} */ c) => c.name), (name, id) => this.#table(name).get(id)?.value, (id, tick) => this.#core.since(this.#key, id, tick))
     // another world: ids begin anew
     for (const bound of this.#binds) this.#unbind(bound)
     if (it.again) this.#heard.emit('joined', this)

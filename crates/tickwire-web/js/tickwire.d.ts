@@ -38,6 +38,11 @@ export type Entity<C, K extends keyof C = keyof C> = Pick<C, K> & Partial<Omit<C
   readonly id: number
   /** Whether one's own seat owns it. */
   readonly mine: boolean
+  /**
+   * Seconds of the game from a tick to the moment at which the picture shows it: `e.since(e.Door.opened)` is the time of an animation that began at
+   * the tick that the field holds. Below 0: that tick is to come.
+   */
+  since(tick: number): number
 }
 
 export interface Member {
@@ -95,6 +100,8 @@ export interface Figures {
   /** Ticks that the newest command came before it was needed. */
   readonly slack: number
   readonly underruns: number
+  /** For how long pictures went on beyond the newest update, in all: see `extrapolateMs` of `connect`. */
+  readonly extrapolatedMs: number
   readonly faults: number
   readonly link: 'ws' | 'poll' | 'away'
   /** Where the client has the game inside (`tickwire build`) and runs it ahead. */
@@ -318,6 +325,8 @@ export function connect<G extends GameTypes = GameTypes>(url?: string, options?:
   /** What to connect by: 'ws' a WebSocket, 'poll' HTTP requests. 'auto' (unless this is said): the best that works. A WebSocket that is not open
    * after 2 s gets polling beside it; a session that polls moves to a WebSocket as soon as one opens, and nobody notices. */
   link?: 'auto' | 'ws' | 'poll'
+  /** When updates stay away, fields with a velocity go on along it for at most so long (500 at most); 0 unless it is said: pictures wait. */
+  extrapolateMs?: number
 }): Net<G>
 
 /** The keyboard, by the code of keys ('KeyA', 'Space'). */

@@ -114,6 +114,11 @@ impl Core {
         found.is_some()
     }
 
+    /// For how long pictures go on along velocities when updates stay away.
+    pub fn extrapolate(&mut self, ms: f64) {
+        self.client.extrapolate(lasting(ms));
+    }
+
     /// Nothing passes for so long, in either direction.
     pub fn cut(&mut self, now: f64, ms: f64) {
         self.conditioner.cut(time(now + ms.clamp(0.0, 600_000.0)));
@@ -407,6 +412,13 @@ impl Core {
         };
         layout::flatten(&row, record, &mut self.rows, &mut self.texts);
         true
+    }
+
+    /// Seconds of the game from a tick to the moment at which the picture shows an entity; 0 before there is a picture.
+    pub fn since(&self, room: u32, id: f64, tick: f64) -> f64 {
+        let mut pictures = self.pictures.iter();
+        let drawn = pictures.find(|(key, _)| key.0 == room);
+        drawn.map_or(0.0, |(_, picture)| picture.seconds_since(id as u64, tick))
     }
 
     /// Where the buffer of doubles is in the module's memory.

@@ -361,7 +361,7 @@ pub(crate) fn figures(figures: &Figures) -> Json {
         "pingMs": figures.ping_ms, "jitterMs": figures.jitter_ms, "kBps": figures.kilobytes_per_s,
         "updatesPerS": figures.updates_per_s, "tick": figures.tick.0, "entities": figures.entities,
         "ageMs": figures.age_ms, "delayMs": figures.delay_ms, "leadTicks": figures.lead_ticks, "slack": figures.slack,
-        "underruns": figures.underruns, "faults": figures.faults,
+        "underruns": figures.underruns, "extrapolatedMs": figures.extrapolated_ms, "faults": figures.faults,
         "prediction": figures.foresight.map(|ahead| json!({
             "aheadTicks": ahead.ahead, "rollbacks": ahead.rollbacks, "mispredictions": ahead.mispredictions,
             "replayedTicks": ahead.replayed, "updates": ahead.truths,

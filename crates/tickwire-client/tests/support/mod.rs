@@ -15,8 +15,8 @@ use tickwire_proto::frame::{
 };
 use tickwire_proto::{ServerEvent, ServerSession, SessionConfig, Tick, Time};
 use tickwire_snapshot::{
-    Area, AreaEdit, AreaId, Basis, Encoder, FieldSchema, MessageSchema, NetId, Quant, RecordSchema,
-    Schema, TickEvent, shape::Shape,
+    Area, AreaEdit, AreaId, Basis, Encoder, FieldSchema, Lerp, MessageSchema, NetId, Quant,
+    RecordSchema, Schema, TickEvent, shape::Shape,
 };
 
 pub const ROOM: u32 = 42;
@@ -31,6 +31,31 @@ fn range(max: f64, step: f64) -> Quant {
         max,
         step,
     }
+}
+
+/// What moves along its velocity, teleports, and began at a tick.
+fn rock() -> RecordSchema {
+    let speed = Quant::Range {
+        min: -1000.0,
+        max: 1000.0,
+        step: 0.5,
+    };
+    let began = Quant::Bits {
+        bits: 32,
+        signed: false,
+    };
+    RecordSchema::new(
+        "Rock",
+        vec![
+            FieldSchema::new("x", range(1000.0, 0.0625))
+                .with_velocity("vx")
+                .with_lerp(Lerp::Hermite)
+                .with_teleport(64.0),
+            FieldSchema::new("vx", speed),
+            FieldSchema::new("turn", Quant::Angle { bits: 12 }),
+            FieldSchema::new("began", began),
+        ],
+    )
 }
 
 /// Balls with a place and an owner, a resource, an event, a command.
@@ -55,6 +80,7 @@ pub fn schema() -> Arc<Schema> {
                 },
             )],
         ),
+        rock(),
     ];
     let lives = FieldSchema::new(
         "lives",
@@ -117,9 +143,19 @@ impl Truth {
 
     /// Changes the truth at a tick. What was true before is known to have been so at the tick before.
     pub fn change(&mut self, tick: u32, change: impl FnOnce(&mut AreaEdit, &Schema)) {
+        self.change_since(tick.saturating_sub(1), tick, change);
+    }
+
+    /// The same of what may have changed from an earlier tick on.
+    pub fn change_since(
+        &mut self,
+        since: u32,
+        tick: u32,
+        change: impl FnOnce(&mut AreaEdit, &Schema),
+    ) {
         self.tick = Tick(tick);
         let mut edit = AreaEdit::new(&self.area, self.tick, &self.schema);
-        edit.unchanged_until(self.tick.minus(1));
+        edit.unchanged_until(Tick(since));
         change(&mut edit, &self.schema);
         if let Some(area) = edit.finish() {
             self.area = area;
@@ -183,6 +219,33 @@ pub fn set_ball(edit: &mut AreaEdit, schema: &Schema, slot: u32, generation: u16
                     }
                 }
             }
+        }
+    });
+}
+
+/// A rock in a slot, as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rock {
+    pub x: f64,
+    pub vx: f64,
+    pub turn: f64,
+    pub began: f64,
+}
+
+pub fn set_rock(edit: &mut AreaEdit, schema: &Schema, slot: u32, rock: Rock) {
+    let table = schema.component("Rock").expect("rocks");
+    let record = &schema.components[table];
+    let generation = 0;
+    edit.spawn(NetId { slot, generation });
+    edit.set(table, slot, |row| {
+        for (name, number) in [
+            ("x", rock.x),
+            ("vx", rock.vx),
+            ("turn", rock.turn),
+            ("began", rock.began),
+        ] {
+            let field = row.field(record.field(name).expect("a field"));
+            field.quant.put_number(number, field.ints);
         }
     });
 }

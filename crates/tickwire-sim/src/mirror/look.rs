@@ -1,7 +1,7 @@
 //! What is predicted as a picture needs it: rows of a schema whose quantisers are finer than the wire's. Not how they are smoothed or drawn.
 
 use tickwire_snapshot::quant::STEPS_MAX;
-use tickwire_snapshot::{OwnedRow, Quant, RecordSchema, Schema};
+use tickwire_snapshot::{Lerp, OwnedRow, Quant, RecordSchema, Schema};
 
 use super::Mirror;
 use crate::column::Column;
@@ -75,6 +75,9 @@ fn make_finer(record: &mut RecordSchema) {
         field.velocity = None;
         field.track = None;
         field.predict = Default::default();
+        if field.lerp == Lerp::Hermite {
+            field.lerp = Lerp::Linear; // from tick to tick a line is enough
+        }
         match &mut field.quant {
             Quant::Range { min, max, step } => {
                 let steps = (*max - *min) / *step;

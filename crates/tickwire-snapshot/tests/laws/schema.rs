@@ -6,7 +6,9 @@ use tickwire_snapshot::schema::{
     COLUMNS_MAX, FIELDS_MAX, NAME_MAX, RECORDS_MAX, SCHEMA_BYTES_MAX, TABLE_COLUMNS_MAX,
 };
 use tickwire_snapshot::track::Span;
-use tickwire_snapshot::{FieldSchema, Predict, Quant, RecordSchema, Schema, SchemaError, Scope};
+use tickwire_snapshot::{
+    FieldSchema, Lerp, Predict, Quant, RecordSchema, Schema, SchemaError, Scope,
+};
 
 use crate::world::{body, range, schema};
 
@@ -273,4 +275,85 @@ proptest! {
             let _ = schema().differences(&other);
         }
     }
+}
+
+/// A place that its velocity bends, and that teleports.
+fn bent(lerp: Lerp, teleport: Option<f64>) -> FieldSchema {
+    let mut x = FieldSchema::new("x", range(0.0, 64.0, 0.25))
+        .with_velocity("vx")
+        .with_lerp(lerp);
+    x.teleport = teleport;
+    x
+}
+
+fn bends(x: FieldSchema) -> Result<Schema, SchemaError> {
+    let vx = FieldSchema::new("vx", range(-8.0, 8.0, 0.25));
+    let mut schema = Schema::new("bends", 33_333);
+    schema.components = vec![RecordSchema::new("Dot", vec![x, vx])];
+    schema.seal().map(|()| schema)
+}
+
+#[test]
+fn how_a_field_is_drawn_survives_its_bytes_and_an_unknown_rule_is_refused() {
+    for lerp in [Lerp::Linear, Lerp::Hermite] {
+        for teleport in [None, Some(12.5)] {
+            let schema = bends(bent(lerp, teleport)).expect("a good schema");
+            let back = Schema::from_bytes(&schema.to_bytes()).expect("our own bytes");
+            assert_eq!(back, schema);
+            let field = &back.components[0].fields[1];
+            assert_eq!((field.lerp, field.teleport), (lerp, teleport));
+        }
+    }
+    let (line, curve) = (
+        bends(bent(Lerp::Linear, None)),
+        bends(bent(Lerp::Hermite, None)),
+    );
+    let (line, curve) = (line.expect("a line"), curve.expect("a curve"));
+    assert_ne!(line.hash(), curve.hash());
+    let (line, mut curve) = (line.to_bytes(), curve.to_bytes());
+    let differ: Vec<usize> = (0..line.len())
+        .filter(|&at| line[at] != curve[at])
+        .collect();
+    let [at] = differ[..] else {
+        panic!("one byte tells the rule, and not {differ:?}");
+    };
+    assert_eq!((line[at], curve[at]), (0, 4));
+    curve[at] = 7;
+    assert_eq!(Schema::from_bytes(&curve), Err(SchemaError::Bytes));
+}
+
+#[test]
+fn curves_and_teleports_that_cannot_be_are_refused() {
+    let mut still = bent(Lerp::Hermite, None);
+    still.velocity = None;
+    let fault = bends(still).unwrap_err();
+    assert_eq!(
+        fault.to_string(),
+        "Dot.x: `hermite` needs a velocity: name its field"
+    );
+    for most in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let fault = bends(bent(Lerp::Hermite, Some(most))).unwrap_err();
+        assert!(matches!(fault, SchemaError::Teleport { .. }), "{fault}");
+    }
+    let fault = bends(bent(Lerp::Step, Some(1.0))).unwrap_err();
+    assert!(matches!(fault, SchemaError::Teleport { .. }), "{fault}");
+}
+
+#[test]
+fn who_may_not_see_a_velocity_sees_a_line() {
+    let mut record = RecordSchema::new(
+        "Dot",
+        vec![
+            bent(Lerp::Hermite, Some(4.0)),
+            FieldSchema::new("vx", range(-8.0, 8.0, 0.25)).with_scope(Scope::Owner),
+        ],
+    );
+    record.seal(33_333).expect("a good record");
+    let mut seen = record.visible();
+    seen.seal(33_333)
+        .expect("a good record without its velocity");
+    assert_eq!(
+        (seen.fields[0].lerp, seen.fields[0].teleport),
+        (Lerp::Linear, Some(4.0))
+    );
 }
