@@ -74,9 +74,9 @@ async fn a_rail_is_seen_at_once_by_who_shoots_and_once_by_all() {
         juno.until("the other one sees it", &there, PATIENCE).await;
     }
     assert_eq!(juno.eval("beams.length").await, 3);
-    // Half a second of charging; the server's beam cannot be here before 150 ms more.
+    // Half a second of charging, give or take how ticks fall; the server's beam cannot be here before 150 ms more.
     assert!(
-        (480.0..620.0).contains(&best),
+        (430.0..620.0).contains(&best),
         "it went off after {best} ms"
     );
     for page in [mira, juno] {
