@@ -74,9 +74,9 @@ async fn a_rail_is_seen_at_once_by_who_shoots_and_once_by_all() {
         juno.until("the other one sees it", &there, PATIENCE).await;
     }
     assert_eq!(juno.eval("beams.length").await, 3);
-    // Half a second of charging; the server's beam cannot be here before 150 ms more.
+    // Half a second of charging, give or take how ticks fall; the server's beam cannot be here before 150 ms more.
     assert!(
-        (480.0..620.0).contains(&best),
+        (430.0..620.0).contains(&best),
         "it went off after {best} ms"
     );
     for page in [mira, juno] {
@@ -183,7 +183,7 @@ async fn each_key_of_the_help_does_what_it_says() {
     let arrows = after["arrows"].as_array().expect("a list");
     let long = |arrow: &Value| {
         let part = |name: &str| arrow[name].as_f64().expect("a number");
-        part("dx").hypot(part("dy"))
+        (part("dx") * part("dx") + part("dy") * part("dy")).sqrt()
     };
     let longest = arrows.iter().map(long).fold(0.0, f64::max);
     assert!((1.0..160.0).contains(&longest), "{after}");

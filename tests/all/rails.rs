@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arena::{Map, Options, Wall, arena};
-use tickwire::prelude::*;
+use tickwire::{math, prelude::*};
 use tickwire_client::{Picture, Row};
 use tickwire_lab::{Lab, Profile, Running, profile};
 
@@ -66,7 +66,8 @@ fn play(map: Map, look_back: Option<Duration>) -> Running {
             };
             if turn.client == 0 {
                 turn.set("rail", 1);
-                turn.set("aim", (other.1 - own.1).atan2(other.0 - own.0));
+                let (dx, dy) = (other.0 - own.0, other.1 - own.1);
+                turn.set("aim", math::atan2(dy as f32, dx as f32));
                 return;
             }
             // Across the line of sight, as far as there is ground: each turn is one shot's luck at most.
