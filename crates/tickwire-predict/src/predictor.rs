@@ -8,7 +8,7 @@ use tickwire_client::{
 };
 use tickwire_proto::{Tick, Time};
 use tickwire_sim::{GameKind, Mirror, MirrorStats, OwnTruth, PREDICTED_TICKS_MAX, Truth, Verdict};
-use tickwire_snapshot::{Area, Lerp, OwnedRow, TickEvent, Value};
+use tickwire_snapshot::{Area, Lerp, OwnedRow, RecordSchema, TickEvent, Value};
 
 use crate::slide::Slides;
 
@@ -208,21 +208,9 @@ impl Foresight for Predictor {
             let before = self.before.iter().find(|before| before.id == pose.id);
             let mut rows = pose.rows.clone();
             for (component, values) in &mut rows {
-                let record = &schema.components[*component];
-                let fields = &record.fields;
                 let earlier = before.and_then(|before| row_of(&before.rows, *component));
-                // What teleports is where it is, as what does not slide.
-                let earlier = earlier.filter(|row| {
-                    let (from, to) = (
-                        |at: usize| row.get(at).cloned(),
-                        |at: usize| values.get(at).cloned(),
-                    );
-                    !teleports(record, from, to)
-                });
-                for (index, value) in values.iter_mut().enumerate() {
-                    if let Some(from) = earlier.and_then(|row| row.get(index)) {
-                        *value = blend(fields[index].lerp, from.clone(), value.clone(), part);
-                    }
+                if let Some(earlier) = earlier {
+                    come_from(&schema.components[*component], earlier, values, part);
                 }
             }
             let offset = self.slides.apply(pose.id, &mut rows);
@@ -265,6 +253,18 @@ impl Foresight for Predictor {
 
     fn causes(&self) -> &[(String, u64)] {
         &self.mirror.stats().causes
+    }
+}
+
+/// Sets a component to what is shown of it: `part` of the way from the tick before. What teleports is where it is, as what does not slide.
+fn come_from(record: &RecordSchema, earlier: &Values, values: &mut Values, part: f64) {
+    let from = |at: usize| earlier.get(at).cloned();
+    if teleports(record, from, |at| values.get(at).cloned()) {
+        return;
+    }
+    let fields = record.fields.iter().zip(earlier).zip(values);
+    for ((field, from), value) in fields {
+        *value = blend(field.lerp, from.clone(), value.clone(), part);
     }
 }
 
@@ -313,5 +313,36 @@ impl std::fmt::Debug for Predictor {
             .field("mirror", &self.mirror)
             .field("shown", &self.now.len())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tickwire_snapshot::{FieldSchema, Quant, Schema};
+
+    use super::*;
+
+    #[test]
+    fn what_teleports_from_tick_to_tick_is_where_it_is() {
+        let range = Quant::Range {
+            min: 0.0,
+            max: 100.0,
+            step: 0.5,
+        };
+        let fields = vec![
+            FieldSchema::new("turn", Quant::Angle { bits: 10 }),
+            FieldSchema::new("x", range).with_teleport(8.0),
+        ];
+        let mut schema = Schema::new("dots", 33_333);
+        schema.components = vec![RecordSchema::new("Dot", fields)];
+        schema.seal().expect("a schema");
+        let shown = |x: f64| {
+            let mut values = vec![Value::Number(1.0), Value::Number(x)];
+            let earlier = vec![Value::Number(0.0), Value::Number(10.0)];
+            come_from(&schema.components[0], &earlier, &mut values, 0.5);
+            values
+        };
+        assert_eq!(shown(18.0), [0.5, 14.0].map(Value::Number));
+        assert_eq!(shown(18.5), [1.0, 18.5].map(Value::Number));
     }
 }

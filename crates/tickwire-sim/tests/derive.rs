@@ -483,3 +483,35 @@ fn what_the_derive_cannot_see_is_told_at_registration() {
     let _ = Mistaken::schema();
     let _ = Mistaken { level: 1 }.level;
 }
+
+const FAR: f32 = 48.0;
+
+/// Bends, teleports, and has an array that does both.
+#[derive(Replicate, Clone, Debug, Default, PartialEq)]
+struct Bird {
+    #[net(range = 0.0..=800.0, step = 0.1, velocity = "vx", lerp = hermite, teleport = FAR)]
+    x: f32,
+    #[net(range = -80.0..=80.0, step = 0.1)]
+    vx: f32,
+    #[net(range = 0.0..=800.0, step = 0.1, velocity = "speeds", lerp = hermite)]
+    places: [f32; 2],
+    #[net(range = -80.0..=80.0, step = 0.1)]
+    speeds: [f32; 2],
+    #[net(teleport = 9)]
+    loose: f32,
+    began: u32,
+}
+
+#[test]
+fn curves_and_teleports_are_in_the_schema() {
+    let record = sealed::<Bird>();
+    let drawn = |name: &str| {
+        let field = &record.fields[record.field(name).unwrap()];
+        (field.lerp, field.teleport)
+    };
+    assert_eq!(drawn("x"), (Lerp::Hermite, Some(48.0)));
+    assert_eq!(drawn("places"), (Lerp::Hermite, None));
+    assert_eq!(drawn("loose"), (Lerp::Linear, Some(9.0)));
+    assert_eq!(drawn("vx"), (Lerp::Linear, None));
+    assert_eq!(drawn("began"), (Lerp::Step, None));
+}

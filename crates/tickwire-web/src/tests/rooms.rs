@@ -70,6 +70,13 @@ fn a_page_joins_draws_commands_and_hears() {
         (&json!("Boom"), &json!({"x": 77.0}))
     );
     assert_eq!(page.core.event_due(room), None);
+    // an animation that began at a tick goes on from picture to picture
+    let began = page.core.since(room, rows[0], 12.0);
+    assert!((page.core.since(room, rows[0], 15.0) - (began - 0.099_999)).abs() < 1e-9);
+    page.now += 10.0;
+    page.core.draw(room, page.now);
+    let on = page.core.since(room, rows[0], 12.0) - began;
+    assert!((0.0..0.011).contains(&on), "{on} s in 10 ms");
 
     let tick = page.core.command_tick(room, page.now);
     assert!(tick > 0.0);
@@ -89,6 +96,7 @@ fn a_page_joins_draws_commands_and_hears() {
         (&figures["entities"], &figures["tick"]),
         (&json!(3), &json!(19))
     );
+    assert_eq!(figures["extrapolatedMs"], json!(0.0));
 
     assert_eq!(
         page.core
