@@ -38,6 +38,11 @@ export type Entity<C, K extends keyof C = keyof C> = Pick<C, K> & Partial<Omit<C
   readonly id: number
   /** Whether one's own seat owns it. */
   readonly mine: boolean
+  /**
+   * Seconds of the game from a tick to the moment at which the picture shows it: `e.since(e.Door.opened)` is the time of an animation that began at
+   * the tick that the field holds. Below 0: that tick is to come.
+   */
+  since(tick: number): number
 }
 
 export interface Member {
@@ -95,6 +100,8 @@ export interface Figures {
   /** Ticks that the newest command came before it was needed. */
   readonly slack: number
   readonly underruns: number
+  /** For how long pictures went on beyond the newest update, in all: see `extrapolateMs` of `connect`. */
+  readonly extrapolatedMs: number
   readonly faults: number
   readonly link: 'ws' | 'poll' | 'away'
   /** Where the client has the game inside (`tickwire build`) and runs it ahead. */
@@ -135,6 +142,19 @@ export interface RoomEvents {
   /** Over for good. `Replaced`: the same identity has joined it with a newer session, on another page say, which holds the seat now. */
   ended: { reason: string; message: string }
   members: readonly Member[]
+  /** Something was predicted otherwise than the server had it. */
+  corrected: Correction
+}
+
+/** One component that was predicted otherwise than the server had it, at the tick that one's own is shown at: until the truth came, and now. */
+export interface Correction {
+  readonly id: number
+  readonly mine: boolean
+  readonly tick: number
+  readonly component: string
+  /** What is shown slides from the one to the other. */
+  readonly from: any
+  readonly to: any
 }
 
 /** A room that one is in. The same object when the link is lost and the room is joined again. */
@@ -151,6 +171,8 @@ export interface Room<G extends GameTypes = GameTypes> {
   /** For a loop of one's own: moves the picture to this moment. */
   draw(): void
   all<K extends keyof G['components'] & string>(kind: K): Entity<G['components'], K>[]
+  /** The same as the newest update has them, beside the picture: nothing predicted, nothing in between. To show what the netcode does. */
+  newest<K extends keyof G['components'] & string>(kind: K): { readonly id: number; readonly mine: boolean; readonly value: G['components'][K] }[]
   resource<K extends keyof G['resources'] & string>(name: K): G['resources'][K] | undefined
   /** Keeps something of the page for each entity: updated by `draw` and `frame`. */
   bind<K extends keyof G['components'] & string, S>(kind: K, handlers: {
@@ -303,6 +325,8 @@ export function connect<G extends GameTypes = GameTypes>(url?: string, options?:
   /** What to connect by: 'ws' a WebSocket, 'poll' HTTP requests. 'auto' (unless this is said): the best that works. A WebSocket that is not open
    * after 2 s gets polling beside it; a session that polls moves to a WebSocket as soon as one opens, and nobody notices. */
   link?: 'auto' | 'ws' | 'poll'
+  /** When updates stay away, fields with a velocity go on along it for at most so long (500 at most); 0 unless it is said: pictures wait. */
+  extrapolateMs?: number
 }): Net<G>
 
 /** The keyboard, by the code of keys ('KeyA', 'Space'). */

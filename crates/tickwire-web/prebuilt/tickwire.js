@@ -583,15 +583,17 @@ function encodeValue(command, field, value, numbers, texts) {
 
 /**
  * Entities of a room: an id, and a property for each of the game's components, read from the picture when asked for.
- * @param {string[]} names @param {(name: string, id: number) => any} read
+ * @param {string[]} names @param {(name: string, id: number) => any} read @param {(id: number, tick: number) => number} since
  */
-function entityClass(names, read) {
+function entityClass(names, read, since) {
   class Entity {
     /** @param {number} id @param {boolean} mine */
     constructor(id, mine) {
       this.id = id
       this.mine = mine
     }
+    /** Seconds of the game from a tick to the moment at which the picture shows it. @param {number} tick */
+    since(tick) { return since(this.id, tick) }
   }
   for (const name of names) {
     Object.defineProperty(Entity.prototype, name, { enumerable: true, get() { return read(name, this.id) } })
@@ -602,7 +604,7 @@ function entityClass(names, read) {
 // A room that one is in: its picture, what is bound to it, its events, and what one does there. Its link is the connection's.
 
 /** Names of a room's own events; a game's are written large. */
-const OWN = ['joined', 'moved', 'away', 'kicked', 'ended', 'members']
+const OWN = ['joined', 'moved', 'away', 'kicked', 'ended', 'members', 'corrected']
 
 /** A room that one is in. It stays the same object when the link is lost, and when the room is joined again. */
 class Room {
@@ -677,6 +679,7 @@ class Room {
       const { name, data } = JSON.parse(text)
       this.#heard.emit(name, data)
     }
+    for (let text; (text = this.#core.correction_due(this.#key)) !== undefined;) this.#heard.emit('corrected', JSON.parse(text))
     for (const bound of this.#binds) this.#update(bound)
     this.#net.beat()
   }
@@ -685,6 +688,15 @@ class Room {
   all(kind) {
     const table = this.#table(kind)
     return Array.from(table, ([id, row]) => new this.#Entity(id, row.mine))
+  }
+
+  /** The same as the newest update has them, beside the picture: nothing predicted, nothing in between. @param {string} kind */
+  newest(kind) {
+    const record = this.#record('components', kind)
+    const count = this.#over ? 0 : this.#core.newest_rows(this.#key, kind), rows = this.#buffer(), width = record.width + 2
+    return Array.from({ length: count }, (_, i) => ({
+      id: rows[i * width], mine: rows[i * width + 1] !== 0, value: valuesOf(this.#core, record, rows, i * width + 2),
+    }))
   }
 
   /** A resource of the room, or undefined. @param {string} name */
@@ -798,7 +810,7 @@ class Room {
     this.#records.clear()
     this.#tables.clear()
     this.#drawn = false
-    this.#Entity = entityClass(it.layout.components.map((/** @type {any} */ c) => c.name), (name, id) => this.#table(name).get(id)?.value)
+    this.#Entity = entityClass(it.layout.components.map((/** @type {any} */ c) => c.name), (name, id) => this.#table(name).get(id)?.value, (id, tick) => this.#core.since(this.#key, id, tick))
     // another world: ids begin anew
     for (const bound of this.#binds) this.#unbind(bound)
     if (it.again) this.#heard.emit('joined', this)
@@ -915,7 +927,7 @@ function load() {
   return loading
 }
 
-/** @typedef {{ auth?: (namespace: string) => unknown, namespace?: string, link?: 'auto' | 'ws' | 'poll' }} Options */
+/** @typedef {{ auth?: (namespace: string) => unknown, namespace?: string, link?: 'auto' | 'ws' | 'poll', extrapolateMs?: number }} Options */
 
 class Net {
   /** @type {Options} */ #options
@@ -1072,6 +1084,7 @@ class Net {
       const main = this.#main
       this.#seat = seatKey()
       this.#core = new Core(main.name, low, high, now(), this.#options.link ?? 'auto', bytesOf(this.#seat))
+      if (this.#options.extrapolateMs) this.#core.extrapolate(this.#options.extrapolateMs)
       main._number = 0
       for (const name of ['online', 'pageshow']) globalThis.addEventListener?.(name, () => this.#wake())
       globalThis.addEventListener?.('pagehide', e => { if (!e.persisted) this.#goodbye() })

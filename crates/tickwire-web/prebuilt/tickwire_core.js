@@ -188,6 +188,21 @@ export class Core {
         return ret !== 0;
     }
     /**
+     * The next thing that was predicted otherwise than the server had it, as JSON
+     * `{"id":…,"mine":…,"tick":…,"component":…,"from":{…},"to":{…}}`.
+     * @param {number} room
+     * @returns {string | undefined}
+     */
+    correction_due(room) {
+        const ret = wasm.core_correction_due(this.__wbg_ptr, room);
+        let v1;
+        if (ret[0] !== 0) {
+            v1 = getStringFromWasm0(ret[0], ret[1]);
+            wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
+        }
+        return v1;
+    }
+    /**
      * Wants a new room; `private`: one that is on no list.
      * @param {number} namespace
      * @param {string} kind
@@ -250,6 +265,13 @@ export class Core {
             wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
         }
         return v1;
+    }
+    /**
+     * For how long pictures go on along velocities when updates stay away.
+     * @param {number} ms
+     */
+    extrapolate(ms) {
+        wasm.core_extrapolate(this.__wbg_ptr, ms);
     }
     /**
      * The room's figures as JSON, and whether the link is there.
@@ -440,6 +462,19 @@ export class Core {
         this.__wbg_ptr = ret;
         CoreFinalization.register(this, this.__wbg_ptr, this);
         return this;
+    }
+    /**
+     * The same of the newest update, beside the picture.
+     * @param {number} room
+     * @param {string} component
+     * @returns {number}
+     */
+    newest_rows(room, component) {
+        const val2 = +room;
+        const ptr0 = passStringToWasm0(component, wasm.__wbindgen_malloc, wasm.__wbindgen_realloc);
+        const len0 = WASM_VECTOR_LEN;
+        const ret = wasm.core_newest_rows(this.__wbg_ptr, val2, ptr0, len0);
+        return ret >>> 0;
     }
     /**
      * The next frame to write to the socket.
@@ -661,6 +696,17 @@ export class Core {
             wasm.__wbindgen_free(ret[0], ret[1] * 1, 1);
         }
         return v6;
+    }
+    /**
+     * Seconds of the game from a tick to the moment at which the picture shows an entity; 0 before there is a picture.
+     * @param {number} room
+     * @param {number} id
+     * @param {number} tick
+     * @returns {number}
+     */
+    since(room, id, tick) {
+        const ret = wasm.core_since(this.__wbg_ptr, room, id, tick);
+        return ret;
     }
     /**
      * Says something of oneself in a room, for some milliseconds or for good (0). False: it passes, and there is no way now.
