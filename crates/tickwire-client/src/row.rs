@@ -49,7 +49,7 @@ impl<'a> Row<'a> {
     /// It goes on from picture to picture and costs no bytes. Below 0: that tick is to come. Of who is
     /// predicted: to the moment up to which the game is run ahead.
     ///
-    /// `None`: the field holds no number. Seconds are [`Schema::tick_us`] long ticks; a room that the server slows shows fewer of them in a minute.
+    /// `None`: the field holds no number. Seconds are [`Schema::tick_us`](tickwire_snapshot::Schema::tick_us) long ticks; a room that the server slows shows fewer of them in a minute.
     pub fn seconds_since(&self, field: usize) -> Option<f64> {
         let began = match self.seen {
             Seen::Known(layer) => layer

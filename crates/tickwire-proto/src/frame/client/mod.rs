@@ -125,7 +125,7 @@ pub enum ClientFrame<'a> {
         room: u32,
         /// What is held of that room.
         held: Holding,
-        /// By rising tick, at most [`COMMANDS_A_FRAME_MAX`].
+        /// By rising tick, at most [`COMMANDS_A_FRAME_MAX`](crate::frame::COMMANDS_A_FRAME_MAX).
         commands: Vec<CommandParts<'a>>,
     },
     /// A reliable message.
