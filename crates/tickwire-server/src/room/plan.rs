@@ -167,16 +167,12 @@ impl Plan {
         }
         // Who came from an area that is not told of would be in two places; and so those who came to that one.
         let mut looked = 0;
-        while looked < taken.len() {
+        while looked < taken.len() && !left.is_empty() {
+            let hops = hops_to(&taken[looked..], viewer, &left, subject, share);
             let is_source = |it: &Wanted| {
                 let track = &viewer.tracks()[it.track];
-                let mut told = taken[looked..].iter().map(|(_, part)| share.get(*part));
-                told.any(|part| {
-                    let area = part.after.as_ref().and_then(|basis| basis.area.as_ref());
-                    let new = area.iter().flat_map(|area| area.arrivals());
-                    let mut origins = new.flat_map(|arrival| origins(subject, arrival));
-                    origins.any(|hop| hop.from == track.area && may_have(viewer, track, &hop))
-                })
+                let mut hops = hops.iter();
+                hops.any(|hop| hop.from == track.area && may_have(viewer, track, hop))
             };
             let (sources, others): (Vec<Wanted>, Vec<Wanted>) =
                 left.into_iter().partition(is_source);
@@ -198,11 +194,7 @@ impl Plan {
         let mut at = 0;
         while at < self.parts.len() {
             let part = share.get(self.parts[at]);
-            let since = match part.need {
-                Need::Delta(from) | Need::Born(from) => Some(from),
-                Need::Keyframe => Some(Tick(0)),
-                _ => None,
-            };
+            let since = part.need.since();
             let track = self.tracks[at];
             let id = viewer.tracks()[track as usize].area;
             at += 1;
@@ -258,6 +250,34 @@ impl Plan {
             told && had(&viewer.tracks()[at], hop)
         })
     }
+}
+
+/// The ways of those who came to what is told, as far as one of the areas that are left may still have them.
+fn hops_to(
+    told: &[(u32, u32)],
+    viewer: &Viewer,
+    left: &[Wanted],
+    subject: &Subject,
+    share: &Share,
+) -> Vec<Arrival> {
+    let known = |it: &Wanted| {
+        let held = viewer.tracks()[it.track].basis();
+        let area = held.and_then(|basis| basis.area.as_ref());
+        area.map_or(Tick(0), |area| area.tick())
+    };
+    let oldest = left.iter().map(known).min().unwrap_or_default();
+    let mut hops = Vec::new();
+    for (_, part) in told {
+        let part = share.get(*part);
+        let area = part.after.as_ref().and_then(|basis| basis.area.as_ref());
+        let (Some(since), Some(area)) = (part.need.since(), area) else {
+            continue;
+        };
+        let new = area.arrivals().iter().rev();
+        let new = new.take_while(|arrival| arrival.tick > since.max(oldest));
+        hops.extend(new.flat_map(|arrival| origins(subject, arrival)));
+    }
+    hops
 }
 
 /// Whether a viewer may have them there: what it was sent since it is known to have something, it may have too.

@@ -33,6 +33,17 @@ pub(crate) enum Need {
 /// What a round trip is taken for before it is known.
 const TRIP_MS: u32 = 250;
 
+impl Need {
+    /// From when on who came to the area is new to the viewer; `None`: nobody is.
+    pub fn since(self) -> Option<Tick> {
+        match self {
+            Need::Delta(from) | Need::Born(from) => Some(from),
+            Need::Keyframe => Some(Tick(0)),
+            Need::Still(_) | Need::Gone | Need::Moved => None,
+        }
+    }
+}
+
 /// On a link that may lose updates: after how many ticks something goes again. A change goes with each update until it is known to be held.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Again {
