@@ -111,16 +111,20 @@ async fn others_fly_smoothly_over_a_bad_way() {
         "others hardly flew: {} moves",
         flown.len()
     );
-    // A ship flies 250 units a second at most, and a page's clock hurries by an eighth when it must. Faster is what comes to life elsewhere, and what a stall
-    // held up that was longer than what was learned so far (a lost packet is said again after a third of a second).
+    // A ship flies 250 units a second at most, and a page's clock hurries by an eighth when it must. Faster is what a stall held up that was longer than what
+    // was learned so far (a lost packet is said again after a third of a second), and who comes to life elsewhere, in one picture.
     let leapt = all
         .iter()
         .filter(|step| step.way > 250.0 * 1.3 * step.ms / 1e3 + 3.0)
         .map(|step| step.at as u64);
     let pictures: std::collections::BTreeSet<u64> = leapt.collect();
     let shown = seen["times"].as_array().expect("times").len();
+    println!(
+        "faster than they can in {} of {shown} pictures",
+        pictures.len()
+    );
     assert!(
-        pictures.len() * 5 <= shown && shown > 100,
+        pictures.len() * 20 <= shown && shown > 100,
         "faster than they can in {} of {shown} pictures, at {pictures:?} ms",
         pictures.len()
     );

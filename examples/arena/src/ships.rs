@@ -25,10 +25,10 @@ pub enum Team {
 #[derive(Replicate, Clone, Default)]
 pub struct Ship {
     /// In units.
-    #[net(range = 0.0..=4096.0, step = 0.0625, velocity = "vx")]
+    #[net(range = 0.0..=4096.0, step = 0.0625, velocity = "vx", teleport = 256.0)]
     pub x: f32,
     /// In units.
-    #[net(range = 0.0..=4096.0, step = 0.0625, velocity = "vy")]
+    #[net(range = 0.0..=4096.0, step = 0.0625, velocity = "vy", teleport = 256.0)]
     pub y: f32,
     /// In units a second.
     #[net(range = -1024.0..=1024.0, step = 0.0625)]
