@@ -59,7 +59,7 @@ pub(crate) struct AreaView {
 }
 
 impl AreaView {
-    /// Takes a delta in; returns over how many ticks the picture will slide into it. On an error nothing has changed. `at_once`: before a
+    /// Takes a delta in. On an error nothing has changed. `at_once`: before a
     /// picture has begun, all is shown.
     pub(crate) fn apply(
         &mut self,
@@ -67,7 +67,7 @@ impl AreaView {
         tick: Tick,
         delta: &AreaDelta<'_>,
         (at_once, loose): (bool, bool),
-    ) -> Result<u32, Fault> {
+    ) -> Result<(), Fault> {
         // By datagrams: one of before. It may be the basis of what comes, and shows nothing.
         let older = loose && self.told.is_some_and(|told| tick <= told);
         if delta.flags & AreaDelta::GONE != 0 {
@@ -75,7 +75,7 @@ impl AreaView {
                 self.told = Some(tick);
                 self.go(schema, tick, delta.area);
             }
-            return Ok(0);
+            return Ok(());
         }
         let basis = match delta.basis {
             Some(basis) if delta.flags & AreaDelta::BORN != 0 => {
@@ -92,10 +92,11 @@ impl AreaView {
         if delta.flags & AreaDelta::STILL != 0 {
             if older {
                 self.remember(tick, basis, loose);
-                return Ok(0);
+                return Ok(());
             }
             self.told = Some(tick);
-            return Ok(self.stay(tick, basis, loose));
+            self.stay(tick, basis, loose);
+            return Ok(());
         }
         let undecodable = |text: String| Fault::Undecodable {
             area: delta.area,
@@ -123,7 +124,7 @@ impl AreaView {
         }
         self.remember(tick, decoded.basis, loose);
         if older {
-            return Ok(0);
+            return Ok(());
         }
         let told = self.told.replace(tick);
         let events = decoded.events.into_iter();
@@ -134,7 +135,8 @@ impl AreaView {
             (_, true) => tick,
             (_, false) => area.tick(),
         };
-        Ok(self.hold(tick, area, from, loose))
+        self.hold(tick, area, from, loose);
+        Ok(())
     }
 
     /// What is held, if it is in sight.
@@ -256,15 +258,12 @@ impl AreaView {
         self.bases.push_back((tick, basis));
     }
 
-    fn stay(&mut self, tick: Tick, basis: Basis, loose: bool) -> u32 {
+    fn stay(&mut self, tick: Tick, basis: Basis, loose: bool) {
         self.remember(tick, basis, loose);
-        let known = std::mem::replace(&mut self.still, true);
-        let Some(newest) = self.held.back_mut() else {
-            return 0;
-        };
-        let gap = if known { 0 } else { tick.since(newest.until) };
-        newest.until = newest.until.max(tick);
-        gap
+        self.still = true;
+        if let Some(newest) = self.held.back_mut() {
+            newest.until = newest.until.max(tick);
+        }
     }
 
     /// The area is out of sight from this tick on.
@@ -286,18 +285,17 @@ impl AreaView {
         });
     }
 
-    fn hold(&mut self, tick: Tick, area: Arc<Area>, from: Tick, loose: bool) -> u32 {
-        let mut gap = 0;
+    fn hold(&mut self, tick: Tick, area: Arc<Area>, from: Tick, loose: bool) {
         if let Some(newest) = self.held.back_mut() {
             if tick <= newest.until {
-                return 0; // older than what is held
+                return; // older than what is held
             }
             if loose && !newest.gone && newest.area.tick() == area.tick() {
                 // What is held, said again since the server did not know of it.
                 newest.until = tick;
                 newest.area = area;
                 self.still = false;
-                return 0;
+                return;
             }
             if !newest.gone {
                 newest.until = newest
@@ -305,7 +303,6 @@ impl AreaView {
                     .max(area.before())
                     .min(area.tick().minus(1))
                     .max(newest.from);
-                gap = tick.since(newest.until);
             }
         }
         if self.held.len() == HELD_MAX {
@@ -318,7 +315,6 @@ impl AreaView {
             gone: false,
         });
         self.still = false;
-        gap
     }
 
     fn queue(&mut self, events: impl Iterator<Item = TickEvent>) {

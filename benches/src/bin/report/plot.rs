@@ -19,9 +19,9 @@ pub struct Plot {
 }
 
 const SIZE: (u32, u32) = (720, 420);
-const INK: RGBColor = RGBColor(60, 66, 78);
+pub const INK: RGBColor = RGBColor(60, 66, 78);
 /// Told apart by those who do not see all colours too (Okabe and Ito).
-const COLOURS: [RGBColor; 4] = [
+pub const COLOURS: [RGBColor; 4] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
     RGBColor(0, 158, 115),
@@ -87,17 +87,25 @@ impl Plot {
             chart.draw_series(dots.map(|point| Circle::new(*point, 4, colour.filled())))?;
         }
         if self.curves.len() > 1 {
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::UpperLeft)
-                .background_style(WHITE.mix(0.9))
-                .border_style(INK.mix(0.3))
-                .label_font(("sans-serif", 14, &INK))
-                .draw()?;
+            legend(&mut chart)?;
         }
         area.present()?;
         Ok(())
     }
+}
+
+/// What the colours stand for, in a corner.
+pub fn legend<'a, X: Ranged + 'a, Y: Ranged + 'a>(
+    chart: &mut ChartContext<'a, SVGBackend<'a>, Cartesian2d<X, Y>>,
+) -> Result<(), Box<dyn Error>> {
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperLeft)
+        .background_style(WHITE.mix(0.9))
+        .border_style(INK.mix(0.3))
+        .label_font(("sans-serif", 14, &INK))
+        .draw()?;
+    Ok(())
 }
 
 fn short(value: f64) -> String {

@@ -4,35 +4,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use litemap::LiteMap;
-use tickwire_proto::frame::{AreaDelta, MemberChangeOwned, MemberInfoOwned, ServerFrame};
+use tickwire_proto::frame::{MemberChangeOwned, MemberInfoOwned, ServerFrame};
 use tickwire_proto::session::RttEstimate;
 use tickwire_proto::{Moment, Tick, Time};
-use tickwire_snapshot::{
-    AREA_IDS_MAX, Area, AreaId, ENTITIES_MAX, NetId, OwnedRow, Schema, TickEvent,
-};
+use tickwire_snapshot::{Area, AreaId, NetId, OwnedRow, Schema, TickEvent};
 
 use crate::areas::{AreaView, Between};
-use crate::clock::{ArrivalLine, Earliest, REBASE_US, SteadyClock};
-use crate::delay::{DELAY_MAX, Delay};
+use crate::clock::{ArrivalLine, Earliest, SteadyClock};
+use crate::delay::Delay;
 use crate::event::Fault;
 use crate::extrapolate::Extrapolation;
-use crate::figures::{Figures, Meter};
+use crate::figures::Meter;
 use crate::foresight::{Ahead, Correction, Foreseen, ForesightFigures};
 use crate::lead::CommandLead;
-use crate::moves::{Crossing, Moves};
+use crate::moves::Moves;
 use crate::own::{Own, OwnSeen};
-use crate::picture::{Layer, Owner, Picture, ShownEvent, join_id, split_id};
+use crate::picture::{Layer, Owner, Picture, ShownEvent, split_id};
 use crate::way::Way;
 
 mod taking;
 mod timing;
 
-/// Areas of one view, those that just went out of sight among them. Together they have as many entities as one may have.
-const AREAS_MAX: usize = 2_048;
-/// A keyframe that was asked for and does not come is asked for again after this long.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// By how much the middle between the ways there and back may be off where both sway, in microseconds.
-const JITTER_US: f64 = 20_000.0;
 /// The component that says whose an entity is, and its field.
 const OWNED_BY: &str = "OwnedBy";
 const SEAT: &str = "seat";

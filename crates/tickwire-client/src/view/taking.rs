@@ -1,6 +1,21 @@
 //! What a view makes of an update: its areas, who crossed between them, and what of it cannot be used.
 
-use super::*;
+use std::time::Duration;
+
+use tickwire_proto::frame::AreaDelta;
+use tickwire_proto::{Tick, Time};
+use tickwire_snapshot::{AREA_IDS_MAX, ENTITIES_MAX};
+
+use super::{Applied, View};
+use crate::areas::AreaView;
+use crate::event::Fault;
+use crate::moves::Crossing;
+use crate::picture::{join_id, split_id};
+
+/// Areas of one view, those that just went out of sight among them. Together they have as many entities as one may have.
+const AREAS_MAX: usize = 2_048;
+/// A keyframe that was asked for and does not come is asked for again after this long.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 impl View {
     pub(super) fn apply_areas(
@@ -10,11 +25,9 @@ impl View {
         deltas: &[AreaDelta<'_>],
         outcome: &mut Applied,
     ) {
-        let (mut gap, mut paused, mut used) = (0, false, deltas.is_empty());
+        let (mut paused, mut used) = (false, deltas.is_empty());
         let first = self.newest.is_none();
         let older = self.loose && self.newest.is_some_and(|newest| tick <= newest);
-        // A picture slides over the time between two updates, even into an area that was left out of some.
-        let between = self.newest.map_or(u32::MAX, |newest| tick.since(newest));
         if self.loose && self.is_torn(now, deltas, outcome) {
             return;
         }
@@ -34,7 +47,9 @@ impl View {
                 outcome.faults.push(Fault::Frame(text));
                 continue;
             }
-            let mended = delta.basis.is_none() && self.asked.remove(&delta.area).is_some();
+            if delta.basis.is_none() {
+                self.asked.remove(&delta.area);
+            }
             let area = self.areas.entry(delta.area).or_default();
             total -= entities(area);
             let how = (first, self.loose);
@@ -48,14 +63,12 @@ impl View {
                     .push(Fault::Frame(format!("more than {ENTITIES_MAX} entities")));
                 continue;
             }
-            if applied.is_ok() {
-                used = true;
-                self.lacking.remove(&delta.area);
-            }
             match applied {
-                Ok(_) if self.paused.remove(&delta.area).is_some() => paused = true,
-                Ok(_) if mended => {}
-                Ok(ticks) => gap = gap.max(ticks.min(between)),
+                Ok(()) => {
+                    used = true;
+                    self.lacking.remove(&delta.area);
+                    paused |= self.paused.remove(&delta.area).is_some();
+                }
                 Err(Fault::NoBasis { .. }) if self.loose => self.lacks(now, delta.area, outcome),
                 Err(fault) => self.fault(now, delta.area, fault, outcome),
             }
@@ -72,30 +85,7 @@ impl View {
         self.newest = self.newest.max(Some(tick));
         self.own.updated(tick);
         self.forget_what_is_over();
-        let (known, before) = (!self.line.is_empty(), self.line.tick_at(now));
-        let tick_us = self.line.tick_us();
-        self.way.arrived(now.0 as f64 - f64::from(tick.0) * tick_us);
-        let on_the_line = match paused {
-            true => self.line.arrived_after_pause(now, tick),
-            false => Some(self.line.arrived(now, tick)),
-        };
-        let late = on_the_line.unwrap_or_else(|| {
-            self.lead.begin_anew();
-            0.0
-        });
-        let moved = self.line.tick_at(now) - before;
-        let moved_us = moved * self.line.tick_us();
-        if known && on_the_line.is_some() && moved_us != 0.0 && moved_us.abs() < REBASE_US {
-            self.delay.shift(moved_us);
-        } else if moved_us.abs() >= REBASE_US {
-            self.forget_ways();
-        }
-        if !paused {
-            self.jitter_us += (late.min(DELAY_MAX) - self.jitter_us) / 16.0;
-        }
-        if self.stamp.is_none() {
-            self.late_us = late;
-        }
+        self.arrived(now, tick, paused);
     }
 
     /// Notes who crossed from area to area: the same entity under another name. A picture comes to all these areas at one tick, so that it

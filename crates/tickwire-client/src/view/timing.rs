@@ -1,8 +1,47 @@
 //! When a view shows what, and how that is doing: the server's time as seen from here, the delay that pictures need, the figures.
 
-use super::*;
+use std::time::Duration;
+
+use tickwire_proto::{Tick, Time};
+
+use super::View;
+use crate::areas::AreaView;
+use crate::clock::{Earliest, REBASE_US};
+use crate::delay::DELAY_MAX;
+use crate::figures::Figures;
+
+/// By how much the middle between the ways there and back may be off where both sway, in microseconds.
+const JITTER_US: f64 = 20_000.0;
 
 impl View {
+    /// An update of this tick came: what that says of the line of arrivals and of ways. `paused`: it is the first since the link was another.
+    pub(super) fn arrived(&mut self, now: Time, tick: Tick, paused: bool) {
+        let (known, before) = (!self.line.is_empty(), self.line.tick_at(now));
+        let tick_us = self.line.tick_us();
+        self.way.arrived(now.0 as f64 - f64::from(tick.0) * tick_us);
+        let on_the_line = match paused {
+            true => self.line.arrived_after_pause(now, tick),
+            false => Some(self.line.arrived(now, tick)),
+        };
+        let late = on_the_line.unwrap_or_else(|| {
+            self.lead.begin_anew();
+            0.0
+        });
+        let moved = self.line.tick_at(now) - before;
+        let moved_us = moved * self.line.tick_us();
+        if known && on_the_line.is_some() && moved_us != 0.0 && moved_us.abs() < REBASE_US {
+            self.delay.shift(moved_us);
+        } else if moved_us.abs() >= REBASE_US {
+            self.forget_ways();
+        }
+        if !paused {
+            self.jitter_us += (late.min(DELAY_MAX) - self.jitter_us) / 16.0;
+        }
+        if self.stamp.is_none() {
+            self.late_us = late;
+        }
+    }
+
     /// How the room is doing, seen from here. `rtt`: smoothed and least, from the session.
     pub fn figures(&mut self, now: Time, rtt: Duration, least_rtt: Duration) -> Figures {
         let (updates_per_s, bytes) = self.meter.rates(now);

@@ -6,14 +6,11 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use super::{Lane, OnProfile};
+use crate::plot::{COLOURS, INK, legend};
 
 const SIZE: (u32, u32) = (720, 360);
-const INK: RGBColor = RGBColor(60, 66, 78);
-const COLOURS: [RGBColor; 3] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(170, 176, 188),
-];
+/// What is only there to be compared with.
+const PALE: RGBColor = RGBColor(170, 176, 188);
 
 /// A name for the legend, and a value for each profile.
 type Series = (&'static str, Vec<f64>);
@@ -103,7 +100,11 @@ fn bars(path: &Path, title: &str, names: &[&str], series: &[Series]) -> Result<(
         .y_label_formatter(&|value| format!("{value:.0}"))
         .draw()?;
     let width = 0.8 / series.len() as f64;
-    for (number, ((name, values), colour)) in series.iter().zip(COLOURS).enumerate() {
+    for (number, ((name, values), colour)) in series
+        .iter()
+        .zip([COLOURS[0], COLOURS[1], PALE])
+        .enumerate()
+    {
         let left = |at: usize| at as f64 + 0.1 + width * number as f64;
         let rows = values.iter().enumerate();
         chart
@@ -116,13 +117,7 @@ fn bars(path: &Path, title: &str, names: &[&str], series: &[Series]) -> Result<(
             .label(*name)
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], colour.filled()));
     }
-    chart
-        .configure_series_labels()
-        .position(SeriesLabelPosition::UpperLeft)
-        .background_style(WHITE.mix(0.9))
-        .border_style(INK.mix(0.3))
-        .label_font(("sans-serif", 14, &INK))
-        .draw()?;
+    legend(&mut chart)?;
     area.present()?;
     Ok(())
 }
