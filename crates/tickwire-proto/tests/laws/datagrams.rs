@@ -205,6 +205,13 @@ fn losses_make_commands_be_said_more_often() {
         all.pass(33);
     }
     assert_eq!(most, 5, "one of five was lost");
+    for tick in (1_000..3_000).step_by(3) {
+        let update = all.update(tick);
+        all.arrives(&update);
+        most = parts(&mut all, tick);
+        all.pass(100);
+    }
+    assert_eq!(most, 2, "the server sends more rarely, and nothing is lost");
 }
 
 #[test]

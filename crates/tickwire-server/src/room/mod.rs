@@ -347,7 +347,7 @@ impl Room {
             }
             RoomInput::Rtt { member, least_ms } => {
                 if let Some(member) = self.members.get_mut(member) {
-                    member.viewer.set_trip(least_ms);
+                    member.viewer.set_trip(least_ms, self.pace);
                 }
             }
             RoomInput::TaskDone { task, result } => {
@@ -464,7 +464,9 @@ impl Room {
             return;
         };
         member.link = link;
-        member.viewer.resume(tick, held, gauge.is_loose());
+        member
+            .viewer
+            .resume(tick, held, gauge.is_loose(), self.pace);
         member.gauge = gauge;
         self.stats.resumes += 1;
         member.pictures.resumed(held);

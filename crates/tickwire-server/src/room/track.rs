@@ -13,6 +13,9 @@ const STILL_AGAIN_MS: u32 = 50;
 /// The same of a keyframe, beyond the round trip.
 const KEYFRAME_AGAIN_MS: u32 = 150;
 
+/// What a round trip is taken for before it is known.
+const TRIP_MS: u32 = 250;
+
 /// What a viewer needs of an area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
@@ -29,9 +32,6 @@ pub(crate) enum Need {
     /// Who came to it from other areas: beside what leads to it.
     Moved,
 }
-
-/// What a round trip is taken for before it is known.
-const TRIP_MS: u32 = 250;
 
 impl Need {
     /// From when on who came to the area is new to the viewer; `None`: nobody is.
@@ -171,7 +171,7 @@ impl Track {
         taken && self.keyframe_again(now) <= now
     }
 
-    /// The same of a keyframe that nobody asked for.
+    /// When a keyframe that nobody asked for may go: now, unless one may still be on its way.
     fn keyframe_again(&self, now: Tick) -> Tick {
         match (self.loose, self.keyframe_sent) {
             (Some(again), Some(sent)) => sent.plus(again.keyframe).max(now),

@@ -18,7 +18,6 @@ pub(crate) struct Viewer {
     updates: VecDeque<Tick>,
     /// Its link may lose updates: what goes is known to be held only by its word, and then it goes again.
     loose: Option<Again>,
-    pace: Pace,
     /// By such a link: the last receipt.
     holding: Holding,
     pub window: Window,
@@ -40,7 +39,6 @@ impl Viewer {
             tracks: vec![all],
             updates: VecDeque::new(),
             loose,
-            pace,
             holding: Holding::default(),
             window: Window::new(pace),
             told: now,
@@ -55,10 +53,10 @@ impl Viewer {
     }
 
     /// The least round trip of its link in the last minute.
-    pub fn set_trip(&mut self, least_ms: u32) {
+    pub fn set_trip(&mut self, least_ms: u32, pace: Pace) {
         self.window.set_heartbeat(least_ms);
         if self.is_loose() {
-            self.loose = Some(Again::new(self.pace, least_ms));
+            self.loose = Some(Again::new(pace, least_ms));
             for track in &mut self.tracks {
                 track.set_loose(self.loose);
             }
@@ -138,9 +136,9 @@ impl Viewer {
     }
 
     /// It is back on another link and holds `held`: what was on its way is lost. If that is not known here, it needs keyframes.
-    pub fn resume(&mut self, now: Tick, held: Option<Tick>, loose: bool) {
+    pub fn resume(&mut self, now: Tick, held: Option<Tick>, loose: bool, pace: Pace) {
         self.window.forget();
-        self.loose = loose.then(|| Again::new(self.pace, 0));
+        self.loose = loose.then(|| Again::new(pace, 0));
         self.holding = Holding::default();
         let known = held.filter(|held| self.updates.contains(held));
         match known {

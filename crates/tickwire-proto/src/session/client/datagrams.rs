@@ -35,16 +35,24 @@ pub(super) struct Loss {
     part: f32,
     /// The least distance of two updates, in ticks: what the server sends by.
     step: u32,
+    /// The same of those since there was one as near as that, and how many there were: a server may come to send more rarely.
+    later: (u32, u32),
 }
 
 impl Loss {
     const SLOW: f32 = 1.0 / 128.0;
+    /// So many in a row at a greater distance are no losses.
+    const RARER: u32 = 32;
 
     fn newer(&mut self, by: u32) {
-        self.step = match self.step {
-            0 => by,
-            step => step.min(by),
-        };
+        if self.step == 0 || by <= self.step {
+            (self.step, self.later) = (by, (u32::MAX, 0));
+        } else {
+            self.later = (self.later.0.min(by), self.later.1 + 1);
+            if self.later.1 == Self::RARER {
+                (self.step, self.later) = (self.later.0, (u32::MAX, 0));
+            }
+        }
         // A pause of seconds is none: nothing changed.
         let missing = (by / self.step.max(1)).saturating_sub(1);
         if missing < 8 {
