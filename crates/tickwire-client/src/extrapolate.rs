@@ -8,13 +8,10 @@ use tickwire_proto::{Tick, Time};
 use tickwire_snapshot::{FieldSchema, Lerp, Predict, Quant, RecordSchema, Value};
 
 use crate::picture::Picture;
+use crate::slide::{JUMP_PART, slide_left};
 
 /// Pictures go on for at most this long, whatever is asked for: a velocity tells of its moment and a little around it.
 pub const EXTRAPOLATE_MAX: Duration = Duration::from_millis(500);
-/// After this time nine tenths of what was wrong are gone, as of a correction of what is predicted.
-const BACK: Duration = Duration::from_millis(120);
-/// Who is wrong by more than this part of a field's range is shown where they are, unless the field says what a teleport is.
-const JUMP_PART: f64 = 1.0 / 16.0;
 /// What is left below this is none.
 const GONE: f64 = 1e-6;
 
@@ -88,7 +85,7 @@ impl Extrapolation {
         if self.beside.is_empty() || passed.is_zero() {
             return;
         }
-        let left = libm::pow(0.1, passed.as_secs_f64() / BACK.as_secs_f64());
+        let left = slide_left(passed);
         Arc::make_mut(&mut self.beside).retain(|_, offset| {
             offset.by.iter_mut().for_each(|by| *by *= left);
             offset.by.iter().any(|by| by.abs() > GONE)

@@ -36,7 +36,7 @@ use tickwire_sim::GameKind;
 
 pub use check::{Faulty, check_replays};
 pub use predictor::Predictor;
-pub use slide::SLIDE;
+pub use tickwire_client::SLIDE;
 
 /// What makes a [`Predictor`] of each room of this kind that a player has a seat in: for [`Client::predict_with`](tickwire_client::Client::predict_with).
 ///

@@ -1,17 +1,13 @@
 //! Sliding: after a correction what is shown starts from where it was, and comes to where it is right within a moment. The simulation knows nothing of it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
+use tickwire_client::{JUMP_PART, slide_left};
 use tickwire_proto::Time;
 use tickwire_snapshot::{Lerp, Quant, Schema, Value};
 
 use crate::predictor::{Pose, row_of};
 
-/// After this time nine tenths of a correction are gone.
-pub const SLIDE: Duration = Duration::from_millis(120);
-/// A correction by more than this part of a field's range is shown as what it is: a jump. Where the field says what a teleport is, by more than that.
-const JUMP_PART: f64 = 1.0 / 16.0;
 /// What is left of a slide below this part of a range is none.
 const GONE_PART: f64 = 1e-6;
 
@@ -124,10 +120,8 @@ impl Slides {
 
     /// Time passes: slides come to their end.
     pub fn fade(&mut self, now: Time) {
-        let passed = self.faded.replace(now).map_or(0.0, |then| {
-            now.since(then).as_secs_f64() / SLIDE.as_secs_f64()
-        });
-        let left = libm::pow(0.1, passed);
+        let then = self.faded.replace(now).unwrap_or(now);
+        let left = slide_left(now.since(then));
         self.offsets.retain(|_, offset| {
             offset.by *= left;
             offset.by.abs() > offset.range.min(1e9) * GONE_PART
