@@ -62,12 +62,21 @@ pub fn workload(config: Config, seats: u32) -> impl Fn(&mut Game) + Send + Sync 
     }
 }
 
-/// The workload, its updates coded densely.
-pub fn dense_workload(config: Config, seats: u32) -> impl Fn(&mut Game) + Send + Sync + 'static {
+/// The workload, its updates coded densely, from guesses.
+pub fn bookless_workload(config: Config, seats: u32) -> impl Fn(&mut Game) + Send + Sync + 'static {
     let game = workload(config, seats);
     move |book| {
         game(book);
         book.codec(Profile::Dense);
+    }
+}
+
+/// The same from a codebook that `report train` made of other seeds.
+pub fn dense_workload(config: Config, seats: u32) -> impl Fn(&mut Game) + Send + Sync + 'static {
+    let game = bookless_workload(config, seats);
+    move |book| {
+        game(book);
+        book.codebook(include_bytes!("../data/books/workload.book"));
     }
 }
 

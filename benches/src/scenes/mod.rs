@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tickwire_proto::Tick;
 use tickwire_snapshot::{
-    Area, AreaEdit, AreaId, FieldSchema, Profile, Quant, RecordSchema, RowMut, Schema,
+    Area, AreaEdit, AreaId, Codebook, FieldSchema, Profile, Quant, RecordSchema, RowMut, Schema,
 };
 
 pub use crowd::crowd;
@@ -51,6 +51,17 @@ impl Scene {
         self.schema = Arc::new(schema);
         self.area = Arc::new(Area::empty(AreaId::ALL, &self.schema));
         self
+    }
+
+    /// The same with a codebook, which has to be one of this scene. Before the first version is taken.
+    pub fn with_book(mut self, bytes: &[u8]) -> Result<Self, String> {
+        let mut schema = Schema::clone(&self.schema);
+        let book = Codebook::from_bytes(bytes).map_err(|error| error.to_string())?;
+        schema.codebook = book;
+        schema.seal().map_err(|error| error.to_string())?;
+        self.schema = Arc::new(schema);
+        self.area = Arc::new(Area::empty(AreaId::ALL, &self.schema));
+        Ok(self)
     }
 
     pub fn schema(&self) -> &Arc<Schema> {

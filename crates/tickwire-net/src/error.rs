@@ -104,6 +104,9 @@ pub enum StartError {
     /// What should outlive the server cannot be kept.
     #[error("BadState: {0}. Use a state_dir that this user may write and no other server uses")]
     State(String),
+    /// Where codebooks should be written nothing can be.
+    #[error("BadTrainDir: {0}. Use a train_dir that this user may write")]
+    Books(String),
     /// The system gives no threads or no chance.
     #[error(
         "NoResources: {what}: {source}. Close programs, or raise the limits of this user (ulimit -u, ulimit -n)"

@@ -12,6 +12,7 @@
 mod accept;
 mod admission;
 mod auth;
+mod books;
 mod broadcast;
 pub mod client;
 mod clock;

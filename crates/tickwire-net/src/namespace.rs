@@ -168,9 +168,11 @@ impl Namespace {
         }
         let made = self.games.into_iter().map(|(name, game)| {
             let told = config.rooms.get(&name).cloned().unwrap_or_default();
-            kind(name, game, told)
+            let kind = kind(name, game, told)?;
+            let trains = config.train.is_some();
+            Ok(Arc::new(if trains { kind.training() } else { kind }))
         });
-        let kinds = made.collect::<Result<Vec<Arc<Kind>>, _>>()?;
+        let kinds = made.collect::<Result<Vec<Arc<Kind>>, StartError>>()?;
         let schema = self.handlers.schema(&self.name);
         let schema = schema.map_err(|error| StartError::Game {
             name: self.name.clone(),
@@ -192,7 +194,7 @@ impl Namespace {
 }
 
 /// A game, with what the configuration says laid over what it says itself.
-fn kind(name: String, game: Arc<dyn GameFn>, told: RoomConfig) -> Result<Arc<Kind>, StartError> {
+fn kind(name: String, game: Arc<dyn GameFn>, told: RoomConfig) -> Result<Kind, StartError> {
     let options = KindOptions {
         seats: told.seats,
         computers: told.players,
@@ -215,5 +217,5 @@ fn kind(name: String, game: Arc<dyn GameFn>, told: RoomConfig) -> Result<Arc<Kin
     for advice in game.advice() {
         tracing::warn!(game = game.name(), "{advice}");
     }
-    Ok(Arc::new(Kind::new(game, options)))
+    Ok(Kind::new(game, options))
 }

@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::accept::{self, Control, listen};
 use crate::admission::Door;
+use crate::books::Books;
 use crate::broadcast::Broadcaster;
 use crate::config::Config;
 use crate::desk::{RoomsDesk, Tickets};
@@ -53,6 +54,7 @@ pub struct Running {
     directory: DirectorySender,
     store: Option<JoinHandle<()>>,
     tasks: Option<TaskThread>,
+    books: Option<Books>,
 }
 
 impl fmt::Debug for Running {
@@ -158,6 +160,9 @@ impl Running {
         if let Some(store) = self.store.take() {
             let _ = store.join();
         }
+        if let Some(books) = self.books.take() {
+            books.write();
+        }
     }
 }
 
@@ -195,6 +200,7 @@ fn tls(config: &Config) -> Result<Option<Tls>, StartError> {
 /// Starts all threads.
 pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
     let config = &plan.config;
+    let books = Books::new(config, &plan.namespaces)?;
     let metrics = Arc::new(Metrics::new(config.shards));
     let (listener, local) = listen(config.listen)?;
     let (admin, admin_addr) = config.admin.map(listen).transpose()?.unzip();
@@ -289,6 +295,7 @@ pub(crate) fn start(plan: Plan) -> Result<Running, StartError> {
         directory: directory_sender,
         store: Some(store),
         tasks: Some(tasks),
+        books,
     })
 }
 

@@ -1,10 +1,12 @@
 //! A kind of game as a server hosts it: the game, its schema as bytes for those who ask, and what may be chosen. The rooms are elsewhere.
 
 use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tickwire_proto::frame::{Refusal, code};
 use tickwire_sim::{GameKind, SEATS_MAX};
+use tickwire_snapshot::{Codebook, Profile, Trainer};
 
 /// What a server says about a kind of game beyond what the game says itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,6 +27,14 @@ pub struct Kind {
     options: KindOptions,
     schema_hash: u64,
     schema_bytes: Bytes,
+    training: Option<Training>,
+}
+
+/// Where a codebook comes about: a room at a time trains it, and leaves it here when it ends.
+struct Training {
+    trainer: Mutex<Option<Trainer>>,
+    /// What it has come to.
+    book: Mutex<Codebook>,
 }
 
 impl fmt::Debug for Kind {
@@ -50,8 +60,42 @@ impl Kind {
         Kind {
             schema_hash: schema.hash(),
             schema_bytes: schema.to_bytes().into(),
+            training: None,
             options,
             game,
+        }
+    }
+
+    /// The same, whose rooms train a codebook, one at a time; if its codec profile has a use for one.
+    #[must_use]
+    pub fn training(mut self) -> Kind {
+        let schema = self.game.schema();
+        self.training = (schema.profile == Profile::Dense).then(|| Training {
+            trainer: Mutex::new(Some(Trainer::new(schema))),
+            book: Mutex::default(),
+        });
+        self
+    }
+
+    /// The codebook that its rooms have trained, as far as they have ended: empty if none has, or if nothing is worth telling. `None`: they
+    /// train none.
+    #[must_use]
+    pub fn codebook(&self) -> Option<Codebook> {
+        Some(lock(&self.training.as_ref()?.book).clone())
+    }
+
+    /// For a new room; `None`: another one trains, or none is to.
+    pub(crate) fn take_trainer(&self) -> Option<Trainer> {
+        let mut trainer = lock(&self.training.as_ref()?.trainer).take()?;
+        trainer.next_room();
+        Some(trainer)
+    }
+
+    /// From a room that ends.
+    pub(crate) fn leave_trainer(&self, trainer: Trainer) {
+        if let Some(training) = &self.training {
+            *lock(&training.book) = trainer.finish();
+            *lock(&training.trainer) = Some(trainer);
         }
     }
 
@@ -129,4 +173,9 @@ impl Kind {
             )),
         }
     }
+}
+
+/// A room that panicked has left nothing half done: it is stored last.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -14,7 +14,9 @@ use bevy_ecs::system::{BoxedSystem, In, IntoSystem, ScheduleSystem};
 use bevy_ecs::world::{FromWorld, World};
 use tickwire_snapshot::message::{Message, Request};
 use tickwire_snapshot::record::Record;
-use tickwire_snapshot::{MessageSchema, Profile, RecordSchema, SchemaError, Scope};
+use tickwire_snapshot::{
+    Codebook, CodebookError, MessageSchema, Profile, RecordSchema, SchemaError, Scope,
+};
 
 use crate::ask::{
     Answer, Answerer, AnswersLater, AnswersNow, Asked, HearsReplies, Replied, ReplyListener,
@@ -52,6 +54,9 @@ pub enum GameError {
     /// A tick rate that is none.
     #[error("rate({0}): choose 1 to {RATE_MAX} ticks a second")]
     Rate(u32),
+    /// Bytes that are no codebook.
+    #[error("codebook(): {0}")]
+    Codebook(CodebookError),
     /// A send rate that does not divide the tick rate.
     #[error(
         "send({send}): updates go every so many ticks, so choose a divisor of rate({rate}), such as {better}"
@@ -122,6 +127,7 @@ pub struct Game {
     pub(crate) rate: u16,
     pub(crate) send: Option<u32>,
     pub(crate) profile: Profile,
+    pub(crate) codebook: Codebook,
     pub(crate) seats: u16,
     pub(crate) computers: u16,
     pub(crate) computer_names: Vec<String>,
@@ -169,6 +175,7 @@ impl Game {
             rate: 30,
             send: None,
             profile: Profile::default(),
+            codebook: Codebook::default(),
             seats: 16,
             computers: 0,
             computer_names: Vec::new(),
@@ -226,6 +233,17 @@ impl Game {
     /// and update, however many watch.
     pub fn codec(&mut self, profile: Profile) -> &mut Self {
         self.profile = profile;
+        self
+    }
+
+    /// What dense updates begin with: the bytes of a [`Codebook`](tickwire_snapshot::Codebook), trained on play of this game. Any Tickwire
+    /// server that is told a `train_dir` makes one of what is played on it; `include_bytes!` it in code that server and clients share. Of a component that was changed since, it says nothing any more,
+    /// which the log tells. The profile *fast* has no use for it.
+    pub fn codebook(&mut self, bytes: &'static [u8]) -> &mut Self {
+        match Codebook::from_bytes(bytes) {
+            Ok(book) => self.codebook = book,
+            Err(error) => self.faults.push(GameError::Codebook(error)),
+        }
         self
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bevy_ecs::world::World;
-use tickwire_snapshot::{Quant, RecordSchema, Schema};
+use tickwire_snapshot::{Profile, Quant, RecordSchema, Schema};
 
 use crate::column::{Column, is_shown};
 use crate::game::{Game, GameError};
@@ -66,7 +66,7 @@ impl GameKind {
         no_twins(&book)?;
         on_demand_makes_sense(&book)?;
         let kind = Self {
-            schema: Arc::new(published(&name, &book)?),
+            schema: Arc::new(published(&name, &mut book)?),
             exact_hash: exact(&name, &book)?.hash(),
             rate: book.rate,
             send_every: book.send_every()?,
@@ -259,7 +259,7 @@ fn no_twins(book: &Game) -> Result<(), GameError> {
 }
 
 /// The schema of what all may see.
-fn published(name: &str, book: &Game) -> Result<Schema, GameError> {
+fn published(name: &str, book: &mut Game) -> Result<Schema, GameError> {
     let mut schema = Schema::new(name, tick_us(book.rate));
     schema.components = records(&book.components).filter(is_shown).collect();
     schema.resources = records(&book.resources).filter(is_shown).collect();
@@ -289,6 +289,17 @@ fn published(name: &str, book: &Game) -> Result<Schema, GameError> {
         schema.add_message(message);
     }
     schema.seal()?;
+    if schema.profile == Profile::Dense && !book.codebook.is_empty() {
+        let (fitted, without) = book.codebook.fitted(&schema);
+        if !without.is_empty() {
+            let tables = without.join(", ");
+            book.advice.push(format!(
+                "codebook(): {tables} changed since it was trained and begin with guesses: train it anew"
+            ));
+        }
+        schema.codebook = fitted;
+        schema.seal()?;
+    }
     Ok(schema)
 }
 

@@ -29,7 +29,7 @@ pub mod values;
 pub use area::{
     AREA_IDS_MAX, ARRIVAL_TICKS_MAX, Area, AreaId, Arrival, ENTITIES_MAX, NetId, TickEvent,
 };
-pub use codec::{Basis, DecodeError, Decoded, Encoder, decode};
+pub use codec::{Basis, Codebook, CodebookError, DecodeError, Decoded, Encoder, Trainer, decode};
 pub use edit::{AreaEdit, RowsEdit};
 pub use history::{HISTORY_MAX, History};
 pub use quant::Quant;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::{Codebook, Compiled};
 use crate::drawn::FieldBytes;
 pub use crate::hash::name_id;
 use crate::layout::Layout;
@@ -46,6 +47,10 @@ pub struct Schema {
     pub messages: Vec<MessageSchema>,
     /// How deltas of its areas are coded.
     pub profile: Profile,
+    /// What deltas of the dense profile begin with.
+    pub codebook: Codebook,
+    #[serde(skip)]
+    pub(crate) book: Compiled,
 }
 
 /// A way to code deltas. Both lead to the same areas; what differs is bytes and time.

@@ -1,5 +1,6 @@
 //! Sealing a schema: names sorted and numbered, limits checked, tracks and layouts computed; and the bytes that are hashed and sent. What a schema is stands in `schema`.
 
+use crate::codec::{CodebookError, Compiled};
 use crate::hash::{Mixer, name_id};
 use crate::layout::Layout;
 use crate::quant::QuantError;
@@ -68,6 +69,9 @@ pub enum SchemaError {
     /// A request whose reply is not among the messages.
     #[error("the reply of request {0} is no message of the game: register it too")]
     NoReply(String),
+    /// Its codebook is none, or another game's.
+    #[error("{0}")]
+    Codebook(#[from] CodebookError),
     /// The bytes are no schema.
     #[error("the bytes are no schema of this version")]
     Bytes,
@@ -110,6 +114,8 @@ impl Schema {
         }
         let columns = self.records().map(|r| r.layout.columns().len()).sum();
         limit("columns of all tables", columns, TABLE_COLUMNS_MAX)?;
+        self.book = Compiled::default();
+        self.codebook.check(self)?;
         limit(
             "bytes of the schema",
             self.to_bytes().len(),

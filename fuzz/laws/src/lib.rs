@@ -132,6 +132,20 @@ mod tests {
     }
 
     #[test]
+    fn of_schemas_with_a_codebook_and_a_few_bytes_wrong() {
+        let right = world::schema_with_book().to_bytes();
+        let mut dice = StdRng::seed_from_u64(9);
+        for _ in 0..2_000 {
+            let mut bytes = right.clone();
+            for _ in 0..dice.random_range(0..3) {
+                let at = dice.random_range(0..bytes.len());
+                bytes[at] ^= 1 << dice.random_range(0..8);
+            }
+            schemas(&bytes);
+        }
+    }
+
+    #[test]
     fn of_deltas_with_a_few_bytes_wrong() {
         mutated(fast_deltas, Profile::Fast, 3_000);
         mutated(dense_deltas, Profile::Dense, 3_000);

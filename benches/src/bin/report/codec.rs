@@ -7,7 +7,7 @@ use std::{
 
 use tickwire::prelude::Profile;
 use tickwire_benches::{
-    game::{dense_workload, parts, workload},
+    game::{bookless_workload, dense_workload, parts, workload},
     row::Row,
 };
 use tickwire_proto::{ServerFrame, Tick, frame::AreaDelta};
@@ -34,7 +34,10 @@ fn rows_of(
     seeds: &[u64],
     print: &mut dyn FnMut(Row),
 ) {
-    let runs: Vec<Sizes> = seeds.iter().map(|&seed| bytes(profile, seed)).collect();
+    let runs: Vec<Sizes> = seeds
+        .iter()
+        .map(|&seed| bytes(Some(profile), seed))
+        .collect();
     let mean = |f: fn(&Sizes) -> f64| runs.iter().map(f).sum::<f64>() / runs.len() as f64;
     let each: Vec<String> = runs
         .iter()
@@ -61,6 +64,12 @@ fn rows_of(
         )
         .goals(goals[1].0, goals[1].1),
     );
+    if profile == Profile::Dense {
+        let bookless: Vec<Sizes> = seeds.iter().map(|&seed| bytes(None, seed)).collect();
+        let payload = bookless.iter().map(|run| run.payload).sum::<f64>() / seeds.len() as f64;
+        let note = "the same without a codebook".to_owned();
+        print(Row::new("C4.bookless", payload, "B/client/s", note));
+    }
     let cpu: Vec<Cpu> = seeds.iter().map(|&seed| cpu(profile, seed)).collect();
     let total = |f: fn(&Cpu) -> Duration| {
         cpu.iter().map(f).sum::<Duration>().as_secs_f64() * 1e6 / cpu.len() as f64
@@ -99,7 +108,7 @@ struct Sizes {
 }
 
 /// One client that holds every update: the law of one basis makes it all of them.
-fn bytes(profile: Profile, seed: u64) -> Sizes {
+fn bytes(profile: Option<Profile>, seed: u64) -> Sizes {
     let config = Config::large(seed);
     let mut run = Run::new(profile, config);
     let (mut payload, mut transport) = (0, 0);
@@ -163,7 +172,7 @@ struct Cpu {
 
 fn cpu(profile: Profile, seed: u64) -> Cpu {
     let config = Config::large(seed);
-    let mut run = Run::new(profile, config);
+    let mut run = Run::new(Some(profile), config);
     let mut truth = Sim::new(config);
     let mut zstd = Zstd::new();
     let mut taken = [Vec::new(), Vec::new(), Vec::new()];
@@ -205,10 +214,12 @@ struct Run {
 }
 
 impl Run {
-    fn new(profile: Profile, config: Config) -> Self {
+    /// `None`: the dense profile without a codebook.
+    fn new(profile: Option<Profile>, config: Config) -> Self {
         let kind = match profile {
-            Profile::Dense => GameKind::new("workload", dense_workload(config, 64)),
-            Profile::Fast => GameKind::new("workload", workload(config, 64)),
+            Some(Profile::Dense) => GameKind::new("workload", dense_workload(config, 64)),
+            Some(Profile::Fast) => GameKind::new("workload", workload(config, 64)),
+            None => GameKind::new("workload", bookless_workload(config, 64)),
         };
         let sim = Simulation::new(
             &kind,

@@ -16,6 +16,7 @@ mod raw;
 mod realtime;
 mod recorded;
 mod seen;
+mod train;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -62,6 +63,9 @@ struct Cli {
     /// A folder to draw the curves of `costs` into
     #[arg(long, value_name = "DIR")]
     plots: Option<PathBuf>,
+    /// Train the codebooks of the workload and the scenes anew, into a folder (`benches/data/books` is what the rows are measured with)
+    #[arg(long, value_name = "DIR")]
+    train: Option<PathBuf>,
     /// A part of a figure, run in a process of its own by the report itself
     #[arg(long, hide = true, num_args = 1..)]
     child: Vec<String>,
@@ -79,6 +83,18 @@ fn main() -> ExitCode {
     if !cli.child.is_empty() {
         let own = realtime::child(&cli.child).or_else(|| crowds::child(&cli.child));
         return own.unwrap_or_else(|| fanout::child(&cli.child));
+    }
+    if let Some(folder) = &cli.train {
+        return match train::books(folder) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!(
+                    "NoBooks: {}: {error}. Name a folder that can be written",
+                    folder.display()
+                );
+                ExitCode::FAILURE
+            }
+        };
     }
     let wanted = |names: &[&str]| {
         cli.parts.is_empty()

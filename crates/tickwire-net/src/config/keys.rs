@@ -10,6 +10,7 @@ pub(crate) const KEYS: &[(&str, &str)] = &[
     ("trusted_proxies", "[\"127.0.0.1/32\"]"),
     ("files", "\"www\""),
     ("state_dir", "\"state\""),
+    ("train_dir", "\"books\""),
     ("metrics", "\"everyone\""),
     ("schema", "\"everyone\""),
     ("stamps", "true"),

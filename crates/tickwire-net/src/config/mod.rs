@@ -111,6 +111,9 @@ pub struct Config {
     pub files: Option<PathBuf>,
     /// Where notices are kept; without one they are lost when the server stops.
     pub state: Option<PathBuf>,
+    /// Where a codebook is written for each kind of room of the dense profile when the server stops: `NAME.book`, for
+    /// [`Game::codebook`](tickwire_sim::Game::codebook). Without one none is trained.
+    pub train: Option<PathBuf>,
     /// Who may read `/metrics`.
     pub metrics: Exposure,
     /// Who may read `/tickwire/schema.json`.
@@ -150,6 +153,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             files: None,
             state: None,
+            train: None,
             metrics: Exposure::default(),
             schema: Exposure::default(),
             shards,
@@ -197,6 +201,7 @@ impl Config {
             trusted_proxies: layers.nets("trusted_proxies")?.unwrap_or_default(),
             files: layers.text("files")?.map(PathBuf::from),
             state: layers.text("state_dir")?.map(PathBuf::from),
+            train: layers.text("train_dir")?.map(PathBuf::from),
             metrics: layers.choice("metrics", EXPOSURES)?.unwrap_or_default(),
             schema: layers.choice("schema", EXPOSURES)?.unwrap_or_default(),
             shards: layers
@@ -291,6 +296,7 @@ mod tests {
             trusted_proxies: vec![Net::parse("127.0.0.1/32").unwrap()],
             files: Some(PathBuf::from("www")),
             state: Some(PathBuf::from("state")),
+            train: Some(PathBuf::from("books")),
             shards: 1,
             workers: 1,
             rooms: BTreeMap::from([("arena".to_owned(), arena)]),

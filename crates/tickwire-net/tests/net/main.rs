@@ -1,6 +1,7 @@
 //! The server over real sockets: players who behave, players who do not, games that fail, and a server that stops.
 
 mod asks;
+mod books;
 mod chat;
 mod full_rooms;
 mod handlers;

@@ -95,6 +95,14 @@ pub struct Room {
     rested: bool,
 }
 
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some(trainer) = self.updates.train(None) {
+            self.spec.kind.leave_trainer(trainer);
+        }
+    }
+}
+
 impl fmt::Debug for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Room")
@@ -118,6 +126,8 @@ impl Room {
             computers: spec.kind.computers(),
             attributes: spec.attributes.clone(),
         };
+        let mut updates = Updates::new(spec.no, game);
+        updates.train(spec.kind.take_trainer());
         Room {
             sim: Simulation::new(game, options),
             pace: Pace {
@@ -132,7 +142,7 @@ impl Room {
             spare_rows: Vec::new(),
             lagging: Lagging::default(),
             requests: Requests::default(),
-            updates: Updates::new(spec.no, game),
+            updates,
             outputs: VecDeque::new(),
             stats: RoomStats::default(),
             over: false,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tickwire_proto::Tick;
 use tickwire_proto::frame::{OwnTold, Presence, ServerFrame};
 use tickwire_sim::{GameKind, Simulation};
-use tickwire_snapshot::{AreaId, Encoder, Snapshot};
+use tickwire_snapshot::{AreaId, Encoder, Snapshot, Trainer};
 
 use super::drafts::Drafts;
 use super::io::{Batch, RoomOutput};
@@ -48,6 +48,8 @@ pub(crate) struct Updates {
     looked_at: Vec<MemberId>,
     /// Viewers that may need a tick frame alone.
     lone: Vec<MemberId>,
+    /// Sees each version of each area, where this room trains a codebook.
+    trainer: Option<Trainer>,
 }
 
 /// One tick of sending.
@@ -85,7 +87,13 @@ impl Updates {
             unsettled: Vec::new(),
             looked_at: Vec::new(),
             lone: Vec::new(),
+            trainer: None,
         }
+    }
+
+    /// Trains a codebook, or stops it.
+    pub fn train(&mut self, trainer: Option<Trainer>) -> Option<Trainer> {
+        std::mem::replace(&mut self.trainer, trainer)
     }
 
     /// The last capture.
@@ -145,6 +153,10 @@ impl Updates {
         let changed = changed || looked;
         if !changed && self.unsettled.is_empty() && self.lone.is_empty() {
             return;
+        }
+        if let Some(trainer) = &mut self.trainer {
+            let areas = snapshot.areas.iter();
+            areas.for_each(|area| trainer.watch(area, tick));
         }
         let subject = Subject {
             room: self.room,

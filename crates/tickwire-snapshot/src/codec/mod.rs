@@ -49,6 +49,8 @@ use crate::page::Table;
 use crate::schema::{Profile, Schema};
 
 pub use decode::{DecodeError, decode};
+pub(crate) use dense::book::Compiled;
+pub use dense::{CODEBOOK_BYTES_MAX, Codebook, CodebookError, Trainer};
 pub use encode::Encoder;
 
 /// The codebook of the packed profile: none.

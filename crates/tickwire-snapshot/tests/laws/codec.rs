@@ -273,8 +273,10 @@ fn what_did_not_change_costs_no_bytes_in(schema: Arc<Schema>) {
     let mut encoder = Encoder::new(&schema);
     let full = full(&schema);
     let (bytes, _) = encoder.encode(&Basis::of(&full), &full, Tick(9));
+    // To a book of a world in which something always happens that is news.
+    let most = if schema.codebook.is_empty() { 4 } else { 8 };
     assert!(
-        bytes.len() <= 4,
+        bytes.len() <= most,
         "{} bytes say that nothing changed",
         bytes.len()
     );
@@ -341,7 +343,7 @@ fn the_bytes_are_golden() {
 /// Who skips updates, now and then or regularly, and who joins late, hold what their bases say.
 #[test]
 fn a_client_that_lost_step_takes_part_again() {
-    let [_, schema] = schemas();
+    let [_, schema, _] = schemas();
     let mut area = Arc::new(Area::empty(AreaId::ALL, &schema));
     let mut pairs = [(); 3].map(|()| Pair::of(&schema, Basis::nothing()));
     for tick in 1..60 {

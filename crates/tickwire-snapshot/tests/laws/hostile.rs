@@ -72,7 +72,7 @@ proptest! {
     #[test]
     fn a_dense_delta_cut_or_longer_is_an_error_or_another_proper_area(steps in steps(1..6)) {
         // Zeros at its end go without saying, so that its length alone tells little.
-        let [_, schema] = schemas();
+        let [_, _, schema] = schemas();
         let versions = versions(&schema, &steps);
         let (basis, next) = last_two(&versions);
         for basis in [basis, Basis::nothing()] {

@@ -1,14 +1,16 @@
 //! A made-up game for the laws: a schema with every quantiser, and random steps that make one version of its area after another.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use tickwire_proto::Tick;
 use tickwire_snapshot::shape::Shaped;
 use tickwire_snapshot::track::Span;
 use tickwire_snapshot::{
     Area, AreaEdit, AreaId, FieldSchema, Lerp, NetId, OwnedRow, Profile, Quant, RecordSchema,
-    RowMut, Schema, TickEvent,
+    RowMut, Schema, TickEvent, Trainer,
 };
 
 pub fn range(min: f64, max: f64, step: f64) -> Quant {
@@ -80,9 +82,36 @@ pub fn schema() -> Arc<Schema> {
     schema_of(Profile::Fast)
 }
 
-/// The same game with either codec.
-pub fn schemas() -> [Arc<Schema>; 2] {
-    [Profile::Fast, Profile::Dense].map(schema_of)
+/// The same game with either codec, the dense one also from a codebook.
+pub fn schemas() -> [Arc<Schema>; 3] {
+    [
+        schema_of(Profile::Fast),
+        schema_of(Profile::Dense),
+        schema_with_book(),
+    ]
+}
+
+/// Dense, from a codebook that was trained on what else may happen.
+pub fn schema_with_book() -> Arc<Schema> {
+    static MADE: OnceLock<Arc<Schema>> = OnceLock::new();
+    let make = || {
+        let plain = schema_of(Profile::Dense);
+        let mut trainer = Trainer::new(&plain);
+        let mut chance = TestRunner::deterministic();
+        for _ in 0..24 {
+            let steps = steps(1..24).new_tree(&mut chance).expect("steps").current();
+            trainer.next_room();
+            for area in versions(&plain, &steps) {
+                trainer.watch(&area, area.tick());
+            }
+        }
+        let mut schema = Schema::clone(&plain);
+        schema.codebook = trainer.finish();
+        assert!(schema.codebook.as_bytes().len() > 100, "it tells something");
+        schema.seal().expect("a good schema");
+        Arc::new(schema)
+    };
+    MADE.get_or_init(make).clone()
 }
 
 pub fn schema_of(profile: Profile) -> Arc<Schema> {

@@ -1,6 +1,7 @@
 //! An adaptive binary range coder: one trait for writing and reading, so that the code between model and bytes exists once.
 
 use super::super::decode::DecodeError;
+use super::models::TableModels;
 
 /// Zero bytes at the end that go without saying, at most.
 const ZEROS_MAX: usize = 32;
@@ -14,20 +15,20 @@ const BITS: u32 = 15;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Model {
     /// Probability of a 1, of 65,536.
-    one: u16,
+    pub(super) one: u16,
     /// Bits seen, up to the cap.
-    seen: u16,
+    pub(super) seen: u16,
 }
 
 /// Bits after which a model learns no slower.
-const SEEN_MAX: u16 = 30;
+pub(super) const SEEN_MAX: u16 = 30;
 
 /// 65,536 / (n + 1.5): what the n-th bit moves a model by.
-const RATES: [i32; 32] = {
+const RATES: [i64; 32] = {
     let mut rates = [0; 32];
     let mut n = 0;
     while n < rates.len() {
-        rates[n] = 131_072 / (2 * n as i32 + 3);
+        rates[n] = 131_072 / (2 * n as i64 + 3);
         n += 1;
     }
     rates
@@ -57,8 +58,9 @@ impl Model {
     #[inline]
     fn learn(&mut self, bit: bool) {
         let target = if bit { 65_535 } else { 0 };
-        let off = target - i32::from(self.one);
-        let moved = i32::from(self.one) + ((off * RATES[usize::from(self.seen & 31)]) >> 16);
+        // Wide: the first bit moves a model by more than half, wherever a codebook lets it begin.
+        let off = i64::from(target - i32::from(self.one));
+        let moved = i64::from(self.one) + ((off * RATES[usize::from(self.seen & 31)]) >> 16);
         self.one = moved.clamp(32, 65_503) as u16;
         self.seen = (self.seen + 1).min(SEEN_MAX);
     }
@@ -105,6 +107,9 @@ pub(super) trait Coder {
 
     /// One of `2^bits` numbers, all as likely; at most 16 bits.
     fn even(&mut self, value: u32, bits: u32) -> u32;
+
+    /// Takes the models of a table that is done.
+    fn leave(&mut self, _table: usize, _models: TableModels) {}
 }
 
 /// Writes.

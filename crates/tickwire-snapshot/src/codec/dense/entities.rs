@@ -14,10 +14,6 @@ use crate::page::{EntityPage, PAGE_ROWS, Page, Table as Pages, bits};
 /// Entities of one delta for which it is looked up where they come from.
 const ORIGINS_MAX: usize = 64;
 
-/// How likely pages are to change, at first, by the page before; entities to go, by moving and the one before; and slots to be taken, by gone
-/// and the one before.
-const LIKELY: [u32; 12] = [25, 50, 50, 50, 1, 30, 4, 20, 4, 40, 50, 50];
-
 impl<C: Coder> Walk<'_, C> {
     pub(super) fn entities(&mut self) -> Result<(), DecodeError> {
         let from = &self.base.entities;
@@ -36,7 +32,6 @@ impl<C: Coder> Walk<'_, C> {
         if pages > ENTITIES_MAX / PAGE_ROWS {
             return Err(DecodeError::Wrong("more slots than there can be"));
         }
-        let mut models = LIKELY.map(Model::likely);
         self.gone.resize(before.max(pages), 0);
         let mut last = [false; 3];
         for page in 0..before.max(pages) {
@@ -52,7 +47,9 @@ impl<C: Coder> Walk<'_, C> {
                 _ => 0,
             };
             let differs = was != is || replaced != 0;
-            last[0] = self.coder.bit(&mut models[usize::from(last[0])], differs);
+            last[0] = self
+                .coder
+                .bit(&mut self.models.entities[usize::from(last[0])], differs);
             if !last[0] {
                 continue;
             }
@@ -60,9 +57,10 @@ impl<C: Coder> Walk<'_, C> {
             let mut gone = 0;
             for row in bits(was) {
                 let context = 4 + 2 * usize::from(moving >> row & 1 == 1) + usize::from(last[1]);
-                last[1] = self
-                    .coder
-                    .bit(&mut models[context], (was & !is | replaced) >> row & 1 == 1);
+                last[1] = self.coder.bit(
+                    &mut self.models.entities[context],
+                    (was & !is | replaced) >> row & 1 == 1,
+                );
                 gone |= u64::from(last[1]) << row;
             }
             let mut came = 0;
@@ -70,9 +68,10 @@ impl<C: Coder> Walk<'_, C> {
             if page < pages {
                 for row in bits(vacant) {
                     let context = 8 + 2 * usize::from(gone >> row & 1 == 1) + usize::from(last[2]);
-                    last[2] = self
-                        .coder
-                        .bit(&mut models[context], (is & !was | replaced) >> row & 1 == 1);
+                    last[2] = self.coder.bit(
+                        &mut self.models.entities[context],
+                        (is & !was | replaced) >> row & 1 == 1,
+                    );
                     came |= u64::from(last[2]) << row;
                 }
             }
@@ -101,7 +100,10 @@ impl<C: Coder> Walk<'_, C> {
                 Some(truth) if at < ORIGINS_MAX => self.find_origin(truth, slot),
                 _ => 0,
             };
-            if !self.coder.bit(&mut self.models[ORIGIN][0], origin != 0) {
+            if !self
+                .coder
+                .bit(&mut self.models.pieces[ORIGIN][0], origin != 0)
+            {
                 continue;
             }
             let (page, row) = (origin >> 6, origin & 63);
@@ -209,7 +211,7 @@ impl<C: Coder> Walk<'_, C> {
             let generation = new.map_or(0, |new| new.generations[row]);
             // Slots are used in turn, so that those of a time are much of one age.
             let expected = if replaced { first } else { self.generation };
-            let (a, b) = self.models.split_at_mut(NEWER);
+            let (a, b) = self.models.pieces.split_at_mut(NEWER);
             let models = [&mut a[GENERATION], &mut b[0]];
             let off = generation.wrapping_sub(expected) as i16;
             let off = signed(&mut self.coder, models, i32::from(off));

@@ -11,16 +11,16 @@ use crate::layout::{Layout, bits_for};
 use crate::page::Page;
 
 /// The models of a column of new rows.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct New {
     /// Is it as in the new row before, as where it comes from, a whole cell?
-    flags: [Model; 3],
+    pub(super) flags: [Model; 3],
     /// A number, in two contexts.
-    number: [Number; 2],
+    pub(super) number: [Number; 2],
 }
 
 impl New {
-    const UNKNOWN: Self = Self {
+    pub(super) const GUESSED: Self = Self {
         flags: [Model::NEW, Model::NEW, Model::likely(97)],
         number: [EXPECTED[1]; 2],
     };
@@ -53,10 +53,9 @@ impl Table<'_> {
                     .map(|column| 0.clamp(column.min, column.max)),
             );
         }
-        self.new.resize(layout.columns().len(), New::UNKNOWN);
         let mut new = Fresh {
             coder,
-            models: &mut self.new,
+            models: &mut self.models.new,
             layout,
             like: &self.fresh,
             from,

@@ -2,15 +2,18 @@
 //!
 //! How the bytes come about is told in PROTOCOL.md, "The dense codec".
 
+pub(crate) mod book;
 mod coder;
 mod course;
 mod entities;
 mod events;
 mod fresh;
+mod models;
 mod number;
 mod predict;
 mod rows;
 mod tables;
+mod train;
 mod turn;
 mod walk;
 
@@ -26,7 +29,9 @@ use crate::layout::Layout;
 use crate::page::{PAGE_ROWS, Page, bits};
 use crate::schema::Schema;
 use crate::track::Span;
+pub use book::{CODEBOOK_BYTES_MAX, Codebook, CodebookError};
 use coder::{Sink, Source};
+pub use train::Trainer;
 use walk::Walk;
 
 /// Versions before the basis that a delta may use.
@@ -42,7 +47,7 @@ pub(super) fn encode(
 ) -> Bytes {
     let mut sink = Sink::default();
     sink.begin();
-    let mut walk = Walk::new(sink, schema, basis, base, Some(next));
+    let mut walk = Walk::new(sink, (schema, schema.book()), basis, base, Some(next));
     let done = walk.run(tick);
     debug_assert!(done.is_ok(), "a writer meets no error: {done:?}");
     Bytes::copy_from_slice(walk.coder.finish())
@@ -56,7 +61,13 @@ pub(super) fn decode(
     tick: Tick,
     payload: &[u8],
 ) -> Result<Decoded, DecodeError> {
-    let mut walk = Walk::new(Source::new(payload), schema, basis, base, None);
+    let mut walk = Walk::new(
+        Source::new(payload),
+        (schema, schema.book()),
+        basis,
+        base,
+        None,
+    );
     walk.run(tick)?;
     walk.coder.end()?;
     let (made, events) = (Arc::new(walk.made), walk.events);

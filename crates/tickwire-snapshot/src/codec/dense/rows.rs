@@ -3,7 +3,7 @@
 use super::super::decode::DecodeError;
 use super::coder::Coder;
 use super::course::Lag;
-use super::fresh::New;
+use super::models::TableModels;
 use super::number::{Number, UNKNOWN, signed};
 use super::predict::{DEPTH, RULES, Scores, Way, beyond, expect, expect_one, size};
 use super::turn;
@@ -36,14 +36,11 @@ const KEPT: usize = 4;
 /// Classes of how much more was expected than whole numbers tell.
 const PARTS: usize = 3;
 
-/// The models of a table: one piece for each group, and where each begins.
+/// What a walk through a table knows, the models included.
 pub(super) struct Table<'a> {
     pub(super) layout: &'a Layout,
     pub(super) span: Span,
-    models: Vec<Number>,
-    begins: Vec<usize>,
-    /// Of new rows: each column.
-    pub(super) new: Vec<New>,
+    pub(super) models: TableModels,
     /// Of each group: how wrong each rule was on rows so far that had no more than two versions.
     young: Vec<[u32; RULES]>,
     /// Of each group: how far an angle comes of the way to its course.
@@ -89,31 +86,14 @@ impl RowPast<'_> {
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn new(layout: &'a Layout, span: Span) -> Self {
-        let groups = layout.groups();
-        let all = groups.iter().map(pieces).sum();
-        let (mut models, mut begins) = (Vec::with_capacity(all), Vec::new());
-        for group in groups {
-            begins.push(models.len());
-            let moves = matches!(
-                group.kind,
-                Kind::Motion | Kind::Course(_) | Kind::Heading(_) | Kind::Turn(_)
-            );
-            match moves {
-                true => models.extend_from_slice(&BY_PAST),
-                false => models.resize(models.len() + BY_PAST.len(), UNKNOWN),
-            }
-            models.resize(begins[begins.len() - 1] + pieces(group), UNKNOWN);
-        }
-        begins.push(models.len());
+    pub(super) fn new(layout: &'a Layout, span: Span, models: TableModels) -> Self {
+        let groups = layout.groups().len();
         Self {
             layout,
             span,
             models,
-            begins,
-            new: Vec::new(),
-            young: vec![[0; RULES]; groups.len()],
-            lags: vec![Lag::default(); groups.len()],
+            young: vec![[0; RULES]; groups],
+            lags: vec![Lag::default(); groups],
             fresh: Vec::new(),
         }
     }
@@ -127,8 +107,10 @@ impl<'a> Table<'a> {
     ) -> Result<(), DecodeError> {
         let layout = self.layout;
         let mut stir = 0;
+        let mut rest = &mut self.models.groups[..];
         for (index, group) in layout.groups().iter().enumerate() {
-            let models = &mut self.models[self.begins[index]..self.begins[index + 1]];
+            let models;
+            (models, rest) = rest.split_at_mut(pieces(group));
             let mut at = Place {
                 coder,
                 models,
@@ -158,12 +140,12 @@ impl<'a> Table<'a> {
 }
 
 /// Numbers that a group has models of: by how wrong the past was, by column, and one for flags.
-fn pieces(group: &Group) -> usize {
+pub(super) fn pieces(group: &Group) -> usize {
     BY_PAST.len() + group.columns.len() * PARTS * STIRS + 1
 }
 
 /// What is expected of what moves, by how wrong the past was and the columns before were.
-static BY_PAST: [Number; WRONGS * STIRS] = {
+pub(super) static BY_PAST: [Number; WRONGS * STIRS] = {
     let mut all = [UNKNOWN; WRONGS * STIRS];
     let mut at = 0;
     while at < all.len() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::apply::carry_page;
 use super::super::decode::DecodeError;
 use super::super::used;
-use super::coder::{Coder, Model};
+use super::coder::Coder;
 use super::predict::DEPTH;
 use super::rows::{RowPast, Table};
 use super::walk::{Walk, mask};
@@ -13,9 +13,6 @@ use super::{changed, differing};
 use crate::layout::Layout;
 use crate::page::{PAGE_ROWS, Page, bits};
 use crate::schema::COLUMNS_MAX;
-
-/// How likely rows are to deviate, at first: by stirred, moving, and the one before; by page; and one by one.
-const LIKELY: [u32; 14] = [50, 50, 4, 10, 40, 70, 60, 90, 8, 20, 8, 20, 4, 40];
 
 /// What becomes of the rows of a page.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,11 +39,13 @@ impl<'a, C: Coder> Walk<'a, C> {
             self.carry_over(layout, index, &fates, false);
             return Ok(());
         }
-        let mut table = Table::new(layout, self.span);
-        let fates = self.removed(fates)?;
+        let mut table = Table::new(layout, self.span, self.book.table(index, self.class));
+        let fates = self.removed(&mut table, fates)?;
         self.carry_over(layout, index, &fates, true);
         self.deviating(&mut table, index, &fates)?;
-        self.added(&mut table, index, &fates)
+        self.added(&mut table, index, &fates)?;
+        self.coder.leave(index, table.models);
+        Ok(())
     }
 
     /// What becomes of each page's rows, as far as it is known: a writer knows it all.
@@ -86,11 +85,15 @@ impl<'a, C: Coder> Walk<'a, C> {
     }
 
     /// Which rows go though their entity stays.
-    pub(super) fn removed(&mut self, mut fates: Vec<Fate>) -> Result<Vec<Fate>, DecodeError> {
+    pub(super) fn removed(
+        &mut self,
+        table: &mut Table,
+        mut fates: Vec<Fate>,
+    ) -> Result<Vec<Fate>, DecodeError> {
         if !self.flag(4, fates.iter().any(|fate| fate.removed != 0)) {
             return Ok(fates);
         }
-        let mut models = [Model::NEW; 4];
+        let models = &mut table.models.removed;
         let mut last = [0; 2];
         for fate in fates.iter_mut().filter(|fate| fate.surviving != 0) {
             last[0] = usize::from(self.coder.bit(&mut models[last[0]], fate.removed != 0));
@@ -138,7 +141,6 @@ impl<'a, C: Coder> Walk<'a, C> {
         fates: &[Fate],
     ) -> Result<(), DecodeError> {
         let layout = table.layout;
-        let mut models = LIKELY.map(Model::likely);
         let mut last = [0; 2];
         for (page, fate) in fates.iter().enumerate() {
             let common = fate.surviving & !fate.removed;
@@ -157,26 +159,26 @@ impl<'a, C: Coder> Walk<'a, C> {
                 let context = usize::from(stirred >> row & 1 == 1) * 4
                     + usize::from(moving >> row & 1 == 1) * 2
                     + last[0];
-                last[0] = usize::from(
-                    self.coder
-                        .bit(&mut models[context], fate.deviating >> row & 1 == 1),
-                );
+                last[0] = usize::from(self.coder.bit(
+                    &mut table.models.deviating[context],
+                    fate.deviating >> row & 1 == 1,
+                ));
                 rows |= (last[0] as u64) << row;
             }
             let still = common & !(stirred | moving);
             if still != 0 {
                 let context = 8 + last[1] * 2 + usize::from(rows != 0);
-                last[1] = usize::from(
-                    self.coder
-                        .bit(&mut models[context], fate.deviating & still != 0),
-                );
+                last[1] = usize::from(self.coder.bit(
+                    &mut table.models.deviating[context],
+                    fate.deviating & still != 0,
+                ));
                 if last[1] == 1 {
                     let mut one = 0;
                     for row in bits(still) {
-                        one = usize::from(
-                            self.coder
-                                .bit(&mut models[12 + one], fate.deviating >> row & 1 == 1),
-                        );
+                        one = usize::from(self.coder.bit(
+                            &mut table.models.deviating[12 + one],
+                            fate.deviating >> row & 1 == 1,
+                        ));
                         rows |= (one as u64) << row;
                     }
                 }
@@ -270,14 +272,16 @@ impl<'a, C: Coder> Walk<'a, C> {
         }
         let layout = table.layout;
         let width = layout.columns().len();
-        let mut models = [80, 80, 90, 95, 2, 30].map(Model::likely);
         let mut last = [0; 2];
         for (page, fate) in fates.iter().enumerate() {
             let vacant = fate.living & !fate.surviving;
             if vacant == 0 {
                 continue;
             }
-            last[0] = usize::from(self.coder.bit(&mut models[last[0]], fate.added != 0));
+            last[0] = usize::from(
+                self.coder
+                    .bit(&mut table.models.added[last[0]], fate.added != 0),
+            );
             if last[0] == 0 {
                 continue;
             }
@@ -290,7 +294,7 @@ impl<'a, C: Coder> Walk<'a, C> {
                 let context = 2 + 2 * usize::from(was >> row & 1 == 1) + last[1];
                 last[1] = usize::from(
                     self.coder
-                        .bit(&mut models[context], fate.added >> row & 1 == 1),
+                        .bit(&mut table.models.added[context], fate.added >> row & 1 == 1),
                 );
                 if last[1] == 0 {
                     continue;

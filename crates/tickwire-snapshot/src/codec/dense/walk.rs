@@ -7,13 +7,15 @@ use tickwire_proto::Tick;
 use super::super::Basis;
 use super::super::decode::DecodeError;
 use super::PAST_MAX;
+use super::book::{Book, Class};
 use super::coder::{Coder, Model};
-use super::number::{Number, UNKNOWN, unsigned};
+use super::models::Common;
+use super::number::unsigned;
 use crate::area::{Area, TickEvent};
 use crate::schema::Schema;
 use crate::track::Span;
 
-/// Models that no table owns: numbers of the header, of entities, of blobs, each a piece.
+/// Numbers that no table owns: of the header, of entities, of blobs, each a piece.
 pub(super) const PIECES: usize = 10;
 pub(super) const AGE: usize = 0;
 pub(super) const SPAN: usize = 1;
@@ -46,21 +48,21 @@ pub(super) struct Walk<'a, C> {
     pub(super) generation: u16,
     /// Of entities that came: slot, and the slot of the entity that they came from.
     pub(super) origins: Vec<[u32; 2]>,
-    pub(super) models: [Number; PIECES],
+    pub(super) book: &'a Book,
+    /// Which of the book's models: told by the header.
+    pub(super) class: Class,
+    pub(super) models: Common,
     pub(super) bytes: Vec<Model>,
 }
 
 impl<'a, C: Coder> Walk<'a, C> {
     pub(super) fn new(
         coder: C,
-        schema: &'a Schema,
+        (schema, book): (&'a Schema, &'a Book),
         basis: &'a Basis,
         base: &'a Area,
         truth: Option<&'a Area>,
     ) -> Self {
-        let mut models = [UNKNOWN; PIECES];
-        models[FLAGS].fill(Model::RARE);
-        models[AGE][2] = Model::RARE;
         Self {
             coder,
             schema,
@@ -75,7 +77,9 @@ impl<'a, C: Coder> Walk<'a, C> {
             gone: Vec::new(),
             generation: 0,
             origins: Vec::new(),
-            models,
+            book,
+            class: Class::Whole,
+            models: Common::guessed(),
             bytes: Vec::new(),
         }
     }
@@ -83,6 +87,7 @@ impl<'a, C: Coder> Walk<'a, C> {
     /// All of it, for an update of `tick`.
     pub(super) fn run(&mut self, tick: Tick) -> Result<(), DecodeError> {
         self.header(tick)?;
+        self.models = self.book.common(self.class);
         self.entities()?;
         for table in 0..self.schema.tables() {
             self.table(table)?;
@@ -94,12 +99,12 @@ impl<'a, C: Coder> Walk<'a, C> {
     }
 
     pub(super) fn number(&mut self, piece: usize, value: u32) -> u32 {
-        unsigned(&mut self.coder, &mut self.models[piece], value)
+        unsigned(&mut self.coder, &mut self.models.pieces[piece], value)
     }
 
     /// A flag that is rarely set.
     pub(super) fn flag(&mut self, index: usize, flag: bool) -> bool {
-        self.coder.bit(&mut self.models[FLAGS][index], flag)
+        self.coder.bit(&mut self.models.pieces[FLAGS][index], flag)
     }
 
     fn header(&mut self, tick: Tick) -> Result<(), DecodeError> {
@@ -123,13 +128,17 @@ impl<'a, C: Coder> Walk<'a, C> {
             made.before = next;
             return Ok(());
         }
+        self.class = Class::Older;
         let (previous, before) = self
             .truth
             .map_or((base, base), |truth| (truth.previous, truth.before));
         if self.flag(0, previous != base) {
             let last = self.number(SPAN, next.since(previous));
             self.span = Span::new(ticks, last);
-        } else if self.flag(1, before > base) {
+            return self.use_past(next);
+        }
+        self.class = Class::Next;
+        if self.flag(1, before > base) {
             let ago = self.number(HELD, next.since(before));
             let held = next
                 .0
