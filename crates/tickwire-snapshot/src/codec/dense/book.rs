@@ -235,8 +235,8 @@ impl Book {
         Common::clone(&self.common[class as usize])
     }
 
-    pub(super) fn table(&self, index: usize, class: Class) -> TableModels {
-        TableModels::clone(&self.tables[index][class as usize])
+    pub(super) fn table(&self, index: usize, class: Class) -> &TableModels {
+        &self.tables[index][class as usize]
     }
 }
 

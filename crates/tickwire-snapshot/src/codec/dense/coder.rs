@@ -70,6 +70,8 @@ impl Model {
 pub(super) trait Coder {
     /// Whether it finds out.
     const READS: bool;
+    /// Whether it counts, and wants the models of each table for it.
+    const COUNTS: bool = false;
 
     /// A bit of which 1 has a probability of `one` in 32,768.
     fn code(&mut self, one: u32, bit: bool) -> bool;
@@ -113,7 +115,7 @@ pub(super) trait Coder {
 }
 
 /// Writes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sink {
     low: u64,
     range: u32,
@@ -121,9 +123,19 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    pub(super) fn begin(&mut self) {
-        (self.low, self.range) = (0, u32::MAX);
-        self.out.clear();
+    /// One that writes into this memory.
+    pub(super) fn new(mut out: Vec<u8>) -> Self {
+        out.clear();
+        Self {
+            low: 0,
+            range: u32::MAX,
+            out,
+        }
+    }
+
+    /// The memory again.
+    pub(super) fn into_memory(self) -> Vec<u8> {
+        self.out
     }
 
     fn shift(&mut self) {

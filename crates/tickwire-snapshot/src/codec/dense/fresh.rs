@@ -29,10 +29,11 @@ impl New {
 impl Table<'_> {
     /// A row that came in the last update: new ones may be like it.
     pub(super) fn newest(&mut self, page: &Page, young: u64) {
-        if self.fresh.is_empty() && young != 0 {
+        if self.scratch.fresh.is_empty() && young != 0 {
             let row = young.trailing_zeros() as usize;
             let columns = 0..self.layout.columns().len();
-            self.fresh
+            self.scratch
+                .fresh
                 .extend(columns.map(|column| page.int(column, row)));
         }
     }
@@ -45,8 +46,12 @@ impl Table<'_> {
         ints: &mut [i32],
     ) -> Result<(), DecodeError> {
         let layout = self.layout;
-        if self.fresh.is_empty() {
-            self.fresh.extend(
+        let scratch = &mut *self.scratch;
+        if scratch.new.is_empty() {
+            scratch.new.extend_from_slice(&self.book.new);
+        }
+        if scratch.fresh.is_empty() {
+            scratch.fresh.extend(
                 layout
                     .columns()
                     .iter()
@@ -55,9 +60,9 @@ impl Table<'_> {
         }
         let mut new = Fresh {
             coder,
-            models: &mut self.models.new,
+            models: &mut scratch.new,
             layout,
-            like: &self.fresh,
+            like: &scratch.fresh,
             from,
         };
         for group in layout.groups() {
@@ -71,7 +76,7 @@ impl Table<'_> {
                     .try_for_each(|&column| new.column(usize::from(column), ints))?,
             }
         }
-        self.fresh.copy_from_slice(ints);
+        scratch.fresh.copy_from_slice(ints);
         Ok(())
     }
 }

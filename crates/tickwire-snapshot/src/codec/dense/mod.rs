@@ -12,6 +12,7 @@ mod models;
 mod number;
 mod predict;
 mod rows;
+mod scratch;
 mod tables;
 mod train;
 mod turn;
@@ -31,6 +32,7 @@ use crate::schema::Schema;
 use crate::track::Span;
 pub use book::{CODEBOOK_BYTES_MAX, Codebook, CodebookError};
 use coder::{Sink, Source};
+use scratch::Scratch;
 pub use train::Trainer;
 use walk::Walk;
 
@@ -45,12 +47,19 @@ pub(super) fn encode(
     next: &Area,
     tick: Tick,
 ) -> Bytes {
-    let mut sink = Sink::default();
-    sink.begin();
+    let mut scratch = Scratch::take();
+    let sink = Sink::new(std::mem::take(&mut scratch.out));
+    scratch.leave();
     let mut walk = Walk::new(sink, (schema, schema.book()), basis, base, Some(next));
     let done = walk.run(tick);
     debug_assert!(done.is_ok(), "a writer meets no error: {done:?}");
-    Bytes::copy_from_slice(walk.coder.finish())
+    let bytes = Bytes::copy_from_slice(walk.coder.finish());
+    let Walk {
+        coder, mut scratch, ..
+    } = walk;
+    scratch.out = coder.into_memory();
+    scratch.leave();
+    bytes
 }
 
 /// Applies a delta to its basis, `base` being the basis's area or an empty one.
@@ -71,6 +80,7 @@ pub(super) fn decode(
     walk.run(tick)?;
     walk.coder.end()?;
     let (made, events) = (Arc::new(walk.made), walk.events);
+    walk.scratch.leave();
     Ok(Decoded {
         basis: basis.followed_by(&made),
         events,

@@ -47,12 +47,18 @@ impl Models for Common {
     }
 }
 
-/// The models of a table.
-#[derive(Clone, Debug)]
-pub(super) struct TableModels {
+/// The models of which rows of a table deviate, come and go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RowFlags {
     pub(super) deviating: [Model; 14],
     pub(super) added: [Model; 6],
     pub(super) removed: [Model; 4],
+}
+
+/// The models of a table.
+#[derive(Clone, Debug)]
+pub(super) struct TableModels {
+    pub(super) flags: RowFlags,
     /// Of deviating rows: a piece for each group.
     pub(super) groups: Vec<Number>,
     /// Of new rows: each column.
@@ -73,9 +79,11 @@ impl TableModels {
             groups.resize(end, UNKNOWN);
         }
         Self {
-            deviating: DEVIATING.map(Model::likely),
-            added: ADDED.map(Model::likely),
-            removed: [Model::NEW; 4],
+            flags: RowFlags {
+                deviating: DEVIATING.map(Model::likely),
+                added: ADDED.map(Model::likely),
+                removed: [Model::NEW; 4],
+            },
             groups,
             new: vec![New::GUESSED; layout.columns().len()],
         }
@@ -84,8 +92,12 @@ impl TableModels {
 
 impl Models for TableModels {
     fn all(&mut self) -> impl Iterator<Item = &mut Model> {
-        let flags = self.deviating.iter_mut().chain(&mut self.added);
-        let flags = flags.chain(&mut self.removed);
+        let RowFlags {
+            deviating,
+            added,
+            removed,
+        } = &mut self.flags;
+        let flags = deviating.iter_mut().chain(added).chain(removed);
         let groups = self.groups.as_flattened_mut().iter_mut();
         let new = self.new.iter_mut().flat_map(|new| {
             let number = new.number.as_flattened_mut().iter_mut();

@@ -2,10 +2,10 @@
 
 use super::super::decode::DecodeError;
 use super::coder::Coder;
-use super::course::Lag;
-use super::models::TableModels;
+use super::models::{RowFlags, TableModels};
 use super::number::{Number, UNKNOWN, signed};
 use super::predict::{DEPTH, RULES, Scores, Way, beyond, expect, expect_one, size};
+use super::scratch::Scratch;
 use super::turn;
 use crate::groups::{Group, Kind, Turn};
 use crate::layout::Layout;
@@ -36,17 +36,16 @@ const KEPT: usize = 4;
 /// Classes of how much more was expected than whole numbers tell.
 const PARTS: usize = 3;
 
-/// What a walk through a table knows, the models included.
+/// What a walk through a table knows.
 pub(super) struct Table<'a> {
     pub(super) layout: &'a Layout,
     pub(super) span: Span,
-    pub(super) models: TableModels,
-    /// Of each group: how wrong each rule was on rows so far that had no more than two versions.
-    young: Vec<[u32; RULES]>,
-    /// Of each group: how far an angle comes of the way to its course.
-    lags: Vec<Lag>,
-    /// The new row before this one.
-    pub(super) fresh: Vec<i32>,
+    /// What models begin with.
+    pub(super) book: &'a TableModels,
+    pub(super) flags: RowFlags,
+    /// The other models; of each group how wrong each rule was on rows so far that had no more than two versions (`young`), and how far an angle
+    /// comes of the way to its course (`lags`); and the new row before this one (`fresh`).
+    pub(super) scratch: &'a mut Scratch,
 }
 
 /// What a row was, the newest version first.
@@ -86,15 +85,19 @@ impl RowPast<'_> {
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn new(layout: &'a Layout, span: Span, models: TableModels) -> Self {
-        let groups = layout.groups().len();
+    pub(super) fn new(
+        layout: &'a Layout,
+        span: Span,
+        book: &'a TableModels,
+        scratch: &'a mut Scratch,
+    ) -> Self {
+        scratch.begin(layout.groups().len(), book.groups.len());
         Self {
             layout,
             span,
-            models,
-            young: vec![[0; RULES]; groups],
-            lags: vec![Lag::default(); groups],
-            fresh: Vec::new(),
+            book,
+            flags: book.flags,
+            scratch,
         }
     }
 
@@ -107,33 +110,32 @@ impl<'a> Table<'a> {
     ) -> Result<(), DecodeError> {
         let layout = self.layout;
         let mut stir = 0;
-        let mut rest = &mut self.models.groups[..];
+        let mut first = 0;
         for (index, group) in layout.groups().iter().enumerate() {
-            let models;
-            (models, rest) = rest.split_at_mut(pieces(group));
+            // Out of the way of the models, which are looked at all the time.
+            let mut young = self.scratch.young[index];
+            let mut lag = self.scratch.lags[index];
             let mut at = Place {
                 coder,
-                models,
+                scratch: self.scratch,
+                book: &self.book.groups,
+                first,
+                flags: first + pieces(group) - 1,
                 stir: &mut stir,
                 wrong: 0,
             };
             match &group.kind {
                 Kind::Small | Kind::Alone => at.alone(layout, group, past, ints)?,
-                Kind::Motion => at.motion(layout, group, past, ints, &mut self.young[index])?,
-                Kind::Course(rest) => {
-                    at.course(layout, group, *rest, past, ints, &mut self.young[index])?
+                Kind::Motion => at.motion(layout, group, past, ints, &mut young)?,
+                Kind::Course(rest) => at.course(layout, group, *rest, past, ints, &mut young)?,
+                Kind::Heading(heading) => {
+                    at.heading(layout, group, heading, past, ints, (&mut young, &mut lag))?
                 }
-                Kind::Heading(heading) => at.heading(
-                    layout,
-                    group,
-                    heading,
-                    past,
-                    ints,
-                    (&mut self.young[index], &mut self.lags[index]),
-                )?,
-                Kind::Turn(turn) => at.turn(group, turn, past, ints, &mut self.young[index])?,
+                Kind::Turn(turn) => at.turn(group, turn, past, ints, &mut young)?,
                 Kind::Track => at.track(layout, group, past, ints, self.span)?,
             }
+            first += pieces(group);
+            (self.scratch.young[index], self.scratch.lags[index]) = (young, lag);
         }
         Ok(())
     }
@@ -168,7 +170,11 @@ const YOUNG: usize = 3;
 /// Where in the models the coder is.
 pub(super) struct Place<'a, C> {
     coder: &'a mut C,
-    models: &'a mut [Number],
+    scratch: &'a mut Scratch,
+    book: &'a [Number],
+    /// Where the numbers of the group begin, and the one for flags.
+    first: usize,
+    flags: usize,
     /// How wrong the columns before were.
     stir: &'a mut usize,
     /// How wrong the past was.
@@ -192,10 +198,10 @@ impl<C: Coder> Place<'_, C> {
         };
         let number = number * PARTS + (beyond.unsigned_abs() as usize / 3).min(PARTS - 1);
         let stir = *self.stir;
-        let (by_past, by_column) = self.models.split_at_mut(WRONGS * STIRS);
-        let a = &mut by_past[self.wrong * STIRS + stir];
-        let b = &mut by_column[number * STIRS + stir];
-        let value = signed(self.coder, [a, b], value);
+        let by_past = self.first + self.wrong * STIRS + stir;
+        let by_column = self.first + WRONGS * STIRS + number * STIRS + stir;
+        let numbers = self.scratch.two([by_past, by_column], self.book);
+        let value = signed(self.coder, numbers, value);
         *self.stir = stir.max(size(value.unsigned_abs(), STIRS - 1));
         if beyond < 0 {
             value.wrapping_neg()
@@ -323,11 +329,11 @@ impl<C: Coder> Place<'_, C> {
         let expected = turn::normal(turn, expected);
         let likely = turn::largest(&expected);
         let here = &mut ints[first..first + 4];
-        let flags = self.models.len() - 1;
-        if self.coder.bit(
-            &mut self.models[flags][self.wrong],
-            here[0] == likely as i32,
-        ) {
+        let flags = self.scratch.number(self.flags, self.book);
+        if self
+            .coder
+            .bit(&mut flags[self.wrong], here[0] == likely as i32)
+        {
             here[0] = likely as i32;
         } else {
             here[0] = self.coder.raw(here[0] as u32, 2) as i32;
@@ -371,11 +377,11 @@ impl<C: Coder> Place<'_, C> {
             let expected = column.moved(track, past.int(0, index), velocities, span);
             let difference = ints[index].wrapping_sub(expected);
             let cell = track.cell as i32;
-            let flags = self.models.len() - 1;
             self.wrong = usize::from(velocities[0] != velocities[1]);
             // Mostly it is on its track, or off by whole steps.
+            let flags = self.scratch.number(self.flags, self.book);
             let whole = self.coder.bit(
-                &mut self.models[flags][self.wrong],
+                &mut flags[self.wrong],
                 difference == 0 || difference % cell == 0,
             );
             let unit = if whole { cell } else { 1 };

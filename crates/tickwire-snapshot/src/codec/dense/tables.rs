@@ -8,6 +8,7 @@ use super::super::used;
 use super::coder::Coder;
 use super::predict::DEPTH;
 use super::rows::{RowPast, Table};
+use super::scratch::Scratch;
 use super::walk::{Walk, mask};
 use super::{changed, differing};
 use crate::layout::Layout;
@@ -30,26 +31,46 @@ impl<'a, C: Coder> Walk<'a, C> {
             return Ok(());
         };
         let layout = record.layout();
-        let fates = self.fates(layout, index);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut fates = std::mem::take(&mut scratch.fates);
+        let done = self.walked(layout, index, &mut fates, &mut scratch);
+        scratch.fates = fates;
+        self.scratch = scratch;
+        done
+    }
+
+    fn walked(
+        &mut self,
+        layout: &'a Layout,
+        index: usize,
+        fates: &mut Vec<Fate>,
+        scratch: &mut Scratch,
+    ) -> Result<(), DecodeError> {
+        self.fates(layout, index, fates);
         let touched = fates
             .iter()
             .any(|fate| fate.removed | fate.deviating | fate.added != 0);
         let touched = self.flag(7, touched);
         if !touched {
-            self.carry_over(layout, index, &fates, false);
+            self.carry_over(layout, index, fates, false);
             return Ok(());
         }
-        let mut table = Table::new(layout, self.span, self.book.table(index, self.class));
-        let fates = self.removed(&mut table, fates)?;
-        self.carry_over(layout, index, &fates, true);
-        self.deviating(&mut table, index, &fates)?;
-        self.added(&mut table, index, &fates)?;
-        self.coder.leave(index, table.models);
+        let book = self.book.table(index, self.class);
+        let mut table = Table::new(layout, self.span, book, scratch);
+        self.removed(&mut table, fates)?;
+        self.carry_over(layout, index, fates, true);
+        self.deviating(&mut table, index, fates)?;
+        self.added(&mut table, index, fates)?;
+        if C::COUNTS {
+            let mut models = table.scratch.models(book);
+            models.flags = table.flags;
+            self.coder.leave(index, models);
+        }
         Ok(())
     }
 
     /// What becomes of each page's rows, as far as it is known: a writer knows it all.
-    pub(super) fn fates(&self, layout: &Layout, index: usize) -> Vec<Fate> {
+    fn fates(&self, layout: &Layout, index: usize, fates: &mut Vec<Fate>) {
         let resource = self.schema.is_resource(index);
         let from = &self.base.tables[index];
         let entities = self
@@ -81,19 +102,20 @@ impl<'a, C: Coder> Walk<'a, C> {
             }
             fate
         };
-        (0..most).map(fate).collect()
+        fates.clear();
+        fates.extend((0..most).map(fate));
     }
 
     /// Which rows go though their entity stays.
     pub(super) fn removed(
         &mut self,
         table: &mut Table,
-        mut fates: Vec<Fate>,
-    ) -> Result<Vec<Fate>, DecodeError> {
+        fates: &mut [Fate],
+    ) -> Result<(), DecodeError> {
         if !self.flag(4, fates.iter().any(|fate| fate.removed != 0)) {
-            return Ok(fates);
+            return Ok(());
         }
-        let models = &mut table.models.removed;
+        let models = &mut table.flags.removed;
         let mut last = [0; 2];
         for fate in fates.iter_mut().filter(|fate| fate.surviving != 0) {
             last[0] = usize::from(self.coder.bit(&mut models[last[0]], fate.removed != 0));
@@ -110,7 +132,7 @@ impl<'a, C: Coder> Walk<'a, C> {
             }
             fate.removed = removed;
         }
-        Ok(fates)
+        Ok(())
     }
 
     /// What needs no bits: rows go with their entities, and tracks move on.
@@ -160,7 +182,7 @@ impl<'a, C: Coder> Walk<'a, C> {
                     + usize::from(moving >> row & 1 == 1) * 2
                     + last[0];
                 last[0] = usize::from(self.coder.bit(
-                    &mut table.models.deviating[context],
+                    &mut table.flags.deviating[context],
                     fate.deviating >> row & 1 == 1,
                 ));
                 rows |= (last[0] as u64) << row;
@@ -169,14 +191,14 @@ impl<'a, C: Coder> Walk<'a, C> {
             if still != 0 {
                 let context = 8 + last[1] * 2 + usize::from(rows != 0);
                 last[1] = usize::from(self.coder.bit(
-                    &mut table.models.deviating[context],
+                    &mut table.flags.deviating[context],
                     fate.deviating & still != 0,
                 ));
                 if last[1] == 1 {
                     let mut one = 0;
                     for row in bits(still) {
                         one = usize::from(self.coder.bit(
-                            &mut table.models.deviating[12 + one],
+                            &mut table.flags.deviating[12 + one],
                             fate.deviating >> row & 1 == 1,
                         ));
                         rows |= (one as u64) << row;
@@ -280,7 +302,7 @@ impl<'a, C: Coder> Walk<'a, C> {
             }
             last[0] = usize::from(
                 self.coder
-                    .bit(&mut table.models.added[last[0]], fate.added != 0),
+                    .bit(&mut table.flags.added[last[0]], fate.added != 0),
             );
             if last[0] == 0 {
                 continue;
@@ -294,7 +316,7 @@ impl<'a, C: Coder> Walk<'a, C> {
                 let context = 2 + 2 * usize::from(was >> row & 1 == 1) + last[1];
                 last[1] = usize::from(
                     self.coder
-                        .bit(&mut table.models.added[context], fate.added >> row & 1 == 1),
+                        .bit(&mut table.flags.added[context], fate.added >> row & 1 == 1),
                 );
                 if last[1] == 0 {
                     continue;

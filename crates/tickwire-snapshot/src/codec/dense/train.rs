@@ -213,9 +213,7 @@ fn section<M: Models>(guessed: &M, counts: &[Counts; 3]) -> Vec<u8> {
     if told.iter().flatten().all(Option::is_none) {
         return Vec::new();
     }
-    let mut sink = Sink::default();
-    sink.begin();
-    let mut form = Form::new(sink);
+    let mut form = Form::new(Sink::new(Vec::new()));
     for told in &told {
         if form.class(told.iter().any(Option::is_some)) {
             let done = form.models(&mut guessed.clone(), told);
@@ -301,6 +299,7 @@ impl Counter {
 
 impl Coder for Counter {
     const READS: bool = false;
+    const COUNTS: bool = true;
 
     fn code(&mut self, _: u32, bit: bool) -> bool {
         bit

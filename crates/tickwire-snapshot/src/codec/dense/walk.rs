@@ -11,6 +11,7 @@ use super::book::{Book, Class};
 use super::coder::{Coder, Model};
 use super::models::Common;
 use super::number::unsigned;
+use super::scratch::Scratch;
 use crate::area::{Area, TickEvent};
 use crate::schema::Schema;
 use crate::track::Span;
@@ -53,6 +54,7 @@ pub(super) struct Walk<'a, C> {
     pub(super) class: Class,
     pub(super) models: Common,
     pub(super) bytes: Vec<Model>,
+    pub(super) scratch: Box<Scratch>,
 }
 
 impl<'a, C: Coder> Walk<'a, C> {
@@ -81,6 +83,7 @@ impl<'a, C: Coder> Walk<'a, C> {
             class: Class::Whole,
             models: Common::guessed(),
             bytes: Vec::new(),
+            scratch: Scratch::take(),
         }
     }
 
