@@ -15,7 +15,7 @@ use tickwire_workload::Config;
 use crate::game::{dense_workload, workload};
 
 const WARM_UP: Duration = Duration::from_secs(5);
-const MEASURED: Duration = Duration::from_secs(20);
+const MEASURED: Duration = Duration::from_secs(15);
 
 /// Process CPU of the server a tick, in milliseconds; bytes are what clients' sockets gave them.
 pub fn run(profile: Profile, size: &str, config: Config) -> Result<Measured, String> {

@@ -97,7 +97,7 @@ fn join(server: &mut App, entity: Entity, number: u16) -> Joined {
     });
     let here = app
         .world_mut()
-        .spawn((RawClient, Link::default(), LocalAddr(address)))
+        .spawn((RawClient, ReplicationReceiver, LocalAddr(address)))
         .id();
     app.world_mut().entity_mut(here).insert(Linked);
     Joined { app, here, there }
