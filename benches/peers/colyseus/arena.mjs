@@ -42,21 +42,27 @@ function quantised([x, y, vx, vy, rot]) {
   return [...[x, y, vx, vy].map((number) => nearest(number * 16)), nearest(turn) & 255];
 }
 
-/// The trace's next tick goes into the state. Only what differs is assigned: what is assigned is sent.
-function apply(state, rows) {
-  for (const id of [...state.entities.keys()]) {
-    if (!rows.has(id)) state.entities.delete(id);
+/// What differs from one tick to the next: who is gone, who is born, and the fields that changed.
+function difference(before, after) {
+  const gone = [...before.keys()].filter((id) => !after.has(id));
+  const born = [...after].filter(([id]) => !before.has(id));
+  const changed = [];
+  for (const [id, values] of after) {
+    const old = before.get(id);
+    if (old !== undefined) values.forEach((value, n) => { if (value !== old[n]) changed.push([id, FIELDS[n], value]); });
   }
-  for (const [id, values] of rows) {
-    const entity = state.entities.get(id);
-    if (entity === undefined) {
-      const born = new Entity();
-      FIELDS.forEach((field, n) => { born[field] = values[n]; });
-      state.entities.set(id, born);
-    } else {
-      FIELDS.forEach((field, n) => { if (entity[field] !== values[n]) entity[field] = values[n]; });
-    }
+  return { gone, born, changed };
+}
+
+/// It goes into the state: what is assigned is sent.
+function apply(state, { gone, born, changed }) {
+  for (const id of gone) state.entities.delete(id);
+  for (const [id, values] of born) {
+    const entity = new Entity();
+    FIELDS.forEach((field, n) => { entity[field] = values[n]; });
+    state.entities.set(id, entity);
   }
+  for (const [id, field, value] of changed) state.entities.get(id)[field] = value;
 }
 
 /// The share of the truth that a client holds.
@@ -87,12 +93,14 @@ const looks = [];
 while (offset < trace.length) {
   const entities = trace.readUInt32LE(offset);
   offset += 4;
+  const before = rows;
   rows = new Map(Array.from({ length: entities }, (_, n) => row(trace, offset + n * ROW)));
   offset += entities * ROW;
   tick += 1;
   const measured = tick > WARM_UP ? 1 : 0;
+  const news = difference(before, rows);
   const written = cpu();
-  apply(state, rows);
+  apply(state, news);
   const begun = cpu();
   encoder.sharedBuffer[0] = ROOM_STATE_PATCH;
   const patch = encoder.encode({ offset: 1 });

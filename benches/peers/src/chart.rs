@@ -36,16 +36,24 @@ pub fn draw(table: &Table, path: &Path) -> Result<(), Box<dyn Error>> {
     area.fill(&WHITE)?;
     let title = "The same arena: 64 players, about 1,190 entities, 30 updates a second";
     text(&area, title, (16, 14), (20, HPos::Left, &INK))?;
+    let note = "shorter is better; each mark is ten times the one before";
+    text(&area, note, (PANELS[1].1, 18), (12, HPos::Right, &INK))?;
     for (at, line) in lines.iter().enumerate() {
         let middle = (NAMES, TOP + STEP * at as i32 + BAR / 2 - 8);
-        let name = (14, HPos::Right, colour(line));
+        let own = line.entry.package == "tickwire";
+        let name = (14, HPos::Right, if own { &OWN } else { &INK });
         text(&area, line.entry.title, middle, name)?;
     }
     let values = |of: fn(&_) -> Option<f64>| {
         let all = lines.iter().map(|line| (*line, mean(&line.large, of)));
         all.collect::<Vec<_>>()
     };
-    panel(&area, PANELS[0], "bytes a client and second", &values(bytes))?;
+    panel(
+        &area,
+        PANELS[0],
+        "bytes a client and second",
+        &values(bytes),
+    )?;
     panel(&area, PANELS[1], "server CPU a tick, ms", &values(cpu))?;
     area.present()?;
     Ok(())
@@ -71,14 +79,24 @@ fn panel(
         let x = place(10_f64.powi(power));
         let line = PathElement::new([(x, TOP - 6), (x, bottom + 4)], INK.mix(0.15));
         area.draw(&line)?;
-        text(area, &short(10_f64.powi(power)), (x, bottom + 6), (12, HPos::Center, &INK))?;
+        text(
+            area,
+            &short(10_f64.powi(power)),
+            (x, bottom + 6),
+            (12, HPos::Center, &INK),
+        )?;
     }
     for (at, (line, value)) in values.iter().enumerate() {
         let Some(value) = *value else { continue };
         let (top, end) = (TOP + STEP * at as i32, place(value));
         let bar = Rectangle::new([(left, top), (end, top + BAR)], colour(line).filled());
         area.draw(&bar)?;
-        text(area, &told(value), (end + 5, top + BAR / 2 - 7), (13, HPos::Left, &INK))?;
+        text(
+            area,
+            &told(value),
+            (end + 5, top + BAR / 2 - 7),
+            (13, HPos::Left, &INK),
+        )?;
     }
     Ok(())
 }
@@ -96,7 +114,11 @@ fn text(
 }
 
 fn colour(line: &Line) -> &'static RGBColor {
-    if line.entry.package == "tickwire" { &OWN } else { &OTHERS }
+    if line.entry.package == "tickwire" {
+        &OWN
+    } else {
+        &OTHERS
+    }
 }
 
 /// A mark of an axis.

@@ -32,7 +32,11 @@ static COUNTING: Counting = Counting;
 ///
 /// Bytes a client and second that are handed to the transport, the server's CPU a tick, and its allocations a tick: after 5 s of warm-up, over 30 s, at 30 updates a second. Each runs in a process of its own, and is measured only if its clients hold what the server has.
 #[derive(Parser)]
-#[command(name = "tickwire-peers", version, args_conflicts_with_subcommands = true)]
+#[command(
+    name = "tickwire-peers",
+    version,
+    args_conflicts_with_subcommands = true
+)]
 struct Cli {
     /// 16 players and 100 others, or 64 and 1,000
     #[arg(long, value_enum, default_value_t = Sizes::Both)]
@@ -67,9 +71,17 @@ enum Sizes {
 #[command(hide = true)]
 enum Part {
     #[command(hide = true)]
-    One { name: String, size: String, seed: u64 },
+    One {
+        name: String,
+        size: String,
+        seed: u64,
+    },
     #[command(hide = true)]
-    Serve { profile: String, size: String, seed: u64 },
+    Serve {
+        profile: String,
+        size: String,
+        seed: u64,
+    },
     #[command(hide = true)]
     Crowd { url: String, clients: usize },
 }
@@ -86,9 +98,11 @@ fn main() -> ExitCode {
         part.run();
         return ExitCode::SUCCESS;
     }
+    let before = load();
+    let lines = measured(&cli);
     let table = Table {
-        load: load(),
-        lines: measured(&cli),
+        load: format!("{before} before, {} after", load()),
+        lines,
     };
     let ok = table.print(cli.json);
     if let Some(path) = &cli.chart
@@ -97,7 +111,11 @@ fn main() -> ExitCode {
         eprintln!("{}: {error}", path.display());
         return ExitCode::FAILURE;
     }
-    if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 impl Part {
@@ -108,7 +126,11 @@ impl Part {
                 let result = entry.measure(size, *seed);
                 println!("{}", serde_json::to_string(&result).expect("plain data"));
             }
-            Part::Serve { profile, size, seed } => {
+            Part::Serve {
+                profile,
+                size,
+                seed,
+            } => {
                 sockets::serve(profile, Config::by_name(size, *seed));
             }
             Part::Crowd { url, clients } => sockets::crowd(url, *clients),
@@ -119,7 +141,10 @@ impl Part {
 fn measured(cli: &Cli) -> Vec<Line> {
     let wanted = |entry: &&Entry| cli.only.is_empty() || cli.only.iter().any(|it| it == entry.name);
     let measure = |entry, size| {
-        let each = cli.seeds.iter().map(|seed| in_own_process(entry, size, *seed));
+        let each = cli
+            .seeds
+            .iter()
+            .map(|seed| in_own_process(entry, size, *seed));
         each.collect::<Result<Vec<Measured>, String>>()
     };
     let line = |entry: &'static Entry| Line {
@@ -145,5 +170,8 @@ fn in_own_process(entry: &Entry, size: &str, seed: u64) -> Result<Measured, Stri
 /// The load averages: figures of CPU are to be read with them.
 fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+    text.split_whitespace()
+        .take(3)
+        .collect::<Vec<_>>()
+        .join(" ")
 }

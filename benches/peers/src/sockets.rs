@@ -20,7 +20,11 @@ const MEASURED: Duration = Duration::from_secs(15);
 /// Process CPU of the server a tick, in milliseconds; bytes are what clients' sockets gave them.
 pub fn run(profile: Profile, size: &str, config: Config) -> Result<Measured, String> {
     let (clients, seed) = (config.players.to_string(), config.seed.to_string());
-    let profile = if profile == Profile::Dense { "dense" } else { "fast" };
+    let profile = if profile == Profile::Dense {
+        "dense"
+    } else {
+        "fast"
+    };
     let mut server = Process::start(&["serve", profile, size, &seed]);
     let url = server.line();
     let mut crowd = Process::start(&["crowd", &url, &clients]);
@@ -34,7 +38,9 @@ pub fn run(profile: Profile, size: &str, config: Config) -> Result<Measured, Str
     let ticks = counted / f64::from(config.players);
     let rate = ticks / MEASURED.as_secs_f64();
     if !(29.0..31.0).contains(&rate) {
-        return Err(format!("clients got {rate:.1} updates a second and not 30: a machine too busy"));
+        return Err(format!(
+            "clients got {rate:.1} updates a second and not 30: a machine too busy"
+        ));
     }
     Ok(Measured {
         cpu_ms: spent / 1e6 / ticks,
@@ -125,7 +131,9 @@ impl Process {
 
     fn line(&mut self) -> String {
         let mut line = String::new();
-        self.out.read_line(&mut line).expect("a child tells something");
+        self.out
+            .read_line(&mut line)
+            .expect("a child tells something");
         line.trim().to_owned()
     }
 

@@ -4,7 +4,9 @@
 pub fn of_crate(name: &str) -> String {
     let lock = include_str!("../Cargo.lock");
     let key = format!("name = \"{name}\"\nversion = \"");
-    let version = lock.split_once(&key).and_then(|(_, rest)| rest.split_once('"'));
+    let version = lock
+        .split_once(&key)
+        .and_then(|(_, rest)| rest.split_once('"'));
     version.map_or_else(|| "?".to_owned(), |(version, _)| version.to_owned())
 }
 
