@@ -30,7 +30,7 @@ static COUNTING: Counting = Counting;
 
 /// The same arena on Tickwire, bevy_replicon, lightyear, naia, Colyseus and naive ways, in one run.
 ///
-/// Bytes a client and second that are handed to the transport, the server's CPU a tick, and its allocations a tick: after 5 s of warm-up, over 30 s, at 30 updates a second. Each runs in a process of its own, and is measured only if its clients hold what the server has.
+/// Bytes a client and second that are handed to the transport, the server's CPU a tick, and its allocations a tick: after 5 s of warm-up, over 30 s, at 30 updates a second. All of it takes about half an hour. Each runs in a process of its own, and is measured only if its clients hold what the server has.
 #[derive(Parser)]
 #[command(
     name = "tickwire-peers",

@@ -29,7 +29,7 @@ struct Whole {
     kind: u8,
 }
 
-/// Fixed widths: a row then has the same place for the same thing each time, which zstd finds again. Varints cost a fifth more.
+/// Fixed widths: a row then has the same place for the same thing each time, which zstd finds again.
 #[derive(Serialize, Deserialize)]
 struct Row {
     #[serde(with = "postcard::fixint::le")]

@@ -61,18 +61,20 @@ impl Line {
 }
 
 impl Table {
-    /// Whether every row reached its floor.
+    /// Whether every row reached its floor and everybody was measured.
     pub fn print(&self, json: bool) -> bool {
         let rows = [self.c5(), self.f9()].into_iter().flatten();
         let rows: Vec<Row> = rows.collect();
+        let failures = || self.lines.iter().flat_map(Line::failures);
         if json {
             self.figures().iter().for_each(|row| row.print(true));
+            failures().for_each(|failure| eprintln!("not measured: {failure}"));
         } else {
             self.people();
             row::head();
         }
         rows.iter().for_each(|row| row.print(json));
-        rows.iter().all(|row| row.ok)
+        rows.iter().all(|row| row.ok) && failures().next().is_none()
     }
 
     fn people(&self) {

@@ -31,10 +31,8 @@ impl<P: Parts> Replicon<P> {
         for client in &mut clients {
             server.connect_client(client);
         }
-        let place = |(at, client): (usize, &App)| {
-            let TestClientEntity { .. } = client.world().resource();
-            (**client.world().resource::<TestClientEntity>(), at)
-        };
+        let place =
+            |(at, client): (usize, &App)| (**client.world().resource::<TestClientEntity>(), at);
         let places = clients.iter().enumerate().map(place).collect();
         Replicon {
             server,
