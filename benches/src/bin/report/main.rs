@@ -10,6 +10,7 @@ mod feel;
 mod first;
 mod idle;
 mod interest;
+mod peers;
 mod picture;
 mod plot;
 mod raw;
@@ -30,7 +31,7 @@ use tickwire_benches::row::{Row, head};
 #[derive(Parser)]
 #[command(name = "report", version)]
 struct Cli {
-    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), interest (I1 I2 I3), feel (L1 to L7, L9), first. All if none is named
+    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), interest (I1 I2 I3), feel (L1 to L7, L9), first, peers (C5 F9: builds the peers bench, which takes minutes the first time). All if none is named
     #[arg(value_name = "PART")]
     parts: Vec<String>,
     /// One line of JSON a row
@@ -189,6 +190,9 @@ fn main() -> ExitCode {
     if wanted(&["costs", "K1", "K2", "K3", "K4"]) {
         costs::rows(cli.plots.as_deref(), &mut print);
     }
+    if wanted(&["peers", "C5", "F9"]) {
+        peers::rows(&cli.seeds, &mut print);
+    }
     if wanted(&["first"]) {
         first::rows(&mut print);
     }
@@ -199,9 +203,10 @@ fn main() -> ExitCode {
     }
 }
 
-const KNOWN: [&str; 53] = [
+const KNOWN: [&str; 56] = [
     "recorded", "C1", "C2", "C3", "G1", "G2", "exact", "C8", "codec", "C4", "C4w", "C7", "idle",
     "C6", "fanout", "F1a", "F1b", "F2", "F3", "F4", "F6", "F8", "F10", "realtime", "RT1", "RT2",
     "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "interest", "I1", "I2", "I3",
-    "costs", "K1", "K2", "K3", "K4", "feel", "L1", "L2", "L3", "L4", "L5", "L6", "L7", "L9", "all",
+    "costs", "K1", "K2", "K3", "K4", "feel", "L1", "L2", "L3", "L4", "L5", "L6", "L7", "L9",
+    "peers", "C5", "F9", "all",
 ];
