@@ -1,6 +1,7 @@
 //! `report`: prints every figure with its goal beside it, as a table or as lines of JSON. Each part measures in a file of its own.
 
 mod bots;
+mod bottleneck;
 mod codec;
 mod costs;
 mod cpu;
@@ -16,6 +17,7 @@ mod raw;
 mod realtime;
 mod recorded;
 mod seen;
+mod slow;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,7 +31,7 @@ use tickwire_benches::row::{Row, head};
 #[derive(Parser)]
 #[command(name = "report", version)]
 struct Cli {
-    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), interest (I1 I2 I3), feel (L1 to L7, L9), first. All if none is named
+    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F5 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), interest (I1 I2 I3), feel (L1 to L7, L9), first. All if none is named
     #[arg(value_name = "PART")]
     parts: Vec<String>,
     /// One line of JSON a row
@@ -77,7 +79,9 @@ const FEEL: [&[&str]; 3] = [
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if !cli.child.is_empty() {
-        let own = realtime::child(&cli.child).or_else(|| crowds::child(&cli.child));
+        let own = realtime::child(&cli.child)
+            .or_else(|| crowds::child(&cli.child))
+            .or_else(|| slow::child(&cli.child));
         return own.unwrap_or_else(|| fanout::child(&cli.child));
     }
     let wanted = |names: &[&str]| {
@@ -140,6 +144,9 @@ fn main() -> ExitCode {
     if wanted(&["fanout", "F3", "F4"]) {
         crowds::viewers(cli.clients, cli.seconds, &mut print);
     }
+    if wanted(&["fanout", "F5"]) {
+        slow::rows(cli.seconds * 6, &mut print);
+    }
     if wanted(&["fanout", "F6"]) {
         crowds::stalled(cli.clients, cli.seconds, &mut print);
     }
@@ -183,9 +190,9 @@ fn main() -> ExitCode {
     }
 }
 
-const KNOWN: [&str; 53] = [
+const KNOWN: [&str; 54] = [
     "recorded", "C1", "C2", "C3", "G1", "G2", "exact", "C8", "codec", "C4", "C4w", "C7", "idle",
-    "C6", "fanout", "F1a", "F1b", "F2", "F3", "F4", "F6", "F8", "F10", "realtime", "RT1", "RT2",
-    "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "interest", "I1", "I2", "I3",
+    "C6", "fanout", "F1a", "F1b", "F2", "F3", "F4", "F5", "F6", "F8", "F10", "realtime", "RT1",
+    "RT2", "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "interest", "I1", "I2", "I3",
     "costs", "K1", "K2", "K3", "K4", "feel", "L1", "L2", "L3", "L4", "L5", "L6", "L7", "L9", "all",
 ];
