@@ -32,7 +32,7 @@ use crate::{
 const KBIT: u32 = 200;
 const HZ: u32 = 30;
 /// Walkers whose every step is chance: updates of about 1,200 bytes, 288 kbit/s.
-const WALKERS: u32 = 440;
+const WALKERS: u32 = 582;
 /// Before anything is measured: a window has to learn what its link is like.
 const WARM_UP: Duration = Duration::from_secs(10);
 const SAMPLE: Duration = Duration::from_millis(250);
