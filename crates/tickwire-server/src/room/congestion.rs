@@ -350,7 +350,7 @@ mod tests {
             let what = format!("{each} ticks an update, a way of {way}, commands: {commands}");
             let (age, pause) = (Seen::p99(&seen.ages), Seen::p99(&seen.pauses));
             assert!(age <= way + 3.0 * each + 1.0, "{what}: age {age}");
-            let enough = if commands { 0.9 } else { 0.6 };
+            let enough = if commands { 0.85 } else { 0.6 };
             let carried = seen.ages.len() as f64 * each / 9_000.0;
             assert!(carried >= enough, "{what}: {carried} of what it carries");
             assert!(pause <= 2.0 * each + 3.0, "{what}: a pause of {pause}");
@@ -374,7 +374,10 @@ mod tests {
         line.run(300, stalls);
         let sent = line.run(9_000, stalls).ages.len();
         assert!(line.window.is_wide(), "no queue stands there");
-        assert!(sent > 8_400, "{sent} of 9,000");
+        assert!(
+            sent > 8_200,
+            "{sent} of 9,000, as with no bound but that of time"
+        );
     }
 
     #[test]
