@@ -1,25 +1,40 @@
 //! How many updates may be in flight to a viewer whose link carries less than it is offered: a congestion window that knows receipts alone, so
 //! that it holds behind proxies too. How old what is in flight may be is the window's matter.
 //!
-//! As congestion control does it elsewhere (Vegas, BBR), it keeps in flight what the link carries in the least round trip, and a little more or
+//! As congestion control does elsewhere (Vegas, BBR), it keeps in flight what the link carries in the least round trip, and a little more or
 //! less by whether receipts show a queue. It counts updates, and lets one go for each that arrives: a bound in time alone lets a burst follow
-//! each pause, and swings for ever between a full queue and an empty one.
+//! each pause, and swings for ever between a full queue and an empty one. What is late for another cause, jitter or a packet that is sent again,
+//! is left to that bound: few updates in flight would only make it worse.
 
 use tickwire_proto::Tick;
 
+use super::extreme::Extreme;
 use super::window::Pace;
 
-/// What a viewer did is summed up for so long (at least two round trips): twice as long while nothing is wrong, so that a packet that was lost and
-/// repeated is no queue yet.
+/// What a viewer did is summed up for so long (at least two round trips), and for twice as long while nothing is wrong.
 const EPOCH_MS: u32 = 500;
 const CALM_EPOCH_MS: u32 = 1_000;
-/// Every receipt of an epoch is so late: its link has a standing queue.
+/// An update that waits though another arrived so shortly before waits for the link's speed, and not for what is lost. The second: where receipts come after a pause.
+const FLOWING_MS: u32 = 100;
+const FLOWING_LISTENER_MS: u32 = tickwire_proto::session::RECEIPTS_ALONE_MS as u32 + 50;
+/// A link is too slow where one in so many updates waits for its speed.
+const SLOW_SHARE: u32 = 8;
+/// Every receipt of an epoch is so late: there is a queue.
 const STANDING_MS: u32 = 60;
 /// One receipt of an epoch is no later than that: the queue was empty.
 const EMPTY_MS: u32 = 20;
+/// Receipts of an epoch differ by more: the link stalls.
+const STALL_MS: u32 = 150;
 /// After a change it takes so long until one more may be in flight.
 const GROW_MS: u32 = 2_000;
-/// The fastest rate is remembered for one to two times as long, and that a window was full.
+/// A queue that has just been cut short differs too: no stall is looked for at first.
+const SETTLE_MS: u32 = 1_500;
+/// So many epochs in a row in which no update waits, or in which the queue stands however few are in flight: it is none of ours.
+const EPOCHS_MAX: u32 = 4;
+/// What proved to be no slow link is not taken for one again for so long, and ever longer.
+const PAUSE_MS: u32 = 5_000;
+const PAUSE_MS_MAX: u32 = 60_000;
+/// The fastest rate is remembered for one to two times as long, and that the link was slow.
 const MEMORY_MS: u32 = 5_000;
 /// How much longer than the least round trip of a client that only listens its receipts take, as far as that needs updates in flight.
 const LISTENS_MS: u32 = tickwire_proto::session::RECEIPTS_ALONE_MS as u32 / 4;
@@ -32,29 +47,41 @@ pub(super) struct Congestion {
     epoch: Epoch,
     /// Of each epoch, the updates that arrived.
     fastest: Extreme,
-    /// The end of the last epoch in which an update had to wait.
-    waited: Option<Tick>,
-    /// Updates in flight at most, where some had to wait lately: what the fastest rate fills the whole window with.
-    most: Option<u32>,
-    /// The same where the link has a standing queue.
+    /// The last receipt that told of something new, and how long updates flow after it.
+    flowed: Option<Tick>,
+    flows: u32,
+    /// The end of the last epoch in which the link was too slow.
+    slow: Option<Tick>,
+    /// Updates in flight at most, where the link was too slow of late: what the fastest rate fills the whole window with.
+    full: Option<u32>,
+    /// The same where a queue stands.
     narrow: Option<Narrow>,
+    /// When it may become narrow again, and how long it waits the next time.
+    not_before: Tick,
+    pause_ms: u32,
 }
 
 #[derive(Debug)]
 struct Epoch {
     begun: Tick,
-    /// The least round trip of its receipts, in ticks.
-    least: Option<u32>,
+    /// The least and the longest round trip of its receipts, in ticks.
+    trips: Option<(u32, u32)>,
+    sent: u32,
     arrived: u32,
-    /// Whether an update had to wait for a receipt.
-    waited: bool,
+    /// Updates that waited for the link's speed.
+    waited: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Narrow {
     /// Updates in flight.
     most: u32,
+    begun: Tick,
     changed: Tick,
+    /// Epochs in a row in which hardly anything waited.
+    idle: u32,
+    /// Epochs in a row in which the queue stood though no more than enough was in flight.
+    in_vain: u32,
 }
 
 /// What the window knows of the link.
@@ -73,15 +100,19 @@ impl Congestion {
         Congestion {
             epoch: Epoch::new(now),
             fastest: Extreme::most(pace.ticks(MEMORY_MS)),
-            waited: None,
-            most: None,
+            flowed: None,
+            flows: 0,
+            slow: None,
+            full: None,
             narrow: None,
+            not_before: now,
+            pause_ms: PAUSE_MS,
         }
     }
 
     /// Whether one more may be in flight beside so many.
     pub fn is_open(&self, in_flight: usize) -> bool {
-        let most = self.narrow.map(|narrow| narrow.most).or(self.most);
+        let most = self.narrow.map(|narrow| narrow.most).or(self.full);
         most.is_none_or(|most| in_flight < most as usize)
     }
 
@@ -91,69 +122,96 @@ impl Congestion {
         self.narrow.is_none()
     }
 
+    /// An update was sent.
+    pub fn sent(&mut self) {
+        self.epoch.sent += 1;
+    }
+
     /// An update had to wait for a receipt.
-    pub fn waited(&mut self) {
-        self.epoch.waited = true;
+    pub fn waited(&mut self, now: Tick) {
+        let flows = self.flowed.is_some_and(|at| now.since(at) <= self.flows);
+        self.epoch.waited += u32::from(flows);
     }
 
     /// A receipt: so many updates arrived; `trip`: the round trip of the last, where the receipt went as it came.
     pub fn arrived(&mut self, now: Tick, updates: u32, trip: Option<u32>, way: Way, pace: Pace) {
         let epoch = &mut self.epoch;
         epoch.arrived += updates;
-        epoch.least = epoch.least.into_iter().chain(trip).min();
+        if let Some(trip) = trip {
+            let (least, longest) = epoch.trips.unwrap_or((trip, trip));
+            epoch.trips = Some((least.min(trip), longest.max(trip)));
+        }
+        self.flowed = Some(now);
         let lasts = match self.narrow {
             Some(_) => EPOCH_MS,
             None => CALM_EPOCH_MS,
         };
         let span = now.since(epoch.begun);
-        if span >= pace.ticks(lasts).max(2 * way.least) {
+        if span >= pace.ticks(lasts).max(2 * way.least).max(1) {
             let over = std::mem::replace(epoch, Epoch::new(now));
-            self.sum_up(now, over, span, way, pace);
+            self.sum_up(now, &over, span, way, pace);
         }
+        self.flows = self.flows(now, way, pace);
     }
 
-    fn sum_up(&mut self, now: Tick, epoch: Epoch, span: u32, way: Way, pace: Pace) {
+    /// For how long after a receipt the next one is due.
+    fn flows(&self, now: Tick, way: Way, pace: Pace) -> u32 {
+        let flowing = pace.ticks(match way.commands {
+            true => FLOWING_MS,
+            false => FLOWING_LISTENER_MS,
+        });
+        // With few in flight they come one by one, as slowly as the link carries them.
+        let fastest = self.fastest.get(now).filter(|_| self.narrow.is_some());
+        let two = fastest.map_or(0, |fastest| (2 * UNIT).div_ceil(fastest.max(1)));
+        flowing.max(two)
+    }
+
+    fn sum_up(&mut self, now: Tick, epoch: &Epoch, span: u32, way: Way, pace: Pace) {
         let rate = epoch.arrived * UNIT / span;
         self.fastest.add(now, rate);
-        let fastest = self.fastest.get(now).unwrap_or_default();
-        if epoch.waited {
-            self.waited = Some(now);
+        let fastest = self.fastest.get(now).unwrap_or(rate);
+        let is_slow = epoch.is_slow();
+        if is_slow {
+            self.slow = Some(now);
         }
-        let lately = |at: Tick| now.since(at) < pace.ticks(2 * MEMORY_MS);
+        let memory = pace.ticks(2 * MEMORY_MS);
+        let lately = self.slow.is_some_and(|at| now.since(at) < memory) && now >= self.not_before;
         let full = (fastest * way.allowed).div_ceil(UNIT).max(1);
-        self.most = self.waited.is_some_and(lately).then_some(full);
-        let Some(late) = epoch.least.map(|trip| trip.saturating_sub(way.least)) else {
+        self.full = lately.then_some(full);
+        let Some((least, longest)) = epoch.trips else {
             return;
         };
-        let late_us = late * pace.tick_us;
-        let enough = enough(fastest, way, pace);
-        match &mut self.narrow {
-            None if epoch.waited && late_us > STANDING_MS * 1000 => {
+        let late = least.saturating_sub(way.least);
+        let seen = Seen {
+            late_us: late * pace.tick_us,
+            differ_us: (longest - least) * pace.tick_us,
+            is_slow,
+            full,
+            enough: enough(fastest, way, pace),
+        };
+        match self.narrow {
+            None if is_slow && seen.is_queue() && now >= self.not_before => {
                 // What arrived while the window was wide may have waited elsewhere and come at once.
                 self.fastest.forget();
                 self.fastest.add(now, rate);
-                self.narrow = Some(Narrow {
-                    most: enough,
-                    changed: now,
-                });
+                self.narrow = Some(Narrow::new(now, seen.enough));
             }
             None => {}
-            Some(narrow) => {
-                let settled = now.since(narrow.changed);
-                if late_us <= EMPTY_MS * 1000 {
-                    if settled >= pace.ticks(GROW_MS) {
-                        narrow.change(now, narrow.most + 1);
-                        let is_wide = !epoch.waited || narrow.most > full;
-                        self.narrow = self.narrow.filter(|_| !is_wide);
-                    }
-                } else if settled > pace.ticks(EPOCH_MS) && narrow.most > enough {
-                    narrow.change(now, narrow.most - 1);
-                }
+            Some(narrow) if narrow.is_mistaken(now, &seen, pace) => {
+                self.pause(now, narrow.begun, pace);
             }
+            Some(narrow) => self.narrow = narrow.adjusted(now, &seen, pace),
         }
-        if let Some(narrow) = &mut self.narrow {
-            narrow.most = narrow.most.max(enough);
+    }
+
+    /// It was no slow link, but one that stalls, or somebody else's queue.
+    fn pause(&mut self, now: Tick, since: Tick, pace: Pace) {
+        if now.since(since) > pace.ticks(4 * PAUSE_MS) {
+            self.pause_ms = PAUSE_MS;
         }
+        self.not_before = now.plus(pace.ticks(self.pause_ms));
+        self.pause_ms = (self.pause_ms * 2).min(PAUSE_MS_MAX);
+        (self.narrow, self.full, self.slow) = (None, None, None);
     }
 }
 
@@ -164,14 +222,62 @@ fn enough(fastest: u32, way: Way, pace: Pace) -> u32 {
     } else {
         pace.ticks(LISTENS_MS)
     };
-    (fastest * (way.least + pause) * 4)
-        .div_ceil(UNIT * 5)
-        .max(1)
+    let most = fastest * (way.least + pause) * 4;
+    most.div_ceil(UNIT * 5).max(1)
+}
+
+/// What an epoch showed.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// How much later than the least round trip each of its receipts came.
+    late_us: u32,
+    /// How much later than the first of them the last came.
+    differ_us: u32,
+    is_slow: bool,
+    /// Updates that fill the whole window, and those that keep the link busy.
+    full: u32,
+    enough: u32,
+}
+
+impl Seen {
+    /// All are late, and by about the same.
+    fn is_queue(&self) -> bool {
+        self.late_us > STANDING_MS * 1000 && self.late_us >= self.differ_us
+    }
 }
 
 impl Narrow {
-    fn change(&mut self, now: Tick, most: u32) {
-        (self.most, self.changed) = (most, now);
+    fn new(now: Tick, most: u32) -> Narrow {
+        Narrow {
+            most,
+            begun: now,
+            changed: now,
+            idle: 0,
+            in_vain: 0,
+        }
+    }
+
+    fn is_mistaken(&self, now: Tick, seen: &Seen, pace: Pace) -> bool {
+        let settled = now.since(self.begun) > pace.ticks(SETTLE_MS);
+        (settled && seen.differ_us > STALL_MS * 1000) || self.in_vain >= EPOCHS_MAX
+    }
+
+    /// A little wider or narrower; `None`: it need not be any more.
+    fn adjusted(mut self, now: Tick, seen: &Seen, pace: Pace) -> Option<Narrow> {
+        self.idle = if seen.is_slow { 0 } else { self.idle + 1 };
+        let in_vain = seen.late_us > STANDING_MS * 1000 && self.most <= seen.enough;
+        self.in_vain = if in_vain { self.in_vain + 1 } else { 0 };
+        let since = now.since(self.changed);
+        if seen.late_us <= EMPTY_MS * 1000 {
+            if since >= pace.ticks(GROW_MS) {
+                (self.most, self.changed) = (self.most + 1, now);
+            }
+        } else if since > pace.ticks(EPOCH_MS) && self.most > seen.enough {
+            (self.most, self.changed) = (self.most - 1, now);
+        }
+        let needed = self.idle < EPOCHS_MAX && self.most <= seen.full;
+        self.most = self.most.max(seen.enough);
+        needed.then_some(self)
     }
 }
 
@@ -179,65 +285,15 @@ impl Epoch {
     fn new(begun: Tick) -> Epoch {
         Epoch {
             begun,
-            least: None,
+            trips: None,
+            sent: 0,
             arrived: 0,
-            waited: false,
-        }
-    }
-}
-
-/// The least or the most of a span of ticks: of two halves, so that an old one is forgotten.
-#[derive(Debug)]
-pub(super) struct Extreme {
-    of: fn(u32, u32) -> u32,
-    half: u32,
-    /// The number of the current half, its extreme, and that of the one before.
-    at: u32,
-    current: Option<u32>,
-    before: Option<u32>,
-}
-
-impl Extreme {
-    pub fn least(half: u32) -> Extreme {
-        Extreme::new(u32::min, half)
-    }
-
-    pub fn most(half: u32) -> Extreme {
-        Extreme::new(u32::max, half)
-    }
-
-    fn new(of: fn(u32, u32) -> u32, half: u32) -> Extreme {
-        Extreme {
-            of,
-            half: half.max(1),
-            at: 0,
-            current: None,
-            before: None,
+            waited: 0,
         }
     }
 
-    pub fn add(&mut self, now: Tick, value: u32) {
-        let at = now.0 / self.half;
-        if at != self.at {
-            self.before = self.current.take().filter(|_| at == self.at + 1);
-            self.at = at;
-        }
-        self.current = Some(
-            self.current
-                .map_or(value, |extreme| (self.of)(extreme, value)),
-        );
-    }
-
-    pub fn get(&self, now: Tick) -> Option<u32> {
-        match (now.0 / self.half).wrapping_sub(self.at) {
-            0 => self.current.into_iter().chain(self.before).reduce(self.of),
-            1 => self.current,
-            _ => None,
-        }
-    }
-
-    pub fn forget(&mut self) {
-        (self.current, self.before) = (None, None);
+    fn is_slow(&self) -> bool {
+        self.waited * SLOW_SHARE >= (self.sent + self.waited).max(1)
     }
 }
 
@@ -319,7 +375,7 @@ mod tests {
         fn make(&mut self, now: f64) {
             let tick = Tick(self.now);
             if !self.window.is_open(tick, PACE) {
-                return self.window.waited();
+                return self.window.waited(tick);
             }
             self.window.sent(tick, PACE);
             self.free = self.free.max(now) + self.each;
@@ -378,15 +434,5 @@ mod tests {
             sent > 8_200,
             "{sent} of 9,000, as with no bound but that of time"
         );
-    }
-
-    #[test]
-    fn what_is_over_is_forgotten() {
-        let mut least = Extreme::least(10);
-        least.add(Tick(5), 3);
-        least.add(Tick(12), 7);
-        assert_eq!(least.get(Tick(19)), Some(3));
-        assert_eq!(least.get(Tick(25)), Some(7));
-        assert_eq!(least.get(Tick(40)), None);
     }
 }

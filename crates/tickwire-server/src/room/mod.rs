@@ -5,6 +5,7 @@ mod beat;
 mod commands;
 mod congestion;
 mod drafts;
+mod extreme;
 mod flags;
 mod io;
 mod lagging;

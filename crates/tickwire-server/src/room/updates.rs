@@ -264,7 +264,7 @@ impl Round<'_> {
         }
         if !member.viewer.window.is_open(tick, self.pace) {
             self.stats.skipped_window += 1;
-            member.viewer.window.waited();
+            member.viewer.window.waited(tick);
             // It is heard from only when it hears something: see `send_lone`.
             note_lone(self.lone, member);
             return;

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use tickwire_proto::Tick;
 
-use super::congestion::{Congestion, Extreme, Way};
+use super::congestion::{Congestion, Way};
+use super::extreme::Extreme;
 
 /// Milliseconds that may always be in flight, as far as the link carries them.
 pub const IN_FLIGHT_MS: u32 = 250;
@@ -77,14 +78,15 @@ impl Window {
     }
 
     /// An update was not sent, since the window is not open.
-    pub fn waited(&mut self) {
-        self.congestion.waited();
+    pub fn waited(&mut self, now: Tick) {
+        self.congestion.waited(now);
     }
 
     /// An update was sent.
     pub fn sent(&mut self, now: Tick, pace: Pace) {
         self.bound = self.allowed(now, pace);
         self.sent.push_back(now);
+        self.congestion.sent();
     }
 
     /// On a link that may lose updates a full window is no proof of a queue: now and then it is taken for empty.
