@@ -28,7 +28,7 @@ pub enum Side {
 }
 
 /// Why there is no such link.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Missing(String);
 
 impl fmt::Display for Missing {

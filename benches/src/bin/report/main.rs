@@ -18,6 +18,7 @@ mod realtime;
 mod recorded;
 mod seen;
 mod slow;
+mod stalls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -81,7 +82,8 @@ fn main() -> ExitCode {
     if !cli.child.is_empty() {
         let own = realtime::child(&cli.child)
             .or_else(|| crowds::child(&cli.child))
-            .or_else(|| slow::child(&cli.child));
+            .or_else(|| slow::child(&cli.child))
+            .or_else(|| stalls::child(&cli.child));
         return own.unwrap_or_else(|| fanout::child(&cli.child));
     }
     let wanted = |names: &[&str]| {
@@ -148,7 +150,7 @@ fn main() -> ExitCode {
         slow::rows(cli.seconds * 6, &mut print);
     }
     if wanted(&["fanout", "F6"]) {
-        crowds::stalled(cli.clients, cli.seconds, &mut print);
+        stalls::rows(cli.clients, cli.seconds, &mut print);
     }
     if wanted(&["fanout", "F8"]) {
         crowds::churn(cli.seconds, &mut print);

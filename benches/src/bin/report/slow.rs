@@ -1,12 +1,7 @@
 //! F5: how old updates are when they arrive over a link of 200 kbit/s that is offered 288: directly, through nginx, and through a relay
 //! that takes all it gets. Server, proxy and client are processes of their own, on the two sides of a [`Bottleneck`].
 
-use std::{
-    collections::VecDeque,
-    io::{self, BufRead},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{collections::VecDeque, io, process::ExitCode, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tickwire::prelude::*;
@@ -20,12 +15,12 @@ use tickwire_tests::{metrics::Counts, nginx::Nginx};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::mpsc,
 };
 
 use crate::{
     bottleneck::{Bottleneck, Missing, NEAR, Side, held},
     fanout::{Process, say_commands},
+    stalls::orders,
 };
 
 /// What the link carries.
@@ -47,24 +42,32 @@ enum Between {
     Relay,
 }
 
-/// F5, F5.nginx and F5.relay, each for so many seconds.
+/// Whether the client commands in every tick, as players do, or only listens: then its receipts are rarer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    Player,
+    Listener,
+}
+
+/// F5 and its other ways, each for so many seconds.
 pub fn rows(seconds: u64, print: &mut dyn FnMut(Row)) {
     let ways = [
-        ("F5", Between::Nothing, (150.0, 100.0)),
-        ("F5.nginx", Between::Nginx, (300.0, 210.0)),
-        ("F5.relay", Between::Relay, (300.0, 210.0)),
+        ("F5", Between::Nothing, Client::Player, (150.0, 100.0)),
+        (
+            "F5.listener",
+            Between::Nothing,
+            Client::Listener,
+            (150.0, 100.0),
+        ),
+        ("F5.nginx", Between::Nginx, Client::Player, (300.0, 210.0)),
+        ("F5.relay", Between::Relay, Client::Player, (300.0, 210.0)),
     ];
     let offered = offered();
-    for (id, between, (pass, top)) in ways {
-        let run = offered
-            .as_ref()
-            .map_err(ToString::to_string)
-            .and_then(|offered| {
-                Ok((
-                    offered,
-                    over(between, seconds).map_err(|why| why.to_string())?,
-                ))
-            });
+    for (id, between, client, (pass, top)) in ways {
+        let run = match &offered {
+            Ok(offered) => over(between, client, seconds).map(|run| (offered, run)),
+            Err(why) => Err(why.clone()),
+        };
         let row = match run {
             Ok((offered, run)) => Row::new(id, run.taken.p99_ms, "ms", run.note(offered)),
             Err(why) => Row::new(id, f64::NAN, "ms", format!("not measured: {why}")),
@@ -126,13 +129,13 @@ fn offered() -> Result<Taken, Missing> {
     let link = Bottleneck::new()?;
     let mut server = link.start(Side::Near, &["slow-server"]);
     let port = server.line();
-    let mut client = client_of(&link, &port);
+    let mut client = client_of(&link, &port, Client::Player);
     client.say("go");
     std::thread::sleep(Duration::from_secs(5));
     Ok(taken(&mut client))
 }
 
-fn over(between: Between, seconds: u64) -> Result<Run, Missing> {
+fn over(between: Between, client: Client, seconds: u64) -> Result<Run, Missing> {
     let link = Bottleneck::new()?;
     link.fill_queues()?;
     link.narrow(KBIT)?;
@@ -140,7 +143,7 @@ fn over(between: Between, seconds: u64) -> Result<Run, Missing> {
     let port = server.line();
     let proxy = Proxy::before(&port, between, &link);
     let port = proxy.as_ref().map_or(&port, |proxy| &proxy.port);
-    let mut client = client_of(&link, port);
+    let mut client = client_of(&link, port, client);
     std::thread::sleep(WARM_UP);
     client.say("go");
     let (mut in_flight, mut queued) = (Vec::new(), Vec::new());
@@ -157,10 +160,13 @@ fn over(between: Between, seconds: u64) -> Result<Run, Missing> {
     })
 }
 
-fn client_of(link: &Bottleneck, port: &str) -> Process {
-    let how = std::env::var("SLOW_HOW").unwrap_or_else(|_| "player".into());
+fn client_of(link: &Bottleneck, port: &str, client: Client) -> Process {
     let url = format!("ws://{NEAR}:{port}");
-    let mut client = link.start(Side::Far, &["slow-client", &url, &how]);
+    let how = match client {
+        Client::Player => "player",
+        Client::Listener => "listener",
+    };
+    let mut client = link.start(Side::Far, &["slow-client", &url, how]);
     assert_eq!(client.line(), "ready", "the client joined");
     client
 }
@@ -313,16 +319,6 @@ async fn carry(client: TcpStream, server: TcpStream) -> io::Result<()> {
         ended = up => ended,
         ended = down => ended,
     }
-}
-
-/// The lines of the parent.
-fn orders() -> mpsc::UnboundedReceiver<String> {
-    let (to, lines) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        let mut lines = io::stdin().lock().lines().map_while(Result::ok);
-        while lines.next().is_some_and(|line| to.send(line).is_ok()) {}
-    });
-    lines
 }
 
 /// One client, who commands in every tick or is silent but for its receipts.

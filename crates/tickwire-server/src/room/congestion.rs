@@ -181,10 +181,15 @@ impl Congestion {
         let Some((least, longest)) = epoch.trips else {
             return;
         };
-        let late = least.saturating_sub(way.least);
+        let late_us = least.saturating_sub(way.least) * pace.tick_us;
+        let differ_us = (longest - least) * pace.tick_us;
+        // How long the link takes for one update: by so much a queue may be longer or shorter than it should be.
+        let one_us = (UNIT / fastest.max(1)).min(way.allowed) * pace.tick_us;
         let seen = Seen {
-            late_us: late * pace.tick_us,
-            differ_us: (longest - least) * pace.tick_us,
+            late_us,
+            differ_us,
+            stalls: differ_us > stall_ms(way) * 1000 + one_us,
+            stands: late_us > STANDING_MS * 1000 + one_us,
             is_slow,
             full,
             enough: enough(fastest, way, pace),
@@ -226,6 +231,15 @@ fn enough(fastest: u32, way: Way, pace: Pace) -> u32 {
     most.div_ceil(UNIT * 5).max(1)
 }
 
+/// Receipts of a client that only listens may have waited for the end of its pause.
+fn stall_ms(way: Way) -> u32 {
+    let pause = match way.commands {
+        true => 0,
+        false => tickwire_proto::session::RECEIPTS_ALONE_MS as u32,
+    };
+    STALL_MS + pause
+}
+
 /// What an epoch showed.
 #[derive(Clone, Copy, Debug)]
 struct Seen {
@@ -233,6 +247,10 @@ struct Seen {
     late_us: u32,
     /// How much later than the first of them the last came.
     differ_us: u32,
+    /// By more than a queue does.
+    stalls: bool,
+    /// There is a queue, of more than an update.
+    stands: bool,
     is_slow: bool,
     /// Updates that fill the whole window, and those that keep the link busy.
     full: u32,
@@ -259,13 +277,13 @@ impl Narrow {
 
     fn is_mistaken(&self, now: Tick, seen: &Seen, pace: Pace) -> bool {
         let settled = now.since(self.begun) > pace.ticks(SETTLE_MS);
-        (settled && seen.differ_us > STALL_MS * 1000) || self.in_vain >= EPOCHS_MAX
+        (settled && seen.stalls) || self.in_vain >= EPOCHS_MAX
     }
 
     /// A little wider or narrower; `None`: it need not be any more.
     fn adjusted(mut self, now: Tick, seen: &Seen, pace: Pace) -> Option<Narrow> {
         self.idle = if seen.is_slow { 0 } else { self.idle + 1 };
-        let in_vain = seen.late_us > STANDING_MS * 1000 && self.most <= seen.enough;
+        let in_vain = seen.stands && self.most <= seen.enough;
         self.in_vain = if in_vain { self.in_vain + 1 } else { 0 };
         let since = now.since(self.changed);
         if seen.late_us <= EMPTY_MS * 1000 {

@@ -97,9 +97,13 @@ impl Window {
         }
     }
 
-    /// Nothing is in flight any more: what was, went with a lost link, and another is another way.
+    /// Nothing is in flight any more: what was, went with a lost link, and another is another way. How long that is will be told; until then
+    /// it is taken to be as long as the old one.
     pub fn forget(&mut self, now: Tick, pace: Pace) {
-        *self = Window::new(now, pace);
+        *self = Window {
+            heartbeat_ms: self.heartbeat_ms,
+            ..Window::new(now, pace)
+        };
     }
 
     /// A receipt: everything up to `held` has arrived. Whether it says something new and possible. `commands`: such clients send one with each.
