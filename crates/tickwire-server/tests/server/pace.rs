@@ -143,7 +143,10 @@ fn a_client_that_does_not_read_makes_nothing_grow_and_is_cut_after_ten_seconds()
     world.ticks(260, |world| {
         wander(world);
         assert_eq!(held(world), early, "the update that waits, and no other");
-        let (others, room) = (world.peers[0].held().min(world.peers[1].held()), world.peers[0].room());
+        let (others, room) = (
+            world.peers[0].held().min(world.peers[1].held()),
+            world.peers[0].room(),
+        );
         let now = world.server.room(room).expect("the room").tick_now();
         assert!(others.plus(3) >= now, "nobody waits for it");
     });
