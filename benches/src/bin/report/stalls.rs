@@ -56,7 +56,8 @@ fn ages(clients: u16, seconds: u64) -> Row {
     };
     let mut sleepers = start(count);
     let mut readers = start(clients - count);
-    for phase in 0..seconds / PHASE.as_secs() {
+    // As many of one kind as of the other.
+    for phase in 0..2 * (seconds / (2 * PHASE.as_secs())).max(1) {
         let stalled = phase % 2;
         sleepers.say(if stalled == 1 { "stall" } else { "read" });
         std::thread::sleep(SETTLE);

@@ -222,13 +222,13 @@ impl Congestion {
 
 /// Updates in flight that keep the link busy. A fifth less than the fastest rate says, since that is of an epoch that caught one or two more than others.
 fn enough(fastest: u32, way: Way, pace: Pace) -> u32 {
-    let pause = if way.commands {
-        0
-    } else {
-        pace.ticks(LISTENS_MS)
+    let (pause, least) = match way.commands {
+        true => (0, 1),
+        // One alone would go for each receipt, and those are rare.
+        false => (pace.ticks(LISTENS_MS), 2),
     };
     let most = fastest * (way.least + pause) * 4;
-    most.div_ceil(UNIT * 5).max(1)
+    most.div_ceil(UNIT * 5).max(least)
 }
 
 /// Receipts of a client that only listens may have waited for the end of its pause.
