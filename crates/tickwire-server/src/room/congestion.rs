@@ -19,6 +19,8 @@ const FLOWING_MS: u32 = 100;
 const FLOWING_LISTENER_MS: u32 = tickwire_proto::session::RECEIPTS_ALONE_MS as u32 + 50;
 /// A link is too slow where one in so many updates waits for its speed.
 const SLOW_SHARE: u32 = 8;
+/// So many epochs in a row prove it: one may be chance, where packets are lost.
+const EPOCHS: u32 = 2;
 /// Every receipt of an epoch is so late: there is a queue.
 const STANDING_MS: u32 = 60;
 /// One receipt of an epoch is no later than that: the queue was empty.
@@ -34,7 +36,7 @@ const EPOCHS_MAX: u32 = 4;
 /// What proved to be no slow link is not taken for one again for so long, and ever longer.
 const PAUSE_MS: u32 = 5_000;
 const PAUSE_MS_MAX: u32 = 60_000;
-/// The fastest rate is remembered for one to two times as long, and that the link was slow.
+/// The fastest rate is remembered for one to two times as long.
 const MEMORY_MS: u32 = 5_000;
 /// How much longer than the least round trip of a client that only listens its receipts take, as far as that needs updates in flight.
 const LISTENS_MS: u32 = tickwire_proto::session::RECEIPTS_ALONE_MS as u32 / 4;
@@ -50,9 +52,10 @@ pub(super) struct Congestion {
     /// The last receipt that told of something new, and how long updates flow after it.
     flowed: Option<Tick>,
     flows: u32,
-    /// The end of the last epoch in which the link was too slow.
-    slow: Option<Tick>,
-    /// Updates in flight at most, where the link was too slow of late: what the fastest rate fills the whole window with.
+    /// Epochs in a row in which the link was too slow, and of those in which a queue stood too.
+    slow: u32,
+    queued: u32,
+    /// Updates in flight at most, where the link is too slow: what the fastest rate fills the whole window with.
     full: Option<u32>,
     /// The same where a queue stands.
     narrow: Option<Narrow>,
@@ -102,7 +105,8 @@ impl Congestion {
             fastest: Extreme::most(pace.ticks(MEMORY_MS)),
             flowed: None,
             flows: 0,
-            slow: None,
+            slow: 0,
+            queued: 0,
             full: None,
             narrow: None,
             not_before: now,
@@ -171,13 +175,10 @@ impl Congestion {
         self.fastest.add(now, rate);
         let fastest = self.fastest.get(now).unwrap_or(rate);
         let is_slow = epoch.is_slow();
-        if is_slow {
-            self.slow = Some(now);
-        }
-        let memory = pace.ticks(2 * MEMORY_MS);
-        let lately = self.slow.is_some_and(|at| now.since(at) < memory) && now >= self.not_before;
+        self.slow = if is_slow { self.slow + 1 } else { 0 };
         let full = (fastest * way.allowed).div_ceil(UNIT).max(1);
-        self.full = lately.then_some(full);
+        let bounded = self.slow >= EPOCHS || self.narrow.is_some();
+        self.full = bounded.then_some(full);
         let Some((least, longest)) = epoch.trips else {
             return;
         };
@@ -194,8 +195,10 @@ impl Congestion {
             full,
             enough: enough(fastest, way, pace),
         };
+        let is_queued = is_slow && seen.is_queue() && now >= self.not_before;
+        self.queued = if is_queued { self.queued + 1 } else { 0 };
         match self.narrow {
-            None if is_slow && seen.is_queue() && now >= self.not_before => {
+            None if self.queued >= EPOCHS => {
                 // What arrived while the window was wide may have waited elsewhere and come at once.
                 self.fastest.forget();
                 self.fastest.add(now, rate);
@@ -216,7 +219,7 @@ impl Congestion {
         }
         self.not_before = now.plus(pace.ticks(self.pause_ms));
         self.pause_ms = (self.pause_ms * 2).min(PAUSE_MS_MAX);
-        (self.narrow, self.full, self.slow) = (None, None, None);
+        (self.narrow, self.full, self.slow) = (None, None, 0);
     }
 }
 
