@@ -38,6 +38,14 @@ pub struct Nginx {
     child: Child,
     folder: PathBuf,
     port: u16,
+    site: Site,
+}
+
+/// What it stands before, and for whom.
+#[derive(Clone)]
+struct Site {
+    /// The address that it listens at.
+    host: &'static str,
     upstream: String,
     forwards: Forwards,
 }
@@ -56,6 +64,32 @@ impl Nginx {
     /// # Panics
     /// Where nginx is missing.
     pub fn forwarding(upstream: &str, upgrades: bool, forwards: Forwards) -> Self {
+        Self::run(
+            Site {
+                host: "127.0.0.1",
+                upstream: upstream.to_owned(),
+                forwards,
+            },
+            upgrades,
+        )
+    }
+
+    /// Listening at every address of this machine, or of its network namespace.
+    ///
+    /// # Panics
+    /// Where nginx is missing.
+    pub fn everywhere(upstream: &str) -> Self {
+        Self::run(
+            Site {
+                host: "0.0.0.0",
+                upstream: upstream.to_owned(),
+                forwards: Forwards::Peer,
+            },
+            true,
+        )
+    }
+
+    fn run(site: Site, upgrades: bool) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         for _ in 0..TRIES {
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -65,7 +99,7 @@ impl Nginx {
             let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
             let port = free.local_addr().expect("its address").port();
             drop(free);
-            write_config(&folder, port, upstream, upgrades, forwards);
+            write_config(&folder, port, &site, upgrades);
             let child = Command::new(program())
                 .arg("-p")
                 .arg(&folder)
@@ -78,8 +112,7 @@ impl Nginx {
                 child,
                 folder,
                 port,
-                upstream: upstream.to_owned(),
-                forwards,
+                site: site.clone(),
             };
             if nginx.is_up() {
                 return nginx;
@@ -109,8 +142,7 @@ impl Nginx {
 
     /// Takes another configuration into use. Connections of the old one are closed within a second.
     pub fn reload(&self, upgrades: bool) {
-        let (port, forwards) = (self.port, self.forwards);
-        write_config(&self.folder, port, &self.upstream, upgrades, forwards);
+        write_config(&self.folder, self.port, &self.site, upgrades);
         let told = Command::new("kill")
             .args(["-HUP", &self.child.id().to_string()])
             .status();
@@ -143,14 +175,9 @@ fn program() -> &'static str {
 }
 
 /// What an operator would write; what README.md says of proxies is in it.
-fn write_config(
-    folder: &std::path::Path,
-    port: u16,
-    upstream: &str,
-    upgrades: bool,
-    forwards: Forwards,
-) {
-    let forwarded = forwards.header();
+fn write_config(folder: &std::path::Path, port: u16, site: &Site, upgrades: bool) {
+    let Site { host, upstream, .. } = site;
+    let forwarded = site.forwards.header();
     let sockets = if upgrades {
         format!(
             "proxy_pass http://game;
@@ -188,7 +215,7 @@ http {{
         keepalive 16;
     }}
     server {{
-        listen 127.0.0.1:{port};
+        listen {host}:{port};
         location / {{
             proxy_pass http://game;
             proxy_http_version 1.1;

@@ -1,4 +1,4 @@
-//! F2, F3, F4, F6, F8 and F10: what many viewers, readers that stall, those who come and go, and rooms that sleep cost. Each server and each crowd is a process of its own.
+//! F2, F3, F4, F8 and F10: what many viewers, those who come and go, and rooms that sleep cost. Each server and each crowd is a process of its own.
 
 use std::{cell::Cell, collections::BTreeMap, process::ExitCode, rc::Rc, time::Duration};
 
@@ -19,13 +19,11 @@ const MOVING: u32 = 250;
 const ROOMS: usize = 100;
 const ROOM: usize = 16;
 /// Ticks are looked at where the server's threads waited less than this for their core.
-const CALM: Duration = Duration::from_millis(1);
+pub const CALM: Duration = Duration::from_millis(1);
 /// Rooms of F10.
 const SLEEPING: usize = 10_000;
 /// Sessions of F8, each of which joins and leaves twice a second.
 const CHURNING: usize = 110;
-/// Readers of F6 that stall, in a hundred.
-const STALLED_PERCENT: u16 = 1;
 
 /// What a server counts, by name.
 type Counts = BTreeMap<String, f64>;
@@ -120,60 +118,6 @@ pub fn rooms(seconds: u64, print: &mut dyn FnMut(Row)) {
         f64::INFINITY
     };
     print(Row::new("F2.late", share, "of 10^4", note).goals(1.0, 0.0));
-}
-
-/// F6.
-pub fn stalled(clients: u16, seconds: u64, print: &mut dyn FnMut(Row)) {
-    let (without, with) = (
-        ages(clients, 0, seconds),
-        ages(clients, STALLED_PERCENT, seconds),
-    );
-    let note = format!(
-        "others' p99 age {:.1} ms with {STALLED_PERCENT} % of {clients} readers stalled, {:.1} ms with none; p50 {:.1} and {:.1}",
-        with.p99_ms, without.p99_ms, with.p50_ms, without.p50_ms
-    );
-    print(Row::new("F6", with.p99_ms / without.p99_ms, "x", note).goals(1.10, 1.10));
-    let note = "the server's memory for each that stalls, beside what a reader costs";
-    print(
-        Row::new(
-            "F6.held",
-            (with.held_kib - without.held_kib).max(0.0),
-            "KiB",
-            note,
-        )
-        .goals(64.0, 64.0),
-    );
-}
-
-struct Ages {
-    p50_ms: f64,
-    p99_ms: f64,
-    /// What the server's memory grew by while they stalled, for each.
-    held_kib: f64,
-}
-
-fn ages(clients: u16, percent: u16, seconds: u64) -> Ages {
-    let mut server = Process::start(&["crowd-server", "moving", &clients.to_string()]);
-    let url = server.line();
-    let count = u32::from(clients) * u32::from(percent) / 100;
-    let mut sleepers = Process::start(&["crowd", &url, &count.to_string(), "stall"]);
-    assert_eq!(sleepers.line(), "ready", "those who stall have joined");
-    let readers = u32::from(clients) - count;
-    let mut swarm = Process::start(&["crowd", &url, &readers.to_string(), "age"]);
-    assert_eq!(swarm.line(), "ready", "the clients joined");
-    let before = cpu::rss_of(server.id());
-    swarm.say("go");
-    sleepers.say("go");
-    std::thread::sleep(Duration::from_secs(seconds));
-    let grown = cpu::rss_of(server.id()).saturating_sub(before) as f64 / 1024.0;
-    swarm.say("stop");
-    let line = swarm.line();
-    let (p50_ms, p99_ms): (f64, f64) = serde_json::from_str(&line).expect("two numbers");
-    Ages {
-        p50_ms,
-        p99_ms,
-        held_kib: grown / f64::from(count.max(1)),
-    }
 }
 
 /// F8.
@@ -364,9 +308,7 @@ fn put_to_sleep(running: &Running, rooms: usize) -> f64 {
 struct Crowd {
     ready: Cell<usize>,
     gone: Cell<usize>,
-    goes: Cell<bool>,
     stops: Cell<bool>,
-    ages_us: std::cell::RefCell<Vec<u32>>,
 }
 
 fn swarm(url: &str, clients: usize, how: &str) {
@@ -388,22 +330,12 @@ fn swarm(url: &str, clients: usize, how: &str) {
         tokio::time::sleep(Duration::from_secs(2)).await;
         println!("ready");
         crate::realtime::order().await;
-        crowd.goes.set(true);
         if how == "churn" {
             crowd.stops.set(true);
             while crowd.gone.get() < clients {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             println!("gone");
-        } else {
-            crate::realtime::order().await;
-            let mut ages = crowd.ages_us.take();
-            ages.sort_unstable();
-            let at = |share: usize| {
-                ages.get(ages.len() * share / 100)
-                    .map_or(0.0, |us| f64::from(*us) / 1e3)
-            };
-            println!("[{}, {}]", at(50), at(99));
         }
         crate::realtime::order().await; // the parent ends it
     });
@@ -434,16 +366,6 @@ async fn one(url: String, how: String, crowd: Rc<Crowd>) {
                     }
                     room = net.client_mut().quick("", &[]);
                 }
-                if how == "stall" {
-                    // Its socket is open, and nobody reads.
-                    std::future::pending::<()>().await;
-                }
-            }
-            Some(ClientEvent::Updated {
-                stamp: Some(stamp), ..
-            }) if crowd.goes.get() && how == "age" => {
-                let age = now().0.saturating_sub(stamp);
-                crowd.ages_us.borrow_mut().push(age as u32);
             }
             Some(ClientEvent::JoinRefused { refusal, .. }) => panic!("{}", refusal.message),
             _ => {}

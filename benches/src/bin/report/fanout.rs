@@ -206,7 +206,8 @@ async fn bot(url: String, seed: u64, commands: bool, swarm: std::rc::Rc<Swarm>) 
     }
 }
 
-fn say_commands(connection: &mut Connection, room: RoomKey) {
+/// What a player who steers nowhere says in each tick that is due.
+pub fn say_commands(connection: &mut Connection, room: RoomKey) {
     let now = connection.now();
     while let Some(tick) = connection.client_mut().command_tick(room, now) {
         let Some(view) = connection.client().view(room) else {
@@ -265,22 +266,34 @@ async fn drain(mut socket: tokio::net::TcpStream, commands: bool) {
 pub struct Process {
     child: Child,
     out: BufReader<ChildStdout>,
-    to: ChildStdin,
+    to: Option<ChildStdin>,
 }
 
 impl Process {
     pub fn start(args: &[&str]) -> Self {
-        let exe = std::env::current_exe().expect("a program has a path");
-        let mut child = Command::new(exe)
+        Self::start_by(&[], args).expect("this program starts once more")
+    }
+
+    /// The same through another program, which becomes it: `by` is what is written before it.
+    pub fn start_by(by: &[&str], args: &[&str]) -> std::io::Result<Self> {
+        let exe = std::env::current_exe()?;
+        let mut command = match by {
+            [] => Command::new(exe),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(exe);
+                command
+            }
+        };
+        let mut child = command
             .arg("--child")
             .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .spawn()
-            .expect("this program starts once more");
+            .spawn()?;
         let out = BufReader::new(child.stdout.take().expect("stdout is piped"));
-        let to = child.stdin.take().expect("stdin is piped");
-        Self { child, out, to }
+        let to = child.stdin.take();
+        Ok(Self { child, out, to })
     }
 
     pub fn id(&self) -> u32 {
@@ -296,7 +309,19 @@ impl Process {
     }
 
     pub fn say(&mut self, word: &str) {
-        writeln!(self.to, "{word}").expect("a child listens");
+        let to = self.to.as_mut().expect("it was not told to end");
+        writeln!(to, "{word}").expect("a child listens");
+    }
+
+    /// Lets it end by itself, with what it has started in turn.
+    pub fn finish(&mut self) {
+        self.to = None;
+        for _ in 0..500 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

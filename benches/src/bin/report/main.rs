@@ -1,6 +1,7 @@
 //! `report`: prints every figure with its goal beside it, as a table or as lines of JSON. Each part measures in a file of its own.
 
 mod bots;
+mod bottleneck;
 mod codec;
 mod costs;
 mod cpu;
@@ -17,6 +18,8 @@ mod raw;
 mod realtime;
 mod recorded;
 mod seen;
+mod slow;
+mod stalls;
 mod train;
 
 use std::path::PathBuf;
@@ -31,7 +34,7 @@ use tickwire_benches::row::{Row, head};
 #[derive(Parser)]
 #[command(name = "report", version)]
 struct Cli {
-    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), interest (I1 I2 I3), feel (L1 to L7, L9), first, peers (C5 F9: builds the peers bench, which takes minutes the first time). All if none is named
+    /// Parts or rows to run: recorded (C1 C2 C3 G1 G2), codec (C4 C4w C7), exact (C8), idle (C6), fanout (F1a F1b F2 F3 F4 F5 F6 F8 F10), realtime (RT1 RT2 RT3 F7), bots (B1 B2), picture (P1), interest (I1 I2 I3), feel (L1 to L7, L9), first, peers (C5 F9: builds the peers bench, which takes minutes the first time). All if none is named
     #[arg(value_name = "PART")]
     parts: Vec<String>,
     /// One line of JSON a row
@@ -82,7 +85,10 @@ const FEEL: [&[&str]; 3] = [
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if !cli.child.is_empty() {
-        let own = realtime::child(&cli.child).or_else(|| crowds::child(&cli.child));
+        let own = realtime::child(&cli.child)
+            .or_else(|| crowds::child(&cli.child))
+            .or_else(|| slow::child(&cli.child))
+            .or_else(|| stalls::child(&cli.child));
         return own.unwrap_or_else(|| fanout::child(&cli.child));
     }
     if let Some(folder) = &cli.train {
@@ -157,8 +163,11 @@ fn main() -> ExitCode {
     if wanted(&["fanout", "F3", "F4"]) {
         crowds::viewers(cli.clients, cli.seconds, &mut print);
     }
+    if wanted(&["fanout", "F5"]) {
+        slow::rows(cli.seconds * 6, &mut print);
+    }
     if wanted(&["fanout", "F6"]) {
-        crowds::stalled(cli.clients, cli.seconds, &mut print);
+        stalls::rows(cli.clients, cli.seconds, &mut print);
     }
     if wanted(&["fanout", "F8"]) {
         crowds::churn(cli.seconds, &mut print);
@@ -203,10 +212,10 @@ fn main() -> ExitCode {
     }
 }
 
-const KNOWN: [&str; 56] = [
+const KNOWN: [&str; 57] = [
     "recorded", "C1", "C2", "C3", "G1", "G2", "exact", "C8", "codec", "C4", "C4w", "C7", "idle",
-    "C6", "fanout", "F1a", "F1b", "F2", "F3", "F4", "F6", "F8", "F10", "realtime", "RT1", "RT2",
-    "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "interest", "I1", "I2", "I3",
+    "C6", "fanout", "F1a", "F1b", "F2", "F3", "F4", "F5", "F6", "F8", "F10", "realtime", "RT1",
+    "RT2", "RT3", "F7", "bots", "B1", "B2", "picture", "P1", "first", "interest", "I1", "I2", "I3",
     "costs", "K1", "K2", "K3", "K4", "feel", "L1", "L2", "L3", "L4", "L5", "L6", "L7", "L9",
     "peers", "C5", "F9", "all",
 ];

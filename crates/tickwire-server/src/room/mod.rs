@@ -3,7 +3,9 @@
 mod asks;
 mod beat;
 mod commands;
+mod congestion;
 mod drafts;
+mod extreme;
 mod flags;
 mod io;
 mod lagging;
@@ -372,13 +374,14 @@ impl Room {
     }
 
     fn held(&mut self, member: MemberId, held: Holding) {
-        let now = self.sim.tick();
+        let (now, pace) = (self.sim.tick(), self.pace);
         let known = self.members.get_mut(member).map(|member| {
             member.viewer.held(held);
             if member.viewer.is_loose() {
                 member.pictures.held(held);
             }
-            member.viewer.window.held(now, held.newest)
+            let commands = member.heard.is_some();
+            member.viewer.window.held(now, held.newest, pace, commands)
         });
         self.stats.inputs_late += u64::from(known.is_none());
     }

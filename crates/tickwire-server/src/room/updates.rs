@@ -271,12 +271,12 @@ impl Round<'_> {
             self.stats.skipped_gauge += 1;
             return;
         }
-        let commands = member.heard.is_some();
         if member.viewer.is_loose() {
             member.viewer.window.forget_lost(tick, self.pace);
         }
-        if !member.viewer.window.is_open(tick, self.pace, commands) {
+        if !member.viewer.window.is_open(tick, self.pace) {
             self.stats.skipped_window += 1;
+            member.viewer.window.waited(tick);
             // It is heard from only when it hears something: see `send_lone`.
             note_lone(self.lone, member);
             return;
@@ -314,7 +314,7 @@ impl Round<'_> {
             }
         }
         self.leave_out(member);
-        member.viewer.sent(tick, self.pace, commands);
+        member.viewer.sent(tick, self.pace);
         if let Some(cap) = self.rewind_ticks.filter(|_| !member.watches()) {
             member.pictures.sent(tick, cap, member.viewer.is_loose());
         }
@@ -366,10 +366,7 @@ impl Round<'_> {
                 member.viewer.lone = false;
                 return false;
             }
-            let open = member
-                .viewer
-                .window
-                .is_open(tick, self.pace, member.heard.is_some());
+            let open = member.viewer.window.is_open(tick, self.pace);
             let pause = if open { LONE_TICK_FRAME_MS } else { KNOCK_MS };
             let due = tick.since(member.viewer.told) >= self.pace.ticks(pause);
             if !due || member.presence != Presence::Online || !member.gauge.is_empty() {

@@ -40,7 +40,7 @@ impl Viewer {
             updates: VecDeque::new(),
             loose,
             holding: Holding::default(),
-            window: Window::new(pace),
+            window: Window::new(now, pace),
             told: now,
             unsettled: false,
             lone: false,
@@ -110,8 +110,8 @@ impl Viewer {
     }
 
     /// An update was sent.
-    pub fn sent(&mut self, now: Tick, pace: Pace, commands: bool) {
-        self.window.sent(now, pace, commands);
+    pub fn sent(&mut self, now: Tick, pace: Pace) {
+        self.window.sent(now, pace);
         self.updates.push_back(now);
         self.told = now;
     }
@@ -137,7 +137,7 @@ impl Viewer {
 
     /// It is back on another link and holds `held`: what was on its way is lost. If that is not known here, it needs keyframes.
     pub fn resume(&mut self, now: Tick, held: Option<Tick>, loose: bool, pace: Pace) {
-        self.window.forget();
+        self.window.forget(now, pace);
         self.loose = loose.then(|| Again::new(pace, 0));
         self.holding = Holding::default();
         let known = held.filter(|held| self.updates.contains(held));

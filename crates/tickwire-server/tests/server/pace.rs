@@ -131,12 +131,25 @@ fn a_keyframe_comes_on_request_with_its_hash_and_not_too_often() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_cut_after_ten_seconds() {
+fn a_client_that_does_not_read_makes_nothing_grow_and_is_cut_after_ten_seconds() {
     let mut world = World::with_players(server(), "hello", 3);
     let key = world.peers[2].key;
     world.server.block(world.now, key, true);
     world.peers[2].late = true;
-    world.ticks(270, wander);
+    let held = |world: &World| world.server.fronts()[0].backlog(key).unwrap().gauge_bytes;
+    world.ticks(10, wander);
+    let early = held(&world);
+    assert!((1..=64 * 1024).contains(&early), "{early} bytes");
+    world.ticks(260, |world| {
+        wander(world);
+        assert_eq!(held(world), early, "the update that waits, and no other");
+        let (others, room) = (
+            world.peers[0].held().min(world.peers[1].held()),
+            world.peers[0].room(),
+        );
+        let now = world.server.room(room).expect("the room").tick_now();
+        assert!(others.plus(3) >= now, "nobody waits for it");
+    });
     assert_eq!(world.server.closed(key), None);
     // Heartbeats stay unwritten; what a real link would hold is told by the link itself.
     let before = world.now;
