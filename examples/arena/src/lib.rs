@@ -98,6 +98,8 @@ pub fn arena(options: Options) -> impl Fn(&mut Game) + Send + Sync + 'static {
         let map = options.map.clone();
         game.rate(HZ)
             .send(30)
+            .codec(Profile::Dense)
+            .codebook(include_bytes!("arena.book"))
             .seats(u32::from(options.seats))
             .seat_for_each_session() // two windows of one browser are two ships
             .computer_players(u32::from(options.players))

@@ -7,6 +7,7 @@ use bevy_ecs::prelude::*;
 use tickwire_client::{ClientConfig, ClientEvent};
 use tickwire_net::client::Connection;
 use tickwire_net::{Server, StartError, now};
+use tickwire_sim::GameKind;
 use tickwire_sim::prelude::*;
 
 use super::people::Folder;
