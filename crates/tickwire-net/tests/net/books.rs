@@ -28,7 +28,7 @@ fn stirs(tick: Res<CurrentTick>, mut all: Query<&mut super::Dot>) {
 fn plain(game: &mut Game) {
     dots(game);
     game.codec(Profile::Dense)
-        .systems(stirs)
+        .systems(stirs.after(super::steer))
         .on_start(|mut commands: Commands| {
             commands.spawn_batch((0..40).map(|_| super::Dot::default()));
         });
