@@ -15,22 +15,30 @@ pub struct Counting;
 
 // SAFETY: every call goes to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
+    // SAFETY: the caller keeps the promises of `GlobalAlloc`.
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
+        // SAFETY: the same call, as it came.
         unsafe { System.alloc(layout) }
     }
 
+    // SAFETY: the caller keeps the promises of `GlobalAlloc`.
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count();
+        // SAFETY: the same call, as it came.
         unsafe { System.alloc_zeroed(layout) }
     }
 
+    // SAFETY: the caller keeps the promises of `GlobalAlloc`.
     unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
+        // SAFETY: the same call, as it came.
         unsafe { System.realloc(old, layout, size) }
     }
 
+    // SAFETY: the caller keeps the promises of `GlobalAlloc`.
     unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+        // SAFETY: the same call, as it came.
         unsafe { System.dealloc(old, layout) }
     }
 }

@@ -1,7 +1,7 @@
 //! What is predicted as a picture needs it: rows of a schema whose quantisers are finer than the wire's. Not how they are smoothed or drawn.
 
 use tickwire_snapshot::quant::STEPS_MAX;
-use tickwire_snapshot::{Lerp, OwnedRow, Quant, RecordSchema, Schema};
+use tickwire_snapshot::{Codebook, Lerp, OwnedRow, Quant, RecordSchema, Schema};
 
 use super::Mirror;
 use crate::column::Column;
@@ -62,6 +62,8 @@ pub(crate) fn fine(schema: &Schema) -> Schema {
     for record in fine.components.iter_mut().chain(&mut fine.resources) {
         make_finer(record);
     }
+    // Never on a wire, and a book of other columns.
+    fine.codebook = Codebook::default();
     let sealed = fine.seal();
     debug_assert!(sealed.is_ok(), "{sealed:?}");
     match sealed {
