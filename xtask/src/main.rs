@@ -57,7 +57,9 @@ fn main() -> ExitCode {
 
 /// The repository's root: the folder above this crate's.
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+    // Cargo says where the sources are now: a target folder may have come from another clone.
+    let told = std::env::var_os("CARGO_MANIFEST_DIR");
+    PathBuf::from(told.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()))
         .parent()
         .expect("xtask lies in the repository")
         .to_path_buf()
