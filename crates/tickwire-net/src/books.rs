@@ -37,7 +37,10 @@ impl Books {
                 let name = file_name(namespace.name(), kind.name());
                 match kind.codebook() {
                     Some(book) if !book.is_empty() => self.write_one(&name, book.as_bytes()),
-                    Some(_) => tracing::warn!(name, "nothing was played to train a codebook on"),
+                    Some(_) => tracing::warn!(
+                        name,
+                        "no codebook: too little was played in rooms that have ended"
+                    ),
                     None => tracing::info!(
                         kind = kind.name(),
                         "no codebook: the profile of this kind of room is not the dense one"

@@ -27,14 +27,8 @@ pub struct Kind {
     options: KindOptions,
     schema_hash: u64,
     schema_bytes: Bytes,
-    training: Option<Training>,
-}
-
-/// Where a codebook comes about: a room at a time trains it, and leaves it here when it ends.
-struct Training {
-    trainer: Mutex<Option<Trainer>>,
-    /// What it has come to.
-    book: Mutex<Codebook>,
+    /// Where a codebook comes about: a room at a time takes it, and leaves it here when it ends.
+    trainer: Option<Mutex<Option<Trainer>>>,
 }
 
 impl fmt::Debug for Kind {
@@ -60,7 +54,7 @@ impl Kind {
         Kind {
             schema_hash: schema.hash(),
             schema_bytes: schema.to_bytes().into(),
-            training: None,
+            trainer: None,
             options,
             game,
         }
@@ -70,32 +64,30 @@ impl Kind {
     #[must_use]
     pub fn training(mut self) -> Kind {
         let schema = self.game.schema();
-        self.training = (schema.profile == Profile::Dense).then(|| Training {
-            trainer: Mutex::new(Some(Trainer::new(schema))),
-            book: Mutex::default(),
-        });
+        let trains = schema.profile == Profile::Dense;
+        self.trainer = trains.then(|| Mutex::new(Some(Trainer::new(schema))));
         self
     }
 
-    /// The codebook that its rooms have trained, as far as they have ended: empty if none has, or if nothing is worth telling. `None`: they
-    /// train none.
+    /// The codebook that its rooms have trained: empty if nothing is worth telling, or if the one that trains has not ended. It takes up to a
+    /// second to find out. `None`: they train none.
     #[must_use]
     pub fn codebook(&self) -> Option<Codebook> {
-        Some(lock(&self.training.as_ref()?.book).clone())
+        let trainer = lock(self.trainer.as_ref()?);
+        Some(trainer.as_ref().map(Trainer::finish).unwrap_or_default())
     }
 
     /// For a new room; `None`: another one trains, or none is to.
     pub(crate) fn take_trainer(&self) -> Option<Trainer> {
-        let mut trainer = lock(&self.training.as_ref()?.trainer).take()?;
+        let mut trainer = lock(self.trainer.as_ref()?).take()?;
         trainer.next_room();
         Some(trainer)
     }
 
     /// From a room that ends.
     pub(crate) fn leave_trainer(&self, trainer: Trainer) {
-        if let Some(training) = &self.training {
-            *lock(&training.book) = trainer.finish();
-            *lock(&training.trainer) = Some(trainer);
+        if let Some(place) = &self.trainer {
+            *lock(place) = Some(trainer);
         }
     }
 

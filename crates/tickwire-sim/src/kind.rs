@@ -289,12 +289,18 @@ fn published(name: &str, book: &mut Game) -> Result<Schema, GameError> {
         schema.add_message(message);
     }
     schema.seal()?;
-    if schema.profile == Profile::Dense && !book.codebook.is_empty() {
+    if book.codebook.is_empty() {
+        return Ok(schema);
+    }
+    if schema.profile != Profile::Dense {
+        let advice = "codebook(): only the dense profile begins with one: say codec(Profile::Dense), or leave it out";
+        book.advice.push(advice.to_owned());
+    } else {
         let (fitted, without) = book.codebook.fitted(&schema);
         if !without.is_empty() {
             let tables = without.join(", ");
             book.advice.push(format!(
-                "codebook(): {tables} changed since it was trained and begin with guesses: train it anew"
+                "codebook(): some of what it was trained on has changed since, among {tables}, and begins with guesses: train it anew"
             ));
         }
         schema.codebook = fitted;

@@ -1,6 +1,6 @@
 //! Sealing a schema: names sorted and numbered, limits checked, tracks and layouts computed; and the bytes that are hashed and sent. What a schema is stands in `schema`.
 
-use crate::codec::{CodebookError, Compiled};
+use crate::codec::CodebookError;
 use crate::hash::{Mixer, name_id};
 use crate::layout::Layout;
 use crate::quant::QuantError;
@@ -114,8 +114,7 @@ impl Schema {
         }
         let columns = self.records().map(|r| r.layout.columns().len()).sum();
         limit("columns of all tables", columns, TABLE_COLUMNS_MAX)?;
-        self.book = Compiled::default();
-        self.codebook.check(self)?;
+        self.book = self.codebook.compile(self)?;
         limit(
             "bytes of the schema",
             self.to_bytes().len(),

@@ -111,7 +111,7 @@ pub struct Config {
     pub files: Option<PathBuf>,
     /// Where notices are kept; without one they are lost when the server stops.
     pub state: Option<PathBuf>,
-    /// Where a codebook is written for each kind of room of the dense profile when the server stops: `NAME.book`, for
+    /// Where a codebook is written for each kind of room of the dense profile when the server stops (of the namespaces that it started with): `NAME.book`, for
     /// [`Game::codebook`](tickwire_sim::Game::codebook). Without one none is trained.
     pub train: Option<PathBuf>,
     /// Who may read `/metrics`.

@@ -142,7 +142,7 @@ impl Window {
         self.congestion.is_wide()
     }
 
-    /// K: the least round trip of the last minute and 150 ms, or a quarter of a second.
+    /// K: the least round trip of late and 150 ms, or a quarter of a second.
     fn allowed(&self, now: Tick, pace: Pace) -> u32 {
         let beyond = match self.heartbeat_ms {
             0 => 0,

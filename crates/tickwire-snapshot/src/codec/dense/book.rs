@@ -25,8 +25,8 @@ const SEEN: [u16; 8] = [0, 1, 2, 4, 7, 12, 20, 30];
 /// Probabilities that a book can tell.
 pub(super) const CHANCES: u32 = 64;
 
-/// What the models of a dense delta begin with, trained on updates of the game by a [`Trainer`](crate::Trainer): a tenth fewer bytes, or more
-/// where little happens. Part of the [schema](Schema::codebook): both sides begin alike. The form of its bytes is told in PROTOCOL.md.
+/// What the models of a dense delta begin with, trained on updates of the game by a [`Trainer`](crate::Trainer): a sixteenth to a
+/// quarter fewer bytes, most where little happens. Part of the [schema](Schema::codebook): both sides begin alike. The form of its bytes is told in PROTOCOL.md.
 ///
 /// It has a section for each table, found by the table's columns: a table that was changed after the training begins with guesses again, until
 /// the next.
@@ -72,26 +72,30 @@ impl Codebook {
         self.0.is_empty()
     }
 
-    /// Of this book what fits a schema, and the tables that it has nothing for: new ones, and those whose columns are others now.
+    /// Of this book what fits a schema; and, if some of it does not, the tables that it has nothing for: among them are those whose columns are
+    /// others now than when it was trained.
     pub fn fitted(&self, schema: &Schema) -> (Self, Vec<String>) {
         let mut made = Self::default();
         let mut keys = keys(schema);
         let mut without: Vec<String> = Vec::new();
         keys.sort_unstable();
+        let is_known = |(key, _)| keys.iter().any(|(known, _)| *known == key);
+        let all_fits = self.sections().flatten().all(is_known);
         for (key, name) in keys {
             match self.sections().flatten().find(|it| it.0 == key) {
                 Some((_, bytes)) => made.put(key, bytes),
-                None if name.is_empty() => {}
+                // A table that nothing was worth telling of is no news.
+                None if all_fits || name.is_empty() => {}
                 None => without.push(name),
             }
         }
         (made, without)
     }
 
-    /// Whether every section is one of this schema's, and can be read.
-    pub(crate) fn check(&self, schema: &Schema) -> Result<(), CodebookError> {
+    /// What it says of a schema, if every section is one of this schema's and can be read.
+    pub(crate) fn compile(&self, schema: &Schema) -> Result<Compiled, CodebookError> {
         if self.is_empty() {
-            return Ok(());
+            return Ok(Compiled::default());
         }
         Self::from_bytes(&self.0)?;
         let keys = keys(schema);
@@ -100,7 +104,8 @@ impl Codebook {
                 return Err(CodebookError::Section(key));
             }
         }
-        Book::of(schema, self).map(|_| ())
+        let book = Book::of(schema, self)?;
+        Ok(Compiled(OnceLock::from(Arc::new(book))))
     }
 
     /// Appends a section; keys rise.
@@ -240,7 +245,7 @@ impl Book {
     }
 }
 
-/// The [`Book`] of a schema, once it was needed. What two schemas are does not depend on it.
+/// The [`Book`] of a schema; guesses alone are made when they are needed. What two schemas are does not depend on it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Compiled(OnceLock<Arc<Book>>);
 
@@ -253,11 +258,7 @@ impl PartialEq for Compiled {
 impl Schema {
     /// What deltas begin with.
     pub(super) fn book(&self) -> &Book {
-        self.book.0.get_or_init(|| {
-            // Sealing has checked it.
-            let book = Book::of(self, &self.codebook);
-            Arc::new(book.unwrap_or_else(|_| Book::guessed(self)))
-        })
+        self.book.0.get_or_init(|| Arc::new(Book::guessed(self)))
     }
 }
 
